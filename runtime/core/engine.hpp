@@ -1,0 +1,86 @@
+// The engine: translates guest code by copying stencils, and runs it. Knows no operating system and no architecture.
+//
+// Guest addresses are addresses of this process shifted by `membase` (0 for 64-bit user programs). All functions may be
+// called by any thread unless they say otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "pack.hpp"
+#include "pack_format.hpp"
+
+namespace pyqemu {
+
+enum class GuestAddr : uint64_t {};
+
+struct EngineOptions {
+  size_t code_cache_bytes = 64u << 20;
+  uint32_t max_block_insns = 64;   // 1: -one-insn-per-tb
+  bool chain = true;               // false: -d nochain
+  void *membase = nullptr;
+};
+
+// What made `run` come back.
+enum class StopKind {
+  kInterrupted,  // interrupt() was called; cpu->pc is where to go on
+  kException,    // a `raise`: cpu->exception, cpu->exc_args; cpu->pc is the instruction
+  kBadFetch,     // cpu->pc cannot be read (or executed)
+};
+
+struct EngineStats {
+  uint64_t blocks, guest_insns, guest_bytes, host_bytes, flushes, invalidations, translate_ns;
+};
+
+// Asks whether [address, address + bytes) may be executed by the guest; the engine reads only what this allows.
+// Returns the number of bytes from `address` on that may (0: none).
+using FetchCheck = size_t (*)(void *context, uint64_t address, size_t bytes);
+
+class Engine {
+ public:
+  // `features`: bits of PackHeader's features that the CPU model has.
+  static std::unique_ptr<Engine> create(const Pack &pack, const EngineOptions &options, const char **error);
+  virtual ~Engine() = default;
+
+  // A CPU in its reset state for model `cpu` (null: the first); zeroed registers elsewhere. Freed by free_cpu.
+  virtual CpuHeader *new_cpu(std::string_view model) = 0;
+  virtual CpuHeader *clone_cpu(const CpuHeader *from) = 0;
+  virtual void free_cpu(CpuHeader *cpu) = 0;
+
+  virtual void set_fetch_check(FetchCheck check, void *context) = 0;
+
+  // Runs from cpu->pc on until something stops it. One thread at a time per CPU.
+  virtual StopKind run(CpuHeader *cpu) = 0;
+
+  // Makes `run` return at the next block head. Async-signal-safe.
+  virtual void interrupt(CpuHeader *cpu) = 0;
+
+  // Drops translations of guest code in the range. Other threads apply it at their next poll; the caller at once.
+  virtual void invalidate(uint64_t address, size_t bytes) = 0;
+
+  // For a host signal handler: if `host_pc` lies in generated code (or in a helper called from there), sets *guest_pc to the guest instruction
+  // and returns true. CPU state in memory is then exact for the start of that instruction. Async-signal-safe.
+  virtual bool guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const = 0;
+
+  // For a host signal handler on the thread of `cpu`, after guest_pc_of said true: changes the host context (a ucontext_t) so that, when the handler
+  // returns, `run` returns kInterrupted with cpu->pc = guest_pc.
+  virtual void leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) = 0;
+
+  // Around a host fork; child: a private copy of the code cache before generated code runs. vfork-style children share and need neither.
+  virtual void before_fork() = 0;
+  virtual void after_fork(bool child) = 0;
+
+  // Stops all threads but the caller at safe points, or lets them go on (for exec, exit_group, core dumps).
+  virtual void stop_world() = 0;
+  virtual void resume_world() = 0;
+  // A thread that is about to block in the host, or is back; a stopped world does not wait for it while it is away.
+  virtual void enter_blocking(CpuHeader *cpu) = 0;
+  virtual void leave_blocking(CpuHeader *cpu) = 0;
+
+  virtual EngineStats stats() const = 0;
+  virtual const Pack &pack() const = 0;
+};
+
+}  // namespace pyqemu

@@ -1,0 +1,213 @@
+// The records of a pack and the part of the CPU state that generated code and the runtime share.
+// docs/pack.md says what they mean; hostgen/pack_format.py is Python's copy (a test compares them).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pyqemu {
+
+inline constexpr uint32_t kPackMagic = 0x314b5051;  // "QPK1"
+inline constexpr uint32_t kPackVersion = 1;
+inline constexpr uint32_t kNone = 0xffffffff;
+
+struct PackHeader {
+  uint32_t magic, version;
+  uint8_t digest[32];        // of everything the pack was made from
+  uint32_t arch_name;        // string
+  uint32_t host_level;       // string, e.g. "x86-64-v3"
+  uint32_t root[4];          // decode root by unit; kNone if there is no such unit
+  uint8_t unit_bytes[4];     // width of each unit
+  uint8_t unit_big_endian[4];
+  uint32_t pc_shift;         // log2 of the smallest code unit
+  uint32_t address_bits;
+  uint32_t state_bytes;      // end of the architecture's registers, from the start of the CPU state
+  uint32_t flag_count;       // flags lie at flag_offset, one byte each
+  uint32_t flag_offset;
+  uint32_t context_count;    // number of context variables, in order; names in context_name
+  uint32_t context_name[4];
+  uint32_t undefined_exception;
+  uint32_t image_bytes;      // of .pq.image that matter
+  uint32_t enter;            // offsets into the image
+  uint32_t image_reserved[7];
+  uint32_t head_poll, head_none, exit_direct, exit_here, undefined;  // stencil numbers
+  uint32_t icache_coherent;  // 1: the architecture sees its own stores to code
+  uint32_t reserved[16];
+};
+
+// index = (word >> shift) & ((1 << bits) - 1); child[first_child + index] in .pq.child: top bit set: node, else an
+// the index of the first Candidate to try; kNone: no such instruction.
+struct DecodeNode {
+  uint8_t shift, bits;
+  uint16_t reserved;
+  uint32_t first_child;  // in .pq.child; entry: kNone, candidate index, or kNodeBit | node index
+};
+inline constexpr uint32_t kNodeBit = 0x80000000;
+
+struct Candidate {
+  uint64_t mask, value;  // word & mask == value
+  uint32_t encoding;
+  uint32_t guard;        // program (index into .pq.guard: ProgRec) that must give nonzero, or kNone
+  uint32_t last;         // 1: no further candidate in this leaf
+  uint32_t reserved;
+};
+
+struct ProgRec {  // a run of ProgOps; its result is the last value
+  uint32_t first, count;
+};
+
+struct EncodingRec {
+  uint32_t name;          // string: the encoding's name
+  uint32_t unit;
+  uint32_t first_field;   // in .pq.field
+  uint16_t field_count;
+  uint16_t reserved;
+  uint32_t shape_root;    // kNodeBit | shape node, or a stencil number, or kNone for UNDEFINED
+};
+
+struct FieldRec {
+  uint32_t name;
+  uint32_t first_slice;   // in .pq.slice
+  uint8_t slice_count, width, is_signed, reserved;
+};
+
+struct SliceRec {         // field |= ((word >> from) & ((1 << width) - 1)) << to
+  uint8_t from, width, to, reserved;
+};
+
+enum class ProgOpCode : uint8_t {
+  kConst,   // imm (sign-extended 32 bits)
+  kConst64, // i64 at .pq.table[imm]
+  kAdd, kSub, kMul, kDiv, kMod, kNeg, kInv, kAnd, kOr, kXor, kShl, kShr, kUshr,
+  kEq, kNe, kLt, kLe, kUlt, kUle,
+  kSelect,  // a ? b : c
+  kBits, kSbits,  // low b bits of a, unsigned or signed; b is a value
+  kLog2, kPopcount,
+  kTable,   // .pq.table[imm + a] if 0 <= a < value b, else 0
+};
+
+struct ProgOp {           // a, b, c: numbers of earlier values
+  uint8_t op, reserved;
+  uint16_t a, b, c;
+  int32_t imm;
+};
+
+struct ShapeNode {
+  uint32_t program;       // ProgRec in .pq.guard; its value v picks child[first_child + (v - low)]
+  int32_t low;
+  uint32_t count;         // values outside low .. low+count-1: UNDEFINED
+  uint32_t first_child;   // in .pq.child: kNodeBit | shape node, stencil number, or kNone for UNDEFINED
+};
+
+enum StencilAttributes : uint32_t {
+  kEndsBlock = 1,      // no instruction follows in this block
+  kFallsThrough = 2,   // ends by going on with the next stencil
+  kFaults = 4,         // may fault or raise: all flags are live before and after
+  kIndirect = 8,       // has an indirect exit
+  kSyncs = 16,
+};
+
+struct StencilRec {
+  uint32_t name;
+  uint32_t code, size;         // in .text
+  uint32_t first_reloc;
+  uint16_t reloc_count;
+  uint8_t exit_count, align;   // align: of the copy (1 unless the code needs more)
+  uint32_t attributes;
+  uint32_t reads, writes;      // flags
+  uint32_t dead;               // stencil to use when the flags it writes are dead
+  uint32_t first_op;           // in .pq.prog
+  uint16_t op_count;
+  uint16_t fields;             // number of fields of its encoding (values before `here`)
+  uint16_t exit_value[2];      // program values: guest addresses of direct exits
+  uint8_t exit_kind[2];        // 0 plain 1 call 2 return
+  uint16_t reserved;
+};
+
+enum class RelocKind : uint8_t {
+  kAbs32S,   // 32 bits, sign-extended by the instruction
+  kAbs32,    // 32 bits, zero-extended
+  kAbs64,
+  kAbs8,     // 8 bits, sign-extended
+  kNext,     // rel32 to the code that follows
+  kExit,     // rel32 to exit `value`; to be patched
+  kImage,    // rel32 to offset RelocRec.image of the image
+};
+
+struct RelocRec {
+  uint16_t offset;     // of the field in the stencil
+  uint8_t kind;
+  uint8_t insn;        // 0, or 1 for the second instruction of a fused stencil
+  uint16_t value;      // program value or exit number
+  uint16_t reserved;
+  int32_t addend;      // added (rel32: to target - address of the field)
+  uint32_t image;      // kImage: offset in the image
+};
+
+struct FuseRec {
+  uint32_t first, second, fused;
+};
+
+struct RegRec {
+  uint32_t name;
+  uint32_t offset;     // from the start of the CPU state
+  uint32_t count;      // 1 for a single register
+  uint16_t width;      // bits
+  uint16_t stride;     // bytes
+};
+
+struct ExcRec {
+  uint32_t name;
+  uint32_t argument_count;
+};
+
+struct CpuRec {
+  uint32_t name;
+  uint32_t feature_mask[2];
+  uint32_t first_reset, reset_count;
+};
+
+struct ResetRec {
+  uint32_t reg;        // in .pq.reg
+  uint32_t index;
+  uint64_t value;
+};
+
+struct KvRec {
+  uint32_t key, value;  // strings
+};
+
+enum ExitReason : uint32_t {
+  kExitLookup = 0,     // cpu->pc is where to go on
+  kExitDirect = 1,     // cpu->exit_slot is the exit that was taken; it may be chained
+  kExitException = 2,  // cpu->exception, exc_args; cpu->pc is the instruction
+  kExitSync = 3,       // code or context changed; cpu->pc is where to go on
+};
+
+struct CpuHeader {
+  uint32_t poll;         // 0: nonzero makes the next block head leave
+  uint32_t exit_reason;  // 4
+  uint64_t pc;           // 8
+  uint64_t exit_slot;    // 16
+  uint32_t exception;    // 24
+  uint32_t host_fp;      // 28: MXCSR while guest code runs, sticky flags included
+  uint64_t exc_args[4];  // 32
+  uint64_t context[4];   // 64: values of the context variables
+  uint32_t fp_extra;     // 96: sticky flags (as in fp_flags) that the host cannot hold
+  uint32_t fp_mode;      // 100
+  uint64_t owner;        // 104: the runtime's Thread
+  uint64_t runtime[18];  // 112: for the runtime and its helpers
+};
+static_assert(sizeof(CpuHeader) == 256);
+static_assert(offsetof(CpuHeader, exc_args) == 32 && offsetof(CpuHeader, context) == 64);
+static_assert(offsetof(CpuHeader, fp_extra) == 96 && offsetof(CpuHeader, owner) == 104);
+
+inline constexpr uint32_t kStateOffset = 256;
+inline constexpr uint32_t kJumpCacheOffset = 8192;
+inline constexpr uint32_t kJumpCacheEntries = 4096;
+
+struct JumpCacheEntry {
+  uint64_t pc, code;
+};
+
+}  // namespace pyqemu

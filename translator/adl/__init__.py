@@ -1,0 +1,1 @@
+"""The architecture description language: text in, checked model, decoder and IR out."""

@@ -1,0 +1,380 @@
+"""Syntax tree of the description language (docs/language.md): plain data, one class a construct.
+
+Every node carries the span of its text for error messages. Nothing here knows what the text means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a source file; lines and columns count from 1, the end column is not included."""
+
+    file: Path
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+# --- expressions ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Number(Expr):
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Expr):
+    """A string literal; only as an option: `atomic_rmw("add", …)`, `ftosi(x, w, "z")`."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name(Expr):
+    """A local, field, register, flag, flag group, context variable, option word (`acquire`), or `here`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unary(Expr):
+    op: str  # - ~ !
+    operand: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Binary(Expr):
+    op: str  # as written: + - * / % << >> & | ^ == != < <= > >= <u <=u >u >=u <s <=s >s >=s
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional(Expr):
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Expr):
+    """`base[e, …]`: register of a file or view, bit of a value, lane, element of a constant table, or `mem[a, n, option]`."""
+
+    base: Expr
+    arguments: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Expr):
+    """`base[high:low]`."""
+
+    base: Expr
+    high: Expr
+    low: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Expr):
+    """`name(e, …)`: a function, built-in, operand table, or the parameterised part of a view."""
+
+    name: str
+    arguments: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuple(Expr):
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ListExpr(Expr):
+    """`[a, b, …]`, or with `variable`: `[item for variable in low..high]`, then items has one entry."""
+
+    items: tuple[Expr, ...]
+    variable: str | None = None
+    low: Expr | None = None
+    high: Expr | None = None
+
+
+# --- types ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TypeExpr:
+    """`int`; `b32`/`b(e)`: lanes is None; `v(k, n)`/`v4x32`; width None means `int`."""
+
+    span: Span = field(compare=False, repr=False)
+    width: Expr | None = None
+    lanes: Expr | None = None
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stmt:
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Let(Stmt):
+    """`let a = e`, `let (a, b) = e`; `mutable` for `var`."""
+
+    names: tuple[str, ...]
+    value: Expr
+    mutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Assign(Stmt):
+    """`x = e`: another value for a `var`."""
+
+    name: str
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Write(Stmt):
+    """`target := e`; target is a Name, Index (of a view or `mem`) or Index of a Call (`R(sf)[rd]`)."""
+
+    target: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class If(Stmt):
+    condition: Expr
+    then: tuple[Stmt, ...]
+    otherwise: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class For(Stmt):
+    variable: str
+    low: Expr
+    high: Expr
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Goto(Stmt):
+    target: Expr
+    kind: str = "plain"  # plain call return
+
+
+@dataclass(frozen=True, slots=True)
+class Raise(Stmt):
+    exception: str
+    arguments: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExprStmt(Stmt):
+    expr: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Return(Stmt):
+    value: Expr
+
+
+# --- declarations --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decl:
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Use(Decl):
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unit(Decl):
+    """`unit NAME bN order le|be`."""
+
+    name: str
+    width: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Property(Decl):
+    """`data order le`, `address b64`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank."""
+
+    key: str
+    value: str | int
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterFile(Decl):
+    """`file S[32]: b64`; `count` None for `reg NAME: b64`."""
+
+    name: str
+    count: int | None
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flags(Decl):
+    """`flag N, Z`: group None. `flags NZCV = N, Z, C, V`: group 'NZCV'."""
+
+    names: tuple[str, ...]
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View(Decl):
+    """`view NAME(params)[index]: bN = target [except K zero] [write zext|keep]`."""
+
+    name: str
+    parameters: tuple[str, ...]
+    index: str
+    type: TypeExpr | None
+    target: Expr
+    zero: int | None
+    policy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextVariable(Decl):
+    name: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feature(Decl):
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    name: str
+    type: TypeExpr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionDecl(Decl):
+    name: str
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CpuModel(Decl):
+    """`cpu NAME { features a, b; reset R = e }`."""
+
+    name: str
+    features: tuple[str, ...]
+    resets: tuple[tuple[str, Expr], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConstTable(Decl):
+    """`const T: b8[256] = [ … ]`, or `const X = e` (count and width None)."""
+
+    name: str
+    width: int | None
+    count: int | None
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """One argument's pattern: ranges (low, high included); none at all for `_`."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OperandRow:
+    patterns: tuple[Pattern, ...]
+    text: str | None
+    value: Expr | None
+    condition: Expr | None
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OperandTable(Decl):
+    name: str
+    parameters: tuple[str, ...]
+    type: TypeExpr | None
+    rows: tuple[OperandRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Function(Decl):
+    name: str
+    parameters: tuple[Parameter, ...]
+    results: tuple[TypeExpr, ...]
+    body: tuple[Stmt, ...]  # the short form is one Return
+    outline: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingDecl:
+    """`enc [UNIT] "picture" [if guard] [with f = e f = e]`."""
+
+    unit: str | None
+    picture: str
+    guard: Expr | None
+    given: tuple[tuple[str, Expr], ...]
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpredictable:
+    condition: Expr
+    policy: str  # undef ignore
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AsmRow:
+    template: str
+    condition: Expr | None
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction(Decl):
+    name: str
+    ref: str | None
+    encodings: tuple[EncodingDecl, ...]
+    needs: tuple[str, ...]
+    undefined: tuple[Expr, ...]
+    unpredictable: tuple[Unpredictable, ...]
+    lets: tuple[Let, ...]
+    asm: tuple[AsmRow, ...]
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer(Decl):
+    """`prefer FIRST over SECOND, …`."""
+
+    first: str
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """All declarations of one architecture's files, in order."""
+
+    name: str
+    folder: Path
+    declarations: tuple[Decl, ...]

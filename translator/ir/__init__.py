@@ -1,0 +1,1 @@
+"""The SSA IR: operation table, builder, verifier, printer, parser and interpreter."""

@@ -1,0 +1,197 @@
+"""What the rest of pyqemu sees of an architecture: plain data and two functions.
+
+`translator.adl` makes a `Target` from a description; the pack writer, the interpreter's driver, the
+region lifter and the tests take it from here, and know nothing of the language it was written in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.static import StaticExpr
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A code unit: `width` bits wide and aligned, its bytes in `order` ('le' or 'be')."""
+
+    name: str
+    width: int
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """Canonical storage: a file of `count` elements of `width` bits, or one register (`is_file` false).
+
+    Flags are registers of width 1. `has_zero` says that some view of the file has a zero index, so that the
+    state needs an element that reads 0 and one that takes dropped writes.
+    """
+
+    name: str
+    width: int
+    count: int
+    is_file: bool
+    is_flag: bool
+    has_zero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContextVariable:
+    name: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionKind:
+    """A guest exception; its number is its place in `Target.exceptions`."""
+
+    name: str
+    argument_widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CpuModel:
+    name: str
+    features: frozenset[str]
+    resets: tuple[tuple[str, int | None, int], ...]  # register, index, value
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSlice:
+    """`width` bits of the word from bit `source` are bits `target` … of the field."""
+
+    source: int
+    width: int
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class EncodingField:
+    name: str
+    width: int
+    signed: bool
+    slices: tuple[FieldSlice, ...]
+
+    def extract(self, word: int) -> int:
+        """The field's value in `word`, sign-extended if it is signed."""
+        value = 0
+        for piece in self.slices:
+            value |= ((word >> piece.source) & ((1 << piece.width) - 1)) << piece.target
+        if self.signed and value >> (self.width - 1):
+            value -= 1 << self.width
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """One encoding of one instruction; `number` is its place in `Target.encodings`.
+
+    A word belongs to it if `word & mask == value` and `guard` (1 if there is none) is nonzero for its fields.
+    `should_mask`/`should_value` are should-be bits: a word that differs is UNPREDICTABLE.
+    """
+
+    number: int
+    name: str
+    instruction: str
+    reference: str
+    unit: Unit
+    mask: int
+    value: int
+    should_mask: int
+    should_value: int
+    fields: tuple[EncodingField, ...]
+    guard: StaticExpr
+    features: frozenset[str]
+
+    def fields_of(self, word: int) -> dict[str, int]:
+        """The values of all fields in `word`."""
+        return {field.name: field.extract(word) for field in self.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeLeaf:
+    """Candidates in the order to be tried; the first whose mask, value and guard match is the instruction."""
+
+    candidates: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeBranch:
+    """Child (word >> shift) & (2^bits - 1)."""
+
+    shift: int
+    bits: int
+    children: tuple[DecodeTree, ...]
+
+
+DecodeTree = DecodeLeaf | DecodeBranch
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """This shape is UNDEFINED."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeLeaf:
+    """The instruction's meaning for one shape: IR with holes. `label` tells shapes apart: `sf=1,S=0`."""
+
+    label: str
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class ShapeChoice:
+    """Child for each value that `expr` can have; any other value is UNDEFINED."""
+
+    expr: StaticExpr
+    children: Mapping[int, ShapeTree]
+
+
+ShapeTree = Undefined | ShapeLeaf | ShapeChoice
+
+
+class Target(Protocol):
+    """An architecture. Lists are in the order of their numbers."""
+
+    name: str
+    units: tuple[Unit, ...]
+    registers: tuple[Register, ...]
+    context: tuple[ContextVariable, ...]
+    exceptions: tuple[ExceptionKind, ...]
+    cpus: tuple[CpuModel, ...]
+    features: tuple[str, ...]
+    encodings: tuple[Encoding, ...]
+    roots: Mapping[str, DecodeTree]  # by unit name
+    address_width: int
+    coherent_icache: bool
+    tininess_before: bool
+    undefined_exception: int
+
+    def decode(self, word: int, unit: str, context: Mapping[str, int]) -> Encoding | None:
+        """The encoding that `word` belongs to, or None."""
+        ...
+
+    def shapes(self, encoding: Encoding) -> ShapeTree:
+        """All shapes of an encoding, as IR with holes."""
+        ...
+
+    def lift(self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]) -> Function | Undefined:
+        """IR of one instruction with its fields filled in (only `here` is left symbolic)."""
+        ...
+
+    def functions(self) -> Mapping[str, Function]:
+        """Outlined functions made so far, by the name that `call` uses."""
+        ...
+
+    def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
+        """Assembly text."""
+        ...
+
+    def unpredictable(self, encoding: Encoding, word: int) -> bool:
+        """Whether `word` is UNPREDICTABLE (`unpred` conditions, should-be bits)."""
+        ...
