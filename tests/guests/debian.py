@@ -1,0 +1,85 @@
+"""Fetches test guests and oracles from Debian, by way of this machine's own APT sources.
+
+Nothing is installed: packages are downloaded with a private APT state and unpacked aside with `dpkg -x`, below
+`tests/.cache` (or `PYQEMU_TEST_CACHE`). Needs no root. A package that is there already is not fetched again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+CACHE = Path(os.environ.get("PYQEMU_TEST_CACHE") or Path(__file__).parents[1] / ".cache").resolve()
+#: Debian's name of the suite that has QEMU 10 (measuring.md: the base suite's is too old as an oracle).
+BACKPORTS = "bookworm-backports"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def _mirror() -> str:
+    """The address of Debian's main archive as this machine's APT sources have it."""
+    for file in sorted(Path("/etc/apt").glob("sources.list*")):
+        for source in [file] if file.is_file() else sorted(file.iterdir()):
+            text = source.read_text(errors="replace")
+            for pattern in (r"(?m)^URIs:\s*(\S+)", r"(?m)^deb(?:\s+\[[^]]*\])?\s+(\S+)\s+bookworm\s"):
+                if found := re.search(pattern, text):
+                    return found[1]
+    raise RuntimeError("no Debian archive among this machine's APT sources")
+
+
+@cache
+def _apt(architecture: str) -> tuple[str, ...]:
+    """Options of an APT with a state of its own that knows `architecture` and the backports."""
+    state = CACHE / "apt" / architecture
+    for folder in ("lists/partial", "archives/partial", "etc/preferences.d"):
+        (state / folder).mkdir(parents=True, exist_ok=True)
+    (state / "status").touch()
+    mirror = _mirror()
+    lines = [
+        f"deb [arch={architecture} signed-by={KEYRING}] {mirror} {suite} main"
+        for suite in ("bookworm", "bookworm-updates", BACKPORTS)
+    ]
+    (state / "sources.list").write_text("\n".join(lines) + "\n")
+    options = (
+        f"-oDir::State={state}",
+        f"-oDir::State::status={state}/status",
+        f"-oDir::Cache={state}",
+        f"-oDir::Etc={state}/etc",
+        f"-oDir::Etc::SourceList={state}/sources.list",
+        "-oDir::Etc::SourceParts=-",
+        f"-oAPT::Architecture={architecture}",
+        f"-oAPT::Architectures={architecture}",
+        "-oAPT::Sandbox::User=root",
+    )
+    subprocess.run(["apt-get", *options, "-qq", "update"], check=True, stdout=subprocess.DEVNULL)
+    return options
+
+
+def package(name: str, architecture: str, suite: str = "") -> Path:
+    """The folder that Debian's package `name` is unpacked in; fetched if it is not there yet."""
+    place = CACHE / "debian" / architecture / name
+    if place.is_dir():
+        return place
+    aside = place.with_name(f".{name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    (aside / "root").mkdir(parents=True)
+    wanted = f"{name}/{suite}" if suite else name
+    subprocess.run(["apt-get", *_apt(architecture), "-qq", "download", wanted], cwd=aside, check=True)
+    (archive,) = aside.glob("*.deb")
+    subprocess.run(["dpkg", "-x", archive, aside / "root"], check=True)
+    try:
+        (aside / "root").rename(place)
+    except OSError:  # somebody else was faster
+        if not place.is_dir():
+            raise
+    shutil.rmtree(aside)
+    return place
+
+
+def qemu(guest: str) -> Path:
+    """QEMU 10's user-mode emulator for `guest` (its name in QEMU's own spelling)."""
+    host = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True)
+    return package("qemu-user", host.stdout.strip(), BACKPORTS) / "usr/bin" / f"qemu-{guest}"

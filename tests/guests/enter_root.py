@@ -1,0 +1,42 @@
+"""Runs inside fresh namespaces: `enter_root.py ROOT CWD BINFMT EMULATOR [OPTION…] -- PROGRAM [ARG…]`.
+
+Mounts /proc and /dev into ROOT, goes there, and starts PROGRAM: through EMULATOR, which is not visible in ROOT and so is
+started by a descriptor; or, with a binfmt_misc registration, by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+
+def mount(*arguments: str) -> None:
+    """mount(8) with an error that says what failed."""
+    subprocess.run(["mount", *arguments], check=True)
+
+
+def main() -> None:
+    """See the module's first lines."""
+    root, cwd, binfmt, emulator, *rest = sys.argv[1:]
+    options, program = rest[: rest.index("--")], rest[rest.index("--") + 1 :]
+    search = os.environ["PATH"]
+    os.environ["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
+    if binfmt:
+        mount("-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc")
+        with open("/proc/sys/fs/binfmt_misc/register", "w") as register:
+            register.write(binfmt)
+    descriptor = os.open(emulator, os.O_RDONLY | os.O_CLOEXEC)
+    mount("-t", "proc", "proc", f"{root}/proc")
+    mount("--rbind", "/dev", f"{root}/dev")
+    os.environ["PATH"] = search
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and children would inherit that
+    os.chroot(root)
+    os.chdir(cwd)
+    if binfmt:
+        os.execve(program[0], program, os.environ)
+    os.execve(descriptor, ["pyqemu-user", *options, *program], os.environ)
+
+
+main()

@@ -1,0 +1,68 @@
+"""Debian's static busybox: every section of applets.sh gives the same under pyqemu-user as under QEMU 10."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.guests import debian
+from tests.guests.roots import Emulator, Run, make_root
+from tests.paths import pyqemu_user
+
+GUEST = "aarch64"
+#: What may differ between two right runs, and what it is replaced by; with the reason. At most 20.
+SUBSTITUTIONS: tuple[tuple[bytes, bytes, str], ...] = (
+    (rb"tmp\.\w{6}", b"tmp.XXXXXX", "mktemp's random names"),
+)
+
+
+def cases() -> dict[str, str]:
+    """Name and text of each section of applets.sh."""
+    parts = re.split(r"(?m)^#### (\S+)\n", Path(__file__).with_name("applets.sh").read_text())
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def busybox() -> Path:
+    """Debian's static busybox for the guest."""
+    return debian.package("busybox-static", "arm64") / "bin/busybox"
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A root with busybox and all cases."""
+    place = make_root(tmp_path_factory.mktemp("root"), busybox())
+    for name, text in cases().items():
+        (place / "cases" / name).write_text(text)
+    return place
+
+
+def run_case(emulator: Emulator, root: Path, name: str) -> Run:
+    """One case in a fresh, empty /work; its substitutions applied."""
+    work = root / "work"
+    shutil.rmtree(work)
+    work.mkdir()
+    result = emulator.run(root, ["/bin/sh", f"/cases/{name}"], cwd="/work")
+    outputs = [result.stdout, result.stderr]
+    for pattern, replacement, _reason in SUBSTITUTIONS:
+        outputs = [re.sub(pattern, replacement, text) for text in outputs]
+    return Run(result.status, *outputs)
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("name", cases())
+def test_applets(name: str, root: Path) -> None:
+    """Standard output, standard error and exit status are QEMU's."""
+    oracle = run_case(Emulator(debian.qemu(GUEST), binfmt=GUEST), root, name)
+    assert oracle.status not in (124, 125, 126, 127), oracle
+    assert run_case(Emulator(pyqemu_user()), root, name) == oracle
+
+
+def test_enough_applets(root: Path) -> None:
+    """At least 80 different applets are in use; at most 20 substitutions are listed."""
+    text = "\n".join(cases().values())
+    used = [a.name for a in (root / "bin").iterdir() if re.search(rf"(?<![\w./-]){re.escape(a.name)}(?![\w.-])", text)]
+    assert len(used) >= 80
+    assert len(SUBSTITUTIONS) <= 20
