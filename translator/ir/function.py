@@ -25,18 +25,18 @@ class Successor:
     """An edge to a block, with the arguments it passes."""
 
     block: Block
-    arguments: list[Value] = field(default_factory=list)
+    arguments: list[Value] = field(default_factory=list[Value])
 
 
 @dataclass(eq=False, slots=True)
 class Op:
-    """One operation. `attrs` holds what the table names: ints, strings, tuples of ints, StaticExpr or None."""
+    """One operation. `attrs` holds what the table names: int, string, tuple of ints, StaticExpr or None."""
 
     name: str
-    operands: list[Value] = field(default_factory=list)
-    results: list[Value] = field(default_factory=list)
-    attrs: dict[str, Any] = field(default_factory=dict)
-    successors: list[Successor] = field(default_factory=list)
+    operands: list[Value] = field(default_factory=list[Value])
+    results: list[Value] = field(default_factory=list[Value])
+    attrs: dict[str, Any] = field(default_factory=dict[str, Any])
+    successors: list[Successor] = field(default_factory=list[Successor])
 
     @property
     def spec(self) -> OpSpec:
@@ -47,8 +47,8 @@ class Op:
 @dataclass(eq=False, slots=True)
 class Block:
     label: str
-    arguments: list[Value] = field(default_factory=list)
-    ops: list[Op] = field(default_factory=list)
+    arguments: list[Value] = field(default_factory=list[Value])
+    ops: list[Op] = field(default_factory=list[Op])
 
     @property
     def terminator(self) -> Op:
@@ -58,11 +58,15 @@ class Block:
 
 @dataclass(eq=False, slots=True)
 class Function:
-    """An instruction's meaning (no results; ends in `next`, `goto`, …) or an outlined function (ends in `ret`)."""
+    """An instruction's meaning (no results; ends in `next`, `goto`, …) or an outlined function (`ret`).
+
+    `label` tells apart functions of one name: an instruction's shapes (`sf=1,S=0`).
+    """
 
     name: str
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list[Block])
     results: tuple[Type, ...] = ()
+    label: str = ""
 
     @property
     def entry(self) -> Block:

@@ -4,8 +4,10 @@ The builder, verifier, printer, parser, interpreter and docs/ir.md are driven by
 operation means a row here, its meaning in `interp.py`, its lowering in `hostgen.lower`, and a test.
 
 Signatures are strings over type variables: `T` any type, `E` T's shape with 1-bit elements, `S` an element of
-vector T, `iN` that very type, `X` a result type that the operation states. Results state their type in the text form.
+vector T, `iN` that very type, `X` a result type that the operation states. Results state their type in the
+text form.
 """
+# ruff: noqa: E501 (one row of the table a line)
 
 from __future__ import annotations
 
