@@ -1,0 +1,81 @@
+"""Times commands against each other: in turn, so that a noisy machine is noisy for all of them alike."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class RunFailed(Exception):
+    """A command failed, or gave another output than its peers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run: arguments, standard input, and variables added to the environment."""
+
+    argv: tuple[str, ...]
+    stdin: Path | None = None
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(slots=True)
+class Samples:
+    """Wall-clock seconds of each run, and the highest resident set in KiB."""
+
+    seconds: list[float] = field(default_factory=list)
+    peak_kib: int = 0
+
+    @property
+    def median(self) -> float:
+        """The median of the runs."""
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> float:
+        """Half the distance between the quartiles, relative to the median."""
+        if len(self.seconds) < 4:
+            return 0.0
+        low, _, high = statistics.quantiles(self.seconds, n=4)
+        return (high - low) / 2 / self.median
+
+
+def run_once(command: Command) -> tuple[float, int, bytes]:
+    """Seconds, peak KiB and standard output of one run; RunFailed if its status is not 0."""
+    environment = dict(os.environ) | dict(command.environment)
+    with open(command.stdin or os.devnull, "rb") as source:
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            command.argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        )
+        assert process.stdout and process.stderr
+        output = process.stdout.read()
+        errors = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    process.stderr.close()
+    if process.returncode:
+        raise RunFailed(f"{' '.join(command.argv)}: status {process.returncode}: {errors[-300:]!r}")
+    return seconds, usage.ru_maxrss, output
+
+
+def compare(commands: dict[str, Command], rounds: int, same_output: bool = True) -> dict[str, Samples]:
+    """Runs all commands `rounds` times in turn, after a round that is not counted; checks that they print the same."""
+    samples = {name: Samples() for name in commands}
+    expected: bytes | None = None
+    for turn in range(rounds + 1):
+        for name, command in commands.items():
+            seconds, peak, output = run_once(command)
+            expected = output if expected is None else expected
+            if same_output and output != expected:
+                raise RunFailed(f"{name}: other output than its peers: {output[:80]!r}, not {expected[:80]!r}")
+            samples[name].peak_kib = max(samples[name].peak_kib, peak)
+            if turn:
+                samples[name].seconds.append(seconds)
+    return samples
