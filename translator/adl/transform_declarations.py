@@ -1,0 +1,228 @@
+"""The part of the transformer that makes declarations (see transform.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lark import Token
+
+from pyqemu.translator.adl import ast
+from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.transform import Children, StatementTransform
+
+
+def _absent_removed(children: Children) -> Children:
+    return [c for c in children if c is not None]
+
+
+class DeclarationTransform(StatementTransform):
+    """Declarations; every method gives one `ast.Decl` or a part of one."""
+
+    def names(self, c: Children) -> tuple[str, ...]:
+        return tuple(str(t) for t in c)
+
+    def use(self, c: Children) -> ast.Decl:
+        return ast.Use(self.token_span(c[0]), c[0][1:-1])
+
+    def unit(self, c: Children) -> ast.Decl:
+        name, width, order = c
+        span = self.token_span(name)
+        if not (width[0] == "b" and width[1:].isdigit()):
+            raise DescriptionError(self.token_span(width), f"{str(width)!r} is not a width", "say b16 or b32")
+        return ast.Unit(span, str(name), int(width[1:]), self._byte_order(order))
+
+    def _byte_order(self, token: object) -> str:
+        if str(token) not in ("le", "be"):
+            raise DescriptionError(
+                self.span(token), f"{str(token)!r} is not a byte order", "it is le or be"
+            )
+        return str(token)
+
+    def property_(self, c: Children) -> ast.Decl:
+        key = " ".join(str(t) for t in c[:-1])
+        value = self.integer(c[-1]) if c[-1].type == "NUMBER" else str(c[-1])
+        return ast.Property(self.span(c[0], c[-1]), key, value)
+
+    def file_(self, c: Children) -> ast.Decl:
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), self._width(c[2]))
+
+    def reg(self, c: Children) -> ast.Decl:
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), None, self._width(c[1]))
+
+    def _width(self, type_: ast.TypeExpr) -> int:
+        if not isinstance(type_.width, ast.Number) or type_.lanes is not None:
+            raise DescriptionError(type_.span, "storage has a fixed number of bits", "say b32, for instance")
+        return type_.width.value
+
+    def flag(self, c: Children) -> ast.Decl:
+        return ast.Flags(self.token_span(c[0]), c[1])
+
+    def flags(self, c: Children) -> ast.Decl:
+        return ast.Flags(self.token_span(c[0]), c[1], str(c[0]))
+
+    def view(self, c: Children) -> ast.Decl:
+        name, parameters, index, type_, target, zero, policy = c
+        if policy is not None and str(policy) not in ("zext", "keep"):
+            raise DescriptionError(
+                self.token_span(policy), f"{str(policy)!r} is not a write policy", "it is zext or keep"
+            )
+        span = self.token_span(name)
+        return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy))
+
+    def view_parameters(self, c: Children) -> tuple[str, ...]:
+        return c[0] or ()
+
+    def view_index(self, c: Children) -> str:
+        return "" if c[0] is None else str(c[0])
+
+    def except_zero(self, c: Children) -> int:
+        return self.integer(c[0])
+
+    def ctx(self, c: Children) -> ast.Decl:
+        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]))
+
+    def feature(self, c: Children) -> ast.Decl:
+        return ast.Feature(self.token_span(c[0]), c[1])
+
+    def exception(self, c: Children) -> ast.Decl:
+        return ast.ExceptionDecl(self.token_span(c[0]), str(c[0]), c[1] or ())
+
+    def cpu(self, c: Children) -> ast.Decl:
+        key_word, name, *items = _absent_removed(c)
+        features = tuple(f for kind, item in items if kind == "features" for f in item)
+        resets = tuple(item for kind, item in items if kind == "reset")
+        return ast.CpuModel(self.token_span(key_word), name, features, resets)
+
+    def cpu_name(self, c: Children) -> str:
+        return "".join(str(t) for t in c).strip('"')
+
+    def cpu_features(self, c: Children) -> tuple[str, tuple[str, ...]]:
+        return "features", c[0]
+
+    def feature_list(self, c: Children) -> tuple[str, ...]:
+        return tuple(str(t) for t in c)
+
+    def cpu_reset(self, c: Children) -> tuple[str, tuple[str, ast.Expr]]:
+        name, index, value = c
+        return "reset", (str(name) if index is None else f"{name}[{self.integer(index)}]", value)
+
+    def const(self, c: Children) -> ast.Decl:
+        name, type_, count, value = c
+        width = None if type_ is None or type_.width is None else self._width(type_)
+        elements = None if count is None else self.integer(count)
+        return ast.ConstTable(self.token_span(name), str(name), width, elements, value)
+
+    def operand(self, c: Children) -> ast.Decl:
+        name, parameters, type_, *rows = c
+        span = self.token_span(name)
+        return ast.OperandTable(span, str(name), parameters, type_, tuple(_absent_removed(rows)))
+
+    def row(self, c: Children) -> ast.OperandRow:
+        *patterns, (text, value, condition) = c
+        span = self.token_span(patterns[0][1])
+        return ast.OperandRow(tuple(p for p, _ in patterns), text, value, condition, span)
+
+    def row_tail(self, c: Children) -> tuple[str | None, ast.Expr | None, ast.Expr | None]:
+        text, value, condition = c
+        return None if text is None else text[1:-1], value, condition
+
+    def pattern(self, c: Children) -> tuple[ast.Pattern, Token]:
+        """A pattern and its first token."""
+        if isinstance(c[0], Token):
+            return ast.Pattern(()), c[0]
+        ranges = [part for part in c if not isinstance(part, Token)]
+        return ast.Pattern(tuple((low, high) for low, high, _ in ranges)), ranges[0][2]
+
+    def range_(self, c: Children) -> tuple[int, int, Token]:
+        (low, token), high = c
+        return low, low if high is None else high[0], token
+
+    def signed(self, c: Children) -> tuple[int, Token]:
+        minus, number = c
+        value = self.integer(number)
+        return (value, number) if minus is None else (-value, minus)
+
+    def function(self, c: Children) -> ast.Decl:
+        outline, name, parameters, results, body = c
+        if not isinstance(body, tuple):
+            body = (ast.Return(body.span, body),)
+        span = self.token_span(name)
+        return ast.Function(span, str(name), parameters or (), results or (), body, outline is not None)
+
+    def parameters(self, c: Children) -> tuple[ast.Parameter, ...]:
+        return tuple(c)
+
+    def parameter(self, c: Children) -> ast.Parameter:
+        return ast.Parameter(str(c[0]), c[1], self.token_span(c[0]))
+
+    def results(self, c: Children) -> tuple[ast.TypeExpr, ...]:
+        return tuple(c)
+
+    def prefer(self, c: Children) -> ast.Decl:
+        return ast.Prefer(self.token_span(c[0]), str(c[0]), c[1])
+
+
+class InstructionTransform(DeclarationTransform):
+    """`insn` and what stands in it. Items are collected by kind; their order among each other does not matter."""
+
+    def insn(self, c: Children) -> ast.Decl:
+        name, *items = _absent_removed(c)
+        parts: dict[str, list[Any]] = {}
+        for item in items:
+            kind, value = ("let", item) if isinstance(item, ast.Let) else item
+            parts.setdefault(kind, []).append(value)
+        for kind in ("ref", "do", "asm"):
+            if len(parts.get(kind, ())) > 1:
+                raise DescriptionError(
+                    self.token_span(name), f"instruction {name} has more than one `{kind}`", "keep one of them"
+                )
+        one = {kind: values[0] for kind, values in parts.items()}
+        return ast.Instruction(
+            self.token_span(name),
+            str(name),
+            one.get("ref"),
+            tuple(parts.get("enc", ())),
+            tuple(feature for names in parts.get("needs", ()) for feature in names),
+            tuple(parts.get("undef", ())),
+            tuple(parts.get("unpred", ())),
+            tuple(parts.get("let", ())),
+            one.get("asm", ()),
+            one.get("do", ()),
+        )
+
+    def ref(self, c: Children) -> tuple[str, str]:
+        return "ref", c[1][1:-1]
+
+    def enc(self, c: Children) -> tuple[str, ast.EncodingDecl]:
+        unit, picture, guard, given = c
+        unit_name = None if unit is None else str(unit)
+        return "enc", ast.EncodingDecl(unit_name, picture[1:-1], guard, given or (), self.token_span(picture))
+
+    def given(self, c: Children) -> tuple[tuple[str, ast.Expr], ...]:
+        return tuple((str(c[i]), c[i + 1]) for i in range(0, len(c), 2))
+
+    def needs(self, c: Children) -> tuple[str, tuple[str, ...]]:
+        return "needs", c[0]
+
+    def undef(self, c: Children) -> tuple[str, ast.Expr]:
+        return "undef", c[2]
+
+    def unpred(self, c: Children) -> tuple[str, ast.Unpredictable]:
+        policy = str(c[4])
+        if policy not in ("undef", "ignore"):
+            raise DescriptionError(
+                self.token_span(c[4]), f"{policy!r} is not a policy for UNPREDICTABLE", "it is undef or ignore"
+            )
+        return "unpred", ast.Unpredictable(c[2], policy, self.span(c[0], c[2]))
+
+    def asm_line(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
+        return "asm", (ast.AsmRow(c[0][1:-1], None, self.token_span(c[0])),)
+
+    def asm_rows(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
+        return "asm", tuple(c)
+
+    def asm_row(self, c: Children) -> ast.AsmRow:
+        return ast.AsmRow(c[0][1:-1], c[1], self.token_span(c[0]))
+
+    def do(self, c: Children) -> tuple[str, tuple[ast.Stmt, ...]]:
+        return "do", c[1]
