@@ -41,6 +41,7 @@ class OpSpec:
     meaning: str
 
 
+# fmt: off
 _P = Effect.PURE
 _ROWS: tuple[tuple[str, str, str, str, Effect, str], ...] = (
     # name            operands    result attributes  effects  meaning
@@ -144,6 +145,7 @@ _ROWS: tuple[tuple[str, str, str, str, Effect, str], ...] = (
     ("goto_indirect", "i64", "", "kind", Effect.ENDS_BLOCK | Effect.LEAVES, "goes to guest address a"),
     ("raise", "...", "", "exception", Effect.ENDS_BLOCK | Effect.LEAVES, "takes a guest exception with arguments; PC stays"),
 )
+# fmt: on
 
 OPS: dict[str, OpSpec] = {
     name: OpSpec(name, operands, result, tuple(attrs.split()), effects, meaning)

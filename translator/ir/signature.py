@@ -1,7 +1,7 @@
 """Types of operations, worked out from the operation table.
 
-`result_types` checks an operation's operands and gives its results' types; builder and verifier share it. What a
-signature cannot say (widths that add up, lane numbers in range) is in the second half.
+`result_types` checks an operation's operands and gives its results' types; builder and verifier share it.
+What a signature cannot say (widths that add up, lane numbers in range) is in the second half.
 """
 
 from __future__ import annotations
