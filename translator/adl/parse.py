@@ -76,7 +76,7 @@ def _tokens(source: _Source, text: str) -> list[Token]:
 
 
 def _joined(source: _Source, tokens: list[Token]) -> list[Token]:
-    """Without the newlines that end nothing: inside () and [], after an operator, before `}` and `else`."""
+    """Without the newlines that end nothing: inside () and [], after an operator, before `}`, `else` and `with`."""
     result: list[Token] = []
     open_brackets: list[Token] = []
     going_on = _continuing()
@@ -92,7 +92,7 @@ def _joined(source: _Source, tokens: list[Token]) -> list[Token]:
         elif kind in ("LBRACE", "RBRACE") and open_brackets:
             source.fail(open_brackets[-1], f"this {str(open_brackets[-1])!r} is never closed")
             open_brackets.clear()
-        if kind in ("RBRACE", "ELSE") and result and result[-1].type == "_SEP":
+        if kind in ("RBRACE", "ELSE", "WITH") and result and result[-1].type == "_SEP":
             result.pop()
         result.append(token)
     if open_brackets:

@@ -1,0 +1,93 @@
+"""Encodings of the model: pictures, given fields, guards and conditions, made into `target.Encoding`s."""
+
+from __future__ import annotations
+
+from pyqemu.translator.adl import ast
+from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
+from pyqemu.translator.adl.pictures import Picture, parse_picture
+from pyqemu.translator.adl.static_expr import Environment
+from pyqemu.translator.static import Field, Here, StaticExpr, apply, leaves_of
+from pyqemu.translator.target import Encoding, Unit
+
+
+def bind_encodings(model: Model) -> list[DescriptionError]:
+    """Adds all encodings to the model; the mistakes found, each place once."""
+    errors: dict[ast.Span, DescriptionError] = {}
+    for instruction in model.instructions.values():
+        for position, declaration in enumerate(instruction.encodings):
+            try:
+                model.encodings.append(_bind(model, instruction, declaration, position))
+            except DescriptionError as error:
+                errors.setdefault(error.span, error)
+    return list(errors.values())
+
+
+def _bind(model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, position: int) -> BoundEncoding:
+    picture = parse_picture(declaration.picture, declaration.span)
+    unit = _unit(model, declaration, picture)
+    environment, given = _environment(model, instruction, declaration, picture)
+    guard: StaticExpr = 1
+    if declaration.guard is not None:
+        guard = _decode_time(environment, declaration.guard)
+        if guard == 0:
+            raise DescriptionError(declaration.guard.span, "this guard is never true", "so the encoding has no words")
+    undefined = tuple(environment.condition(expr) for expr in instruction.undefined)
+    unpredictable = tuple((environment.condition(u.condition), u.policy) for u in instruction.unpredictable)
+    name = instruction.name if len(instruction.encodings) == 1 else f"{instruction.name}_{position + 1}"
+    encoding = Encoding(
+        len(model.encodings), name, instruction.name, instruction.ref or "", unit,
+        picture.mask, picture.value, picture.should_mask, picture.should_value,
+        picture.fields, guard, frozenset(instruction.needs),
+    )  # fmt: skip
+    return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
+
+
+def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit:
+    """The named unit, or the only one of the picture's width."""
+    if declaration.unit is not None:
+        if declaration.unit not in model.units:
+            raise unknown("unit", declaration.unit, declaration.span, model.units)
+        unit = model.units[declaration.unit]
+    else:
+        fitting = [unit for unit in model.units.values() if unit.width == picture.width] or list(model.units.values())
+        if len(fitting) > 1:
+            advice = f"say `enc {fitting[0].name} \"…\"`"
+            raise DescriptionError(declaration.span, "there are several units that this could belong to", advice)
+        unit = fitting[0]
+    if picture.width != unit.width:
+        difference = picture.width - unit.width
+        advice = f"{abs(difference)} too {'many' if difference > 0 else 'few'}"
+        raise DescriptionError(
+            declaration.span, f"this picture has {picture.width} bits; unit {unit.name} has {unit.width}", advice
+        )
+    return unit
+
+
+def _environment(
+    model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, picture: Picture
+) -> tuple[Environment, dict[str, StaticExpr]]:
+    names: dict[str, StaticExpr] = {}
+    for field in picture.fields:
+        if field.name in model.globals.run_time:
+            advice = "a field would hide it; give the field another name"
+            raise DescriptionError(declaration.span, f"{field.name} is a register or view", advice)
+        names[field.name] = Field(field.name, field.width, field.signed)
+    environment = Environment(model.globals, names)
+    given: dict[str, StaticExpr] = {}
+    for name, expr in declaration.given:
+        if name in names:
+            raise DescriptionError(expr.span, f"{name} is drawn in the picture", "it cannot be given a value as well")
+        given[name] = environment.static(expr)
+        environment.names[name] = given[name]
+    for let in instruction.lets:
+        environment.add_let(let)
+    return environment, given
+
+
+def _decode_time(environment: Environment, expr: ast.Expr) -> StaticExpr:
+    """A guard: fields and context variables only."""
+    value = environment.condition(expr)
+    if any(isinstance(leaf, Here) for leaf in leaves_of(value)):
+        raise DescriptionError(expr.span, "a guard cannot depend on the instruction's address")
+    return apply("ne", value, 0)
