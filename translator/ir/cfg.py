@@ -1,0 +1,44 @@
+"""A function's control flow as a networkx graph, and what is asked of it; typed here, as networkx is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import networkx
+from pyqemu.translator.ir.function import Block, Function
+
+_networkx = cast(Any, networkx)
+
+
+def control_flow(function: Function) -> Any:
+    """A networkx DiGraph whose nodes are the function's blocks; parallel edges are one."""
+    graph = _networkx.DiGraph()
+    graph.add_nodes_from(function.blocks)
+    for block in function.blocks:
+        graph.add_edges_from((block, edge.block) for op in block.ops for edge in op.successors)
+    return graph
+
+
+def immediate_dominators(function: Function) -> Mapping[Block, Block]:
+    """Each reachable block's immediate dominator; the entry is its own."""
+    dominators: dict[Block, Block] = dict(
+        _networkx.immediate_dominators(control_flow(function), function.entry)
+    )
+    dominators[function.entry] = function.entry  # newer networkx gives None for the start
+    return dominators
+
+
+def reachable(function: Function) -> set[Block]:
+    """The blocks that can be reached from the entry, itself included."""
+    return {function.entry} | set(_networkx.descendants(control_flow(function), function.entry))
+
+
+def predecessors(function: Function) -> dict[Block, list[Block]]:
+    """For each block the blocks that end by going to it, one entry an edge."""
+    result: dict[Block, list[Block]] = {block: [] for block in function.blocks}
+    for block in function.blocks:
+        for op in block.ops:
+            for edge in op.successors:
+                result[edge.block].append(block)
+    return result
