@@ -306,6 +306,7 @@ class OperandRow:
     value: Expr | None
     condition: Expr | None
     span: Span = field(compare=False, repr=False)
+    text_span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,19 @@ import time
 from pathlib import Path
 
 from pyqemu.translator.adl import ast
-from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.asm import make_syntax
+from pyqemu.translator.adl.conflicts import find_conflicts
+from pyqemu.translator.adl.errors import DescriptionError, combined
+from pyqemu.translator.adl.model import build
 from pyqemu.translator.adl.parse import parse_folder, parse_text
+
+
+def check_model(architecture: ast.Architecture) -> None:
+    """Everything that is checked before instructions are elaborated. Raises DescriptionError."""
+    model = build(architecture)
+    errors = [*find_conflicts(model), *make_syntax(model)[1]]
+    if errors:
+        raise combined(errors)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         folder: Path = options.folder
         architecture = parse_folder(folder) if folder.is_dir() else parse_text(folder.read_text(), folder)
+        if folder.is_dir():
+            check_model(architecture)
     except DescriptionError as error:
         for one in error.all():
             print(one, file=sys.stderr)

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pyqemu.translator.static import OPERATIONS, Apply, Ctx, Element, Field, Here, StaticExpr
+from pyqemu.translator.static import OPERATIONS, Apply, Ctx, Element, Field, Here, StaticExpr, interval
 from pyqemu.translator.target import EncodingField
 
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^",
     "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
 }  # fmt: skip
-_COMPARISONS = frozenset({"eq", "ne", "lt", "le"})
 
 #: What compiled text may name besides its own variables.
 NAMESPACE: Mapping[str, Any] = {f"op_{name}": function for name, function in OPERATIONS.items()}
@@ -60,7 +59,7 @@ class Source:
     def number(self, expr: StaticExpr) -> str:
         """The expression as an int in any case."""
         text = self.text(expr)
-        return f"int{text}" if isinstance(expr, Apply) and expr.op in _COMPARISONS else text
+        return f"({text} + 0)" if isinstance(expr, Apply) and interval(expr)[1] <= 1 else text
 
     def function(self, parameters: str, body: str) -> Callable[..., Any]:
         """Compiles `def f(parameters): body`; body is indented by one space."""
@@ -86,7 +85,7 @@ def word_test(fields: Mapping[str, EncodingField], expr: StaticExpr) -> Callable
 
     def leaf(item: Field | Ctx | Here) -> str:
         if isinstance(item, Ctx):
-            return f"context[{item.name!r}]"
+            return f"context.get({item.name!r}, 0)"
         if isinstance(item, Here):
             raise ValueError("this does not depend on the address")
         return extraction(fields[item.name])

@@ -120,11 +120,13 @@ class DeclarationTransform(StatementTransform):
     def row(self, c: Children) -> ast.OperandRow:
         *patterns, (text, value, condition) = c
         span = self.token_span(patterns[0][1])
-        return ast.OperandRow(tuple(p for p, _ in patterns), text, value, condition, span)
+        text_span = None if text is None else self.token_span(text)
+        plain = None if text is None else text[1:-1]
+        return ast.OperandRow(tuple(p for p, _ in patterns), plain, value, condition, span, text_span)
 
-    def row_tail(self, c: Children) -> tuple[str | None, ast.Expr | None, ast.Expr | None]:
+    def row_tail(self, c: Children) -> tuple[Token | None, ast.Expr | None, ast.Expr | None]:
         text, value, condition = c
-        return None if text is None else text[1:-1], value, condition
+        return text, value, condition
 
     def pattern(self, c: Children) -> tuple[ast.Pattern, Token]:
         """A pattern and its first token."""

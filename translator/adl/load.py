@@ -1,0 +1,141 @@
+"""Loads a description as a `Target`: parse, model, conflict check, decode trees, assembly text, elaborator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyqemu.translator.adl.asm import make_syntax
+from pyqemu.translator.adl.asm_print import AsmPrinter
+from pyqemu.translator.adl.compiled import word_test
+from pyqemu.translator.adl.conflicts import find_conflicts, preferred_before
+from pyqemu.translator.adl.decode_tree import build_tree
+from pyqemu.translator.adl.errors import combined
+from pyqemu.translator.adl.model import BoundEncoding, Model, build
+from pyqemu.translator.adl.parse import parse_folder
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.static import apply
+from pyqemu.translator.target import DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
+
+if TYPE_CHECKING:
+    from pyqemu.translator.adl.elaborate import Elaborator
+
+WordTest = Callable[[int, Mapping[str, int]], bool]
+#: A decode tree for speed: (shift, mask, children), or (None, candidates).
+_Fast = tuple[Any, ...]
+
+
+class DescribedTarget:
+    """An architecture made from its description; implements `translator.target.Target`."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.name = model.name
+        self.units = tuple(model.units.values())
+        self.registers = tuple(model.registers.values())
+        self.context = tuple(model.contexts.values())
+        self.exceptions = model.exception_kinds()
+        self.cpus = tuple(model.cpus.values())
+        self.features = tuple(model.features)
+        self.encodings = tuple(bound.encoding for bound in model.encodings)
+        self.address_width = model.properties.address_width
+        self.coherent_icache = model.properties.coherent_icache
+        self.tininess_before = model.properties.tininess_before
+        self.undefined_exception = list(model.exceptions).index("undefined")
+        before = preferred_before(model)
+        self.roots: Mapping[str, DecodeTree] = {
+            unit.name: build_tree([e for e in self.encodings if e.unit == unit], unit.width, before)
+            for unit in self.units
+        }
+        self._fast = {name: self._fast_tree(tree) for name, tree in self.roots.items()}
+        self._unpredictable: dict[int, WordTest] = {}
+        syntax, errors = make_syntax(model)
+        if errors:
+            raise combined(errors)
+        self.syntax = syntax
+        self.printer = AsmPrinter(syntax)
+        self._elaborator: Elaborator | None = None
+
+    def decode(self, word: int, unit: str, context: Mapping[str, int]) -> Encoding | None:
+        """The encoding that `word` belongs to, or None."""
+        shift, mask, children = self._fast[unit]
+        while shift is not None:
+            shift, mask, children = children[word >> shift & mask]
+        for bits, value, guard, encoding in children:
+            if word & bits == value and (guard is None or guard(word, context)):
+                return encoding
+        return None
+
+    def _fast_tree(self, tree: DecodeTree) -> _Fast:
+        made: dict[int, _Fast] = {}
+
+        def fast(node: DecodeTree) -> _Fast:
+            if id(node) not in made:
+                if isinstance(node, DecodeBranch):
+                    made[id(node)] = (node.shift, (1 << node.bits) - 1, [fast(child) for child in node.children])
+                else:
+                    made[id(node)] = (None, 0, tuple(self._candidate(number) for number in node.candidates))
+            return made[id(node)]
+
+        return fast(tree)
+
+    def _candidate(self, number: int) -> tuple[int, int, WordTest | None, Encoding]:
+        encoding = self.encodings[number]
+        guard = None if encoding.guard == 1 else word_test({f.name: f for f in encoding.fields}, encoding.guard)
+        return encoding.mask, encoding.value, guard, encoding
+
+    def bound(self, encoding: Encoding) -> BoundEncoding:
+        """Where an encoding comes from."""
+        return self.model.encodings[encoding.number]
+
+    @property
+    def elaborator(self) -> Elaborator:
+        """What makes IR from instructions; made when it is first asked for."""
+        if self._elaborator is None:
+            from pyqemu.translator.adl.elaborate import Elaborator
+
+            self._elaborator = Elaborator(self.model)
+        return self._elaborator
+
+    def shapes(self, encoding: Encoding) -> ShapeTree:
+        """All shapes of an encoding, as IR with holes."""
+        return self.elaborator.shapes(encoding)
+
+    def lift(
+        self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
+    ) -> Function | Undefined:
+        """IR of one instruction with its fields filled in (only `here` is left symbolic)."""
+        return self.elaborator.lift(encoding, fields, context)
+
+    def functions(self) -> Mapping[str, Function]:
+        """Outlined functions made so far, by the name that `call` uses."""
+        return self.elaborator.functions()
+
+    def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
+        """Assembly text of an instruction at guest address `here`."""
+        return self.printer.disassemble(encoding, fields, here)
+
+    def unpredictable(self, encoding: Encoding, word: int) -> bool:
+        """Whether `word` is UNPREDICTABLE (`unpred` conditions, should-be bits)."""
+        if word & encoding.should_mask != encoding.should_value:
+            return True
+        conditions = self.model.encodings[encoding.number].unpredictable
+        if not conditions:
+            return False
+        test = self._unpredictable.get(encoding.number)
+        if test is None:
+            any_of = apply("ne", 0, 0)
+            for condition, _ in conditions:
+                any_of = apply("or", any_of, condition)
+            test = self._unpredictable[encoding.number] = word_test({f.name: f for f in encoding.fields}, any_of)
+        return test(word, {})
+
+
+def load(folder: Path | str) -> DescribedTarget:
+    """The architecture that `folder` describes. Raises DescriptionError."""
+    model = build(parse_folder(folder))
+    errors = find_conflicts(model)
+    if errors:
+        raise combined(errors)
+    return DescribedTarget(model)
