@@ -1,0 +1,136 @@
+"""The elaborator: instructions of a checked model into SSA IR, by shape with holes or for concrete fields.
+
+How it works: the syntax tree is evaluated with ints known before run time as `StaticExpr` and run-time values as IR.
+A static position that is still open raises `Demand`; `shapes` then splits and starts again with more knowledge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from pyqemu.translator.adl import ast
+from pyqemu.translator.adl.body import Body, Demand
+from pyqemu.translator.adl.builtins import INTEGER_BUILTINS
+from pyqemu.translator.adl.builtins_float import FLOAT_BUILTINS
+from pyqemu.translator.adl.builtins_memory import MEMORY_BUILTINS, load
+from pyqemu.translator.adl.calls import Caller
+from pyqemu.translator.adl.declarations import declarations_of
+from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.expressions import Evaluator
+from pyqemu.translator.adl.knowledge import Fact, Knowledge, Leaf, truth
+from pyqemu.translator.adl.model import BoundEncoding, Model
+from pyqemu.translator.adl.outline import Outliner
+from pyqemu.translator.adl.shapes import Explorer
+from pyqemu.translator.adl.statements import execute
+from pyqemu.translator.adl.values import Lazy, Scope
+from pyqemu.translator.adl.writes import finish_instruction
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.verifier import verify
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, substitute
+from pyqemu.translator.target import Encoding, ShapeTree, Undefined
+
+#: A clean-up that every function goes through after it is built.
+CleanUp = Callable[[Function], None]
+
+_EVALUATE = Evaluator(Caller({**INTEGER_BUILTINS, **FLOAT_BUILTINS, **MEMORY_BUILTINS}), load)
+
+
+class Elaborator:
+    """Makes IR from the instructions of one architecture; keeps the outlined functions that they call."""
+
+    def __init__(self, model: Model, *, check: bool = True, clean_up: CleanUp | None = None) -> None:
+        self._declarations = declarations_of(model)
+        self._bound: dict[int, BoundEncoding] = {bound.encoding.number: bound for bound in model.encodings}
+        self._outliner = Outliner(self._outlined_body, self._finish)
+        self._check = check
+        self._clean_up = clean_up
+
+    def shapes(self, encoding: Encoding) -> ShapeTree:
+        """All shapes of an encoding, as IR with holes."""
+        bound = self._bound[encoding.number]
+        explorer = Explorer(
+            lambda knowledge, label: self._attempt(bound, knowledge, f"{encoding.name}[{label}]" if label else encoding.name),
+            self._declarations.shape_limit,
+        )
+        return explorer.explore(Knowledge({}, _facts(bound)))
+
+    def lift(self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]) -> Function | Undefined:
+        """IR of one instruction with its fields filled in; only `here` is left symbolic."""
+        bound = self._bound[encoding.number]
+        pins: dict[Leaf, int] = {
+            Field(field.name, field.width, field.signed): fields[field.name] for field in encoding.fields
+        }
+        for name, width in self._declarations.contexts.items():
+            pins[Ctx(name, width)] = context.get(name, 0)
+        try:
+            return self._attempt(bound, Knowledge(pins), encoding.name)
+        except Demand as demand:  # nothing is open but the address
+            raise DescriptionError(demand.span, f"{demand.what} depends on the instruction's address") from None
+
+    def functions(self) -> dict[str, Function]:
+        """Outlined functions made so far, by the name that `call` uses."""
+        return self._outliner.functions()
+
+    # --- one instruction ---------------------------------------------------------------------
+
+    def _attempt(self, bound: BoundEncoding, knowledge: Knowledge, name: str) -> Function | Undefined:
+        function = Function(name)
+        body = self._body(function, knowledge, Here(self._declarations.address_width))
+        if _is_undefined(body, bound):
+            return Undefined()
+        self._run(body, bound)
+        finish_instruction(body)
+        self._finish(function)
+        return function
+
+    def _run(self, body: Body, bound: BoundEncoding, prefix: str = "") -> None:
+        """Elaborates an instruction's statements; `prefix` stands before its fields' names."""
+        scope = Scope()
+        for field in bound.encoding.fields:
+            scope.names[field.name] = body.leaf(Field(prefix + field.name, field.width, field.signed))
+        renamed = {f.name: Field(prefix + f.name, f.width, f.signed) for f in bound.encoding.fields}
+        for name, expr in bound.given.items():
+            scope.names[name] = body.substituted(substitute(expr, renamed) if prefix else expr)
+        for let in bound.instruction.lets:
+            _bind_let(body, let, scope)
+        execute(body, bound.instruction.body, Scope(scope))
+
+    def _body(self, function: Function, knowledge: Knowledge, here: StaticExpr | None) -> Body:
+        body = Body(self._declarations, function, knowledge, here, self._outliner)
+        body.evaluate = _EVALUATE
+        body.execute = execute
+        return body
+
+    def _outlined_body(self, function: Function, caller: Body) -> Body:
+        return self._body(function, caller.knowledge, None)
+
+    def _finish(self, function: Function) -> None:
+        if self._clean_up is not None:
+            self._clean_up(function)
+        if self._check:
+            verify(function)
+
+
+def _facts(bound: BoundEncoding) -> tuple[Fact, ...]:
+    guard = bound.encoding.guard
+    return () if isinstance(guard, int) else ((truth(guard), 1),)
+
+
+def _is_undefined(body: Body, bound: BoundEncoding) -> bool:
+    """Whether an `undef` or `unpred … -> undef` condition holds; splits the shape on each that is open."""
+    instruction = bound.instruction
+    conditions = list(zip(bound.undefined, (expr.span for expr in instruction.undefined), strict=True))
+    for (condition, policy), row in zip(bound.unpredictable, instruction.unpredictable, strict=True):
+        if policy == "undef":
+            conditions.append((condition, row.condition.span))
+    return any(body.constant(truth(body.substituted(condition)), span, "undef") for condition, span in conditions)
+
+
+def _bind_let(body: Body, let: ast.Let, scope: Scope) -> None:
+    if len(let.names) == 1:
+        scope.names[let.names[0]] = Lazy(let.value, scope)
+        return
+    value = body.evaluate(body, let.value, scope)
+    if not isinstance(value, tuple) or len(value) != len(let.names):
+        raise body.error(let.value.span, f"{len(let.names)} values are wanted here")
+    scope.names.update(zip(let.names, value, strict=True))

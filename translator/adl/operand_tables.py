@@ -1,0 +1,132 @@
+"""Operand tables as values: which row holds, and what it gives."""
+
+from __future__ import annotations
+
+from pyqemu.translator.adl import ast
+from pyqemu.translator.adl.body import Body
+from pyqemu.translator.adl.knowledge import truth
+from pyqemu.translator.adl.types_of import evaluate_type
+from pyqemu.translator.adl.values import Scope, Val, as_static
+from pyqemu.translator.static import StaticExpr, apply, element, interval
+
+#: Combinations of arguments that are looked up in a table; more are compared row by row.
+MOST_COMBINATIONS = 1024
+
+
+def table_value(body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr]) -> Val:
+    """The value of the first row that matches; asks for a split of the shape if that is open."""
+    if len(arguments) != len(table.parameters):
+        raise body.error(call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}")
+    if table.type is None:
+        raise body.error(call.span, f"{table.name} gives text only", "declare a type: operand … -> bN")
+    arguments = [body.knowledge.known(argument) for argument in arguments]
+    scope = Scope(None, dict(zip(table.parameters, arguments, strict=True)))
+    if table.type.width is None:
+        return _int_value(body, call, table, arguments, scope)
+    row = body.constant(row_number(body, table, arguments, scope), call.span, f"the row of {table.name}")
+    return _row_value(body, call, table, row, arguments, scope)
+
+
+def _row_value(
+    body: Body, call: ast.Call, table: ast.OperandTable, row: int, arguments: list[StaticExpr], scope: Scope
+) -> Val:
+    if row == len(table.rows):
+        shown = ", ".join(str(a) if isinstance(a, int) else "…" for a in arguments)
+        raise body.error(call.span, f"no row of {table.name} matches ({shown})", "add a row, or a last row `_`")
+    value = table.rows[row].value
+    if value is None:
+        raise body.error(table.rows[row].span, f"this row of {table.name} has no value", 'add = e after the text')
+    assert table.type is not None
+    body.calls.append(call.span)
+    result = body.evaluate(body, value, scope)
+    ty = evaluate_type(body, table.type, scope)
+    what = f"the value of {table.name}"
+    result = body.static(result, value.span, what) if ty is None else body.to_type(result, ty, value.span, what)
+    body.calls.pop()
+    return result
+
+
+def _int_value(
+    body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr], scope: Scope
+) -> StaticExpr:
+    """An int table needs no split: its value is a look-up or a chain of choices."""
+    row = row_number(body, table, arguments, scope)
+    if isinstance(row, int):
+        return body.static(_row_value(body, call, table, row, arguments, scope), call.span, table.name)
+    low, high = body.knowledge.bounds(row)
+    if high == len(table.rows):
+        _row_value(body, call, table, high, arguments, scope)
+    values = [
+        body.static(_row_value(body, call, table, number, arguments, scope), call.span, table.name)
+        for number in range(low, high + 1)
+    ]
+    if all(isinstance(value, int) for value in values):
+        return element(tuple(v for v in values if isinstance(v, int)), body.apply("sub", row, low))
+    result = values[-1]
+    for number in range(high - 1, low - 1, -1):
+        result = body.apply("select", body.apply("eq", row, number), values[number - low], result)
+    return result
+
+
+def row_number(body: Body, table: ast.OperandTable, arguments: list[StaticExpr], scope: Scope) -> StaticExpr:
+    """The number of the first row that matches, `len(rows)` if none does."""
+    if not any(row.condition for row in table.rows):
+        found = _by_lookup(table, arguments)
+        if found is not None:
+            return body.knowledge.known(found)
+    number: StaticExpr = len(table.rows)
+    for place in range(len(table.rows) - 1, -1, -1):
+        row = table.rows[place]
+        holds: StaticExpr = 1
+        for pattern, argument in zip(row.patterns, arguments, strict=True):
+            if pattern.ranges:
+                holds = body.apply("and", holds, _matches(body, pattern, argument))
+        if row.condition is not None and holds != 0:
+            test = as_static(body.evaluate(body, row.condition, scope))
+            if test is None:
+                raise body.error(row.condition.span, "a row's condition has to be known before run time")
+            holds = body.apply("and", truth(test), holds)
+        number = body.apply("select", holds, place, number)
+    return number
+
+
+def _matches(body: Body, pattern: ast.Pattern, argument: StaticExpr) -> StaticExpr:
+    result: StaticExpr = 0
+    for low, high in pattern.ranges:
+        if low == high:
+            test = body.apply("eq", argument, low)
+        else:
+            test = body.apply("and", body.apply("le", low, argument), body.apply("le", argument, high))
+        result = body.apply("or", result, test)
+    return result
+
+
+def _by_lookup(table: ast.OperandTable, arguments: list[StaticExpr]) -> StaticExpr | None:
+    """Row numbers of all combinations of arguments, as a constant table; None if there are too many."""
+    size = 1
+    domains: list[range] = []
+    place: StaticExpr = 0
+    for argument in arguments:
+        low, high = interval(argument)
+        size *= high - low + 1
+        if size > MOST_COMBINATIONS:
+            return None
+        domains.append(range(low, high + 1))
+        place = apply("add", apply("mul", place, high - low + 1), apply("sub", argument, low))
+    rows = tuple(_first_row(table, values) for values in _combinations(domains))
+    return element(rows, place)
+
+
+def _combinations(domains: list[range]) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = [()]
+    for domain in domains:
+        found = [(*values, value) for values in found for value in domain]
+    return found
+
+
+def _first_row(table: ast.OperandTable, values: tuple[int, ...]) -> int:
+    for number, row in enumerate(table.rows):
+        pairs = zip(row.patterns, values, strict=True)
+        if all(not p.ranges or any(low <= v <= high for low, high in p.ranges) for p, v in pairs):
+            return number
+    return len(table.rows)

@@ -1,0 +1,97 @@
+"""The end of an instruction: state writes in their order, then where control goes.
+
+Writes that were noted on the path are made here, after everything that can fault. Conditional and partial writes read the
+register they change; several writes of one register become one.
+"""
+
+from __future__ import annotations
+
+from pyqemu.translator.adl.body import (
+    Body,
+    ChosenGoto,
+    DirectGoto,
+    IndirectGoto,
+    NextAddress,
+    PendingWrite,
+)
+from pyqemu.translator.ir.function import Value
+from pyqemu.translator.ir.types import Bits
+from pyqemu.translator.static import Ctx, StaticExpr
+
+Key = tuple[str, StaticExpr | None]
+
+
+def may_alias(a: StaticExpr | None, b: StaticExpr | None) -> bool:
+    """Whether two different indices of one file can be the same register."""
+    return not (isinstance(a, int) and isinstance(b, int) and a != b)
+
+
+def flush_writes(body: Body) -> None:
+    """Makes all writes of the path."""
+    opened: dict[Key, tuple[PendingWrite, Value]] = {}
+    for write in body.path.writes:
+        for key in [k for k in opened if k[0] == write.register and k != write.key and may_alias(k[1], write.index)]:
+            _store(body, *opened.pop(key))
+        before = opened.pop(write.key)[1] if write.key in opened else None
+        opened[write.key] = (write, _combine(body, write, before))
+    for write, value in opened.values():
+        _store(body, write, value)
+    body.path.writes = ()
+
+
+def _combine(body: Body, write: PendingWrite, before: Value | None) -> Value:
+    """The whole register's value after `write`; `before` is its value if an earlier write is waiting."""
+    if write.whole:
+        return write.value
+    old = before if before is not None else _current(body, write)
+    new = body.emitter.insert(old, write.value, write.low)
+    return new if write.condition is None else body.emitter.select(write.condition, new, old)
+
+
+def _current(body: Body, write: PendingWrite) -> Value:
+    ty = Bits(write.width)
+    if write.register.startswith("ctx "):
+        return body.emitter.hole(body.leaf(Ctx(write.register[4:], write.width)), ty)
+    # Not from the cache of reads: an earlier write may have changed the register.
+    body.touched.reads.add(write.register)
+    return body.emitter.emit("read", [], ty, reg=write.register, index=write.index, zero=write.zero)
+
+
+def _store(body: Body, write: PendingWrite, value: Value) -> None:
+    if write.register.startswith("ctx "):
+        body.emitter.effect("set_ctx", [value], ctx=write.register[4:])
+    else:
+        body.emitter.effect("write", [value], reg=write.register, index=write.index, zero=write.zero)
+
+
+def finish_instruction(body: Body) -> None:
+    """Makes the writes and ends the function with `next` or a goto."""
+    if not body.path.alive:
+        return
+    flush_writes(body)
+    if body.path.sync:
+        body.emitter.effect("isync", [])
+    _leave(body, body.path.goto)
+
+
+def _leave(body: Body, goto: NextAddress) -> None:
+    emitter = body.emitter
+    match goto:
+        case None:
+            emitter.effect("next", [])
+        case DirectGoto(target, kind):
+            emitter.effect("goto", [], target=target, kind=kind)
+        case IndirectGoto(target, kind):
+            emitter.effect("goto_indirect", [target], kind=kind)
+        case ChosenGoto(condition, then, otherwise):
+            blocks = emitter.new_block("taken"), emitter.new_block("not_taken")
+            emitter.branch(condition, *blocks)
+            for block, choice in zip(blocks, (then, otherwise), strict=True):
+                emitter.block = block
+                _leave(body, choice)
+
+
+def finish_function(body: Body, results: list[Value]) -> None:
+    """Makes the writes of an outlined function and returns."""
+    flush_writes(body)
+    body.emitter.effect("ret", results)
