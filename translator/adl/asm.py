@@ -1,8 +1,9 @@
 """Assembly text: templates of `asm` rows and operand tables in a neutral form.
 
-A template is a tuple of pieces: plain text, a number in a style, the text of an operand table, or a choice. Conditions
-and numbers are static expressions over the encoding's fields (in a table: over its parameters), so that any language
-can print from this form; asm_print.py does it in Python. In a description `{{` and `}}` stand for braces.
+A template is a tuple of pieces: plain text, a number in a style, the text of an operand table, or a choice.
+Conditions and numbers are static expressions over the encoding's fields (in a table: over its parameters), so
+that any language can print from this form; asm_print.py does it in Python. In a description `{{` and `}}`
+stand for braces.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _STYLES = ("h", "x")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """An int: style `d` decimal, `x` hexadecimal with 0x, `h` decimal below 10 in size and else hexadecimal."""
+    """An int: style `d` decimal, `x` hexadecimal with 0x, `h` decimal below 10 in size and else
+    hexadecimal.
+    """
 
     value: StaticExpr
     style: str
@@ -156,7 +159,9 @@ class _Maker:
             if condition == 0:
                 continue
             if row.text is None:
-                raise DescriptionError(row.span, f"this row of {table.name} has no text", "other rows have one")
+                raise DescriptionError(
+                    row.span, f"this row of {table.name} has no text", "other rows have one"
+                )
             rows.append(Row(condition, self.template(row.text, row.text_span or row.span, environment)))
         return TextTable(table.name, table.parameters, tuple(rows))
 
@@ -165,13 +170,19 @@ def _parse_template(text: str, span: ast.Span) -> Iterator[str | Hole]:
     for match in _PART.finditer(text):
         place = _at(span, match.start() + 1)
         if match["wrong"]:
-            raise DescriptionError(place, f"this {match['wrong']!r} has no partner", "a brace itself is {{ or }}")
+            raise DescriptionError(
+                place, f"this {match['wrong']!r} has no partner", "a brace itself is {{ or }}"
+            )
         if match["hole"] is None:
             yield {"{{": "{", "}}": "}"}.get(match.group(), match.group())
             continue
         inner, style = match["hole"], "d"
         styled = _STYLE.fullmatch(inner)
-        if styled and "?" not in styled["expr"].rpartition(")")[2] and "[" not in styled["expr"].rpartition("]")[2]:
+        if (
+            styled
+            and "?" not in styled["expr"].rpartition(")")[2]
+            and "[" not in styled["expr"].rpartition("]")[2]
+        ):
             inner, style = styled["expr"], styled["style"]
             if style not in _STYLES:
                 raise DescriptionError(place, f"{style!r} is no number style", "there are :h and :x")
@@ -193,5 +204,3 @@ def make_syntax(model: Model) -> tuple[Syntax, list[DescriptionError]]:
         except DescriptionError as error:
             errors.setdefault(error.span, error)
     return maker.syntax, list(errors.values())
-
-

@@ -52,7 +52,9 @@ class AsmPrinter:
         for row in rows:
             text = self._template(source, row.template)
             lines.append(
-                f" return {text}\n" if row.condition == 1 else f" if {source.text(row.condition)}: return {text}\n"
+                f" return {text}\n"
+                if row.condition == 1
+                else f" if {source.text(row.condition)}: return {text}\n"
             )
         return "".join(lines)
 
@@ -79,7 +81,9 @@ class AsmPrinter:
     def _table(self, name: str) -> Callable[..., str]:
         """A function from a table's arguments to its text; '' where no row matches."""
         if name not in self._tables:
-            self._tables[name] = lambda *arguments: self._tables[name](*arguments)  # tables may name each other
+            self._tables[name] = lambda *arguments: self._tables[name](
+                *arguments
+            )  # tables may name each other
             table = self._syntax.tables[name]
             source = Source(_leaf)
             body = self._rows(source, table.rows) + " return ''"

@@ -80,7 +80,9 @@ def extraction(field: EncodingField, word: str = "word") -> str:
     return f"({whole})"
 
 
-def word_test(fields: Mapping[str, EncodingField], expr: StaticExpr) -> Callable[[int, Mapping[str, int]], bool]:
+def word_test(
+    fields: Mapping[str, EncodingField], expr: StaticExpr
+) -> Callable[[int, Mapping[str, int]], bool]:
     """`test(word, context)`: whether `expr` is nonzero for the fields of `word`."""
 
     def leaf(item: Field | Ctx | Here) -> str:

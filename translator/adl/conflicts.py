@@ -1,8 +1,9 @@
 """Exact check that no word belongs to two encodings, unless one is preferred.
 
-Two encodings are cubes (mask and value) with guards. Where their cubes meet, the guards are rewritten over the free
-bits of the word and the context variables, and a word that satisfies both is searched for by deciding one bit after
-the other; ranges of expressions cut the search short. What is found is a witness, what is not found does not exist.
+Two encodings are cubes (mask and value) with guards. Where their cubes meet, the guards are rewritten over
+the free bits of the word and the context variables, and a word that satisfies both is searched for by
+deciding one bit after the other; ranges of expressions cut the search short. What is found is a witness, what
+is not found does not exist.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def common_word(first: Encoding, second: Encoding) -> Witness | None:
         return None
     mask, value = first.mask | second.mask, first.value | second.value
     guards = [_over_word(e, mask, value) for e in (first, second) if e.guard != 1]
-    found = _solve(apply("and", *(_truth(g) for g in guards)) if len(guards) == 2 else guards[0] if guards else 1)
+    found = _solve(
+        apply("and", *(_truth(g) for g in guards)) if len(guards) == 2 else guards[0] if guards else 1
+    )
     if found is None:
         return None
     word = value
@@ -52,7 +55,9 @@ def _truth(expr: StaticExpr) -> StaticExpr:
 
 
 def _over_word(encoding: Encoding, mask: int, value: int) -> StaticExpr:
-    """The guard in terms of the word: `Field(str(position), bits)` for each run of bits not fixed by `mask`."""
+    """The guard in terms of the word: `Field(str(position), bits)` for each run of bits not fixed by
+    `mask`.
+    """
     return substitute(encoding.guard, {f.name: _field_over_word(f, mask, value) for f in encoding.fields})
 
 
@@ -131,7 +136,9 @@ def _reject_cycles(model: Model) -> None:
     for prefer in model.prefers:
         for other in prefer.others:
             if other == prefer.first or prefer.first in _reachable(after, other):
-                raise DescriptionError(prefer.span, f"{prefer.first} and {other} are each preferred to the other")
+                raise DescriptionError(
+                    prefer.span, f"{prefer.first} and {other} are each preferred to the other"
+                )
             after.setdefault(prefer.first, set()).add(other)
 
 
@@ -190,5 +197,7 @@ def _conflict(first: BoundEncoding, second: BoundEncoding, witness: Witness) -> 
 def _undecided(first: BoundEncoding, second: BoundEncoding) -> DescriptionError:
     names = f"{first.encoding.name} and {second.encoding.name}"
     return DescriptionError(
-        second.declaration.span, f"whether {names} share a word cannot be decided", "say it with simpler guards"
+        second.declaration.span,
+        f"whether {names} share a word cannot be decided",
+        "say it with simpler guards",
     )

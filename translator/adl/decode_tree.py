@@ -1,7 +1,7 @@
 """Decode trees: which encodings a word can belong to, found by a few table look-ups.
 
-A tree only narrows down: a leaf's candidates are still compared in full, and their guards evaluated. Every encoding
-that a word matches is among the candidates of the word's leaf, the preferred ones first.
+A tree only narrows down: a leaf's candidates are still compared in full, and their guards evaluated. Every
+encoding that a word matches is among the candidates of the word's leaf, the preferred ones first.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class _Builder:
         return None if best is None else (best[1], best[2])
 
     def _cost(self, numbers: tuple[int, ...], masks: Sequence[int], shift: int, bits: int) -> float | None:
-        """Expected candidates left for a word that is one of them, and a little for the table; None if no gain."""
+        """Expected candidates left for a word that is one of them, and a little for the table; None if
+        no gain.
+        """
         whole = (1 << bits) - 1
         copies = sum(1 << bits - (mask >> shift & whole).bit_count() for mask in masks)
         if copies > 6 * len(numbers) + (1 << bits):

@@ -1,4 +1,6 @@
-"""Loads a description as a `Target`: parse, model, conflict check, decode trees, assembly text, elaborator."""
+"""Loads a description as a `Target`: parse, model, conflict check, decode trees, assembly text,
+elaborator.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,11 @@ class DescribedTarget:
         def fast(node: DecodeTree) -> _Fast:
             if id(node) not in made:
                 if isinstance(node, DecodeBranch):
-                    made[id(node)] = (node.shift, (1 << node.bits) - 1, [fast(child) for child in node.children])
+                    made[id(node)] = (
+                        node.shift,
+                        (1 << node.bits) - 1,
+                        [fast(child) for child in node.children],
+                    )
                 else:
                     made[id(node)] = (None, 0, tuple(self._candidate(number) for number in node.candidates))
             return made[id(node)]
@@ -82,7 +88,9 @@ class DescribedTarget:
 
     def _candidate(self, number: int) -> tuple[int, int, WordTest | None, Encoding]:
         encoding = self.encodings[number]
-        guard = None if encoding.guard == 1 else word_test({f.name: f for f in encoding.fields}, encoding.guard)
+        guard = (
+            None if encoding.guard == 1 else word_test({f.name: f for f in encoding.fields}, encoding.guard)
+        )
         return encoding.mask, encoding.value, guard, encoding
 
     def bound(self, encoding: Encoding) -> BoundEncoding:
@@ -128,7 +136,9 @@ class DescribedTarget:
             any_of = apply("ne", 0, 0)
             for condition, _ in conditions:
                 any_of = apply("or", any_of, condition)
-            test = self._unpredictable[encoding.number] = word_test({f.name: f for f in encoding.fields}, any_of)
+            test = self._unpredictable[encoding.number] = word_test(
+                {f.name: f for f in encoding.fields}, any_of
+            )
         return test(word, {})
 
 

@@ -1,7 +1,7 @@
 """The checked model of an architecture: what is declared, by name, and its encodings.
 
-`build` makes it from the syntax tree. It finds names that are declared twice or nowhere, pictures that do not fit,
-and conditions that are not known at decode time. What instructions do is looked at by the elaborator.
+`build` makes it from the syntax tree. It finds names that are declared twice or nowhere, pictures that do not
+fit, and conditions that are not known at decode time. What instructions do is looked at by the elaborator.
 """
 
 from __future__ import annotations
@@ -205,5 +205,7 @@ def build(architecture: ast.Architecture) -> Model:
 
 def unknown(what: str, name: str, span: ast.Span, known: Mapping[str, object]) -> DescriptionError:
     """The error for a name that is not declared, with names that look like it."""
-    advice = nearest(name, known) or (f"known: {', '.join(list(known)[:12])}" if known else f"no {what} is declared")
+    advice = nearest(name, known) or (
+        f"known: {', '.join(list(known)[:12])}" if known else f"no {what} is declared"
+    )
     return DescriptionError(span, f"unknown {what} {name}", advice)

@@ -1,4 +1,6 @@
-"""Checks and conclusions of the model that need all names: properties, CPU models, views, tables, features."""
+"""Checks and conclusions of the model that need all names: properties, CPU models, views, tables,
+features.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,27 @@ def check_declarations(model: Model) -> list[DescriptionError]:
     """Fills in properties, CPU models and registers' zero views; the mistakes found."""
     errors: list[DescriptionError] = []
     declarations = model.architecture.declarations
-    start = declarations[0].span if declarations else ast.Span(model.architecture.folder / "main.arch", 1, 1, 1, 1)
+    start = (
+        declarations[0].span
+        if declarations
+        else ast.Span(model.architecture.folder / "main.arch", 1, 1, 1, 1)
+    )
     if not model.units:
         errors.append(DescriptionError(start, "no code unit is declared", "say `unit NAME b32 order le`"))
     if "undefined" not in model.exceptions:
         advice = "words that are no instruction raise it; say `exception undefined()`"
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
     for declaration in declarations:
-        for check in (_properties, _cpu, _view, _constant, _operand, _function, _names_of_instruction, _prefer):
+        for check in (
+            _properties,
+            _cpu,
+            _view,
+            _constant,
+            _operand,
+            _function,
+            _names_of_instruction,
+            _prefer,
+        ):
             try:
                 errors += check(model, declaration)
             except DescriptionError as error:
@@ -58,7 +73,9 @@ def _properties(model: Model, declaration: ast.Decl) -> Found:
             properties = replace(properties, data_order=order)
         case "address", str(width):
             if width not in ("b16", "b32", "b64"):
-                yield DescriptionError(declaration.span, f"addresses cannot be {width}", "they are b16, b32 or b64")
+                yield DescriptionError(
+                    declaration.span, f"addresses cannot be {width}", "they are b16, b32 or b64"
+                )
                 return
             properties = replace(properties, address_width=int(width[1:]))
         case "icache", _:
@@ -113,7 +130,9 @@ def _view(model: Model, declaration: ast.Decl) -> Found:
         for register in _files_behind(model, name, frozenset()):
             if declaration.zero >= model.registers[register].count:
                 count = model.registers[register].count
-                yield DescriptionError(declaration.span, f"{register} has no element {declaration.zero}; it has {count}")
+                yield DescriptionError(
+                    declaration.span, f"{register} has no element {declaration.zero}; it has {count}"
+                )
             model.registers[register] = replace(model.registers[register], has_zero=True)
 
 
@@ -134,7 +153,9 @@ def _storage_names(target: ast.Expr) -> Iterator[ast.Name]:
                 yield from _storage_names(argument)
         case _:
             raise DescriptionError(
-                target.span, "a view is a register, a view, bits of one, or a choice of such", "as in `X[i][31:0]`"
+                target.span,
+                "a view is a register, a view, bits of one, or a choice of such",
+                "as in `X[i][31:0]`",
             )
 
 
@@ -153,13 +174,17 @@ def _constant(model: Model, declaration: ast.Decl) -> Found:
     items = value if isinstance(value, tuple) else (value,)
     if declaration.count is not None and len(items) != declaration.count:
         yield DescriptionError(
-            declaration.value.span, f"{declaration.name} has {declaration.count} elements; here are {len(items)}"
+            declaration.value.span,
+            f"{declaration.name} has {declaration.count} elements; here are {len(items)}",
         )
     for item in items:
         if not isinstance(item, int):
             yield DescriptionError(declaration.value.span, f"{declaration.name} is not made of constants")
             return
-        if declaration.width is not None and not -(1 << declaration.width >> 1) <= item < 1 << declaration.width:
+        if (
+            declaration.width is not None
+            and not -(1 << declaration.width >> 1) <= item < 1 << declaration.width
+        ):
             yield DescriptionError(declaration.value.span, f"{item:#x} does not fit {declaration.width} bits")
             return
 
@@ -177,7 +202,9 @@ def _operand(model: Model, declaration: ast.Decl) -> Found:
                 "one pattern a parameter, `_` for any value",
             )  # fmt: skip
         if declaration.type is not None and row.value is None:
-            yield DescriptionError(row.span, f"this row of {declaration.name} has no value", "every row needs `= e`")
+            yield DescriptionError(
+                row.span, f"this row of {declaration.name} has no value", "every row needs `= e`"
+            )
         if declaration.type is None and row.value is not None:
             advice = f"say `operand {declaration.name}({', '.join(declaration.parameters)}) -> type {{`"
             yield DescriptionError(row.value.span, f"{declaration.name} has no type for its values", advice)

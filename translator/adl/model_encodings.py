@@ -23,7 +23,9 @@ def bind_encodings(model: Model) -> list[DescriptionError]:
     return list(errors.values())
 
 
-def _bind(model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, position: int) -> BoundEncoding:
+def _bind(
+    model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, position: int
+) -> BoundEncoding:
     picture = parse_picture(declaration.picture, declaration.span)
     unit = _unit(model, declaration, picture)
     environment, given = _environment(model, instruction, declaration, picture)
@@ -31,7 +33,9 @@ def _bind(model: Model, instruction: ast.Instruction, declaration: ast.EncodingD
     if declaration.guard is not None:
         guard = _decode_time(environment, declaration.guard)
         if guard == 0:
-            raise DescriptionError(declaration.guard.span, "this guard is never true", "so the encoding has no words")
+            raise DescriptionError(
+                declaration.guard.span, "this guard is never true", "so the encoding has no words"
+            )
     undefined = tuple(environment.condition(expr) for expr in instruction.undefined)
     unpredictable = tuple((environment.condition(u.condition), u.policy) for u in instruction.unpredictable)
     name = instruction.name if len(instruction.encodings) == 1 else f"{instruction.name}_{position + 1}"
@@ -50,16 +54,22 @@ def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit
             raise unknown("unit", declaration.unit, declaration.span, model.units)
         unit = model.units[declaration.unit]
     else:
-        fitting = [unit for unit in model.units.values() if unit.width == picture.width] or list(model.units.values())
+        fitting = [unit for unit in model.units.values() if unit.width == picture.width] or list(
+            model.units.values()
+        )
         if len(fitting) > 1:
-            advice = f"say `enc {fitting[0].name} \"…\"`"
-            raise DescriptionError(declaration.span, "there are several units that this could belong to", advice)
+            advice = f'say `enc {fitting[0].name} "…"`'
+            raise DescriptionError(
+                declaration.span, "there are several units that this could belong to", advice
+            )
         unit = fitting[0]
     if picture.width != unit.width:
         difference = picture.width - unit.width
         advice = f"{abs(difference)} too {'many' if difference > 0 else 'few'}"
         raise DescriptionError(
-            declaration.span, f"this picture has {picture.width} bits; unit {unit.name} has {unit.width}", advice
+            declaration.span,
+            f"this picture has {picture.width} bits; unit {unit.name} has {unit.width}",
+            advice,
         )
     return unit
 
@@ -77,7 +87,9 @@ def _environment(
     given: dict[str, StaticExpr] = {}
     for name, expr in declaration.given:
         if name in names:
-            raise DescriptionError(expr.span, f"{name} is drawn in the picture", "it cannot be given a value as well")
+            raise DescriptionError(
+                expr.span, f"{name} is drawn in the picture", "it cannot be given a value as well"
+            )
         given[name] = environment.static(expr)
         environment.names[name] = given[name]
     for let in instruction.lets:

@@ -1,31 +1,26 @@
 """Reads a description's files into its syntax tree.
 
-Lark's basic lexer makes the tokens. Here lines are joined (docs/language.md says where a newline does not end a
-statement), tokens are cut into top-level declarations by their braces, and each declaration is parsed on its own:
-so a mistake costs one declaration, and several mistakes are reported at once.
+Lark's basic lexer makes the tokens. Here lines are joined (docs/language.md says where a newline does not end
+a statement), tokens are cut into top-level declarations by their braces, and each declaration is parsed on
+its own: so a mistake costs one declaration, and several mistakes are reported at once.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
-
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.ast import Span
 from pyqemu.translator.adl.errors import DescriptionError, combined, remember_source
 from pyqemu.translator.adl.syntax_advice import advice_for, describe
 from pyqemu.translator.adl.transform_declarations import InstructionTransform
 
-#: After these a newline goes on with the statement, before the others it ends it.
-_GOES_ON = frozenset(
-    "BINOP MINUS PIPE UNOP COMMA EQUAL __ANON_0 QMARK COLON __ANON_1 __ANON_2 __ANON_3 LBRACE _SEP".split()
-)
 _OPENING = {"LPAR": "RPAR", "LSQB": "RSQB"}
 
 
@@ -35,9 +30,16 @@ def _lark() -> tuple[Lark, InstructionTransform, frozenset[str]]:
     transform = InstructionTransform()
     grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
     lark = Lark(
-        grammar, parser="lalr", lexer="basic", start=["declaration", "expr"], transformer=transform, maybe_placeholders=True
+        grammar,
+        parser="lalr",
+        lexer="basic",
+        start=["declaration", "expr"],
+        transformer=transform,
+        maybe_placeholders=True,
     )
-    words = {t.name for t in lark.terminals if t.name != "NAME" and t.pattern.value.replace("_", "a").isalpha()}
+    words = {
+        t.name for t in lark.terminals if t.name != "NAME" and t.pattern.value.replace("_", "a").isalpha()
+    }
     return lark, transform, frozenset(words)
 
 
@@ -47,6 +49,16 @@ def _continuing() -> frozenset[str]:
     texts = {",", "=", ":=", "?", ":", "->", "..", "{"}
     named = {t.name for t in _lark()[0].terminals if t.pattern.value.replace("\\", "") in texts}
     return frozenset(named | {"BINOP", "MINUS", "PIPE", "UNOP", "_SEP"})
+
+
+def _lex(text: str) -> Iterator[Token]:
+    lark: Any = _lark()[0]
+    return lark.lex(text)
+
+
+def _new_parser(start: str) -> Any:
+    lark: Any = _lark()[0]
+    return lark.parse_interactive(start=start)
 
 
 @dataclass(slots=True)
@@ -66,17 +78,20 @@ def _tokens(source: _Source, text: str) -> list[Token]:
     """All tokens; stops at the first character that starts none."""
     result: list[Token] = []
     try:
-        for token in _lark()[0].lex(text, dont_ignore=False):
+        for token in _lex(text):
             result.append(token)
     except UnexpectedCharacters as error:
-        bad = Token("BAD", error.char, 0, error.line, error.column, error.line, error.column + 1)
-        advice = "a text ends on the line where it begins" if error.char == '"' else ""
-        source.fail(bad, f"{error.char!r} begins nothing of the language", advice)
+        char = str(error.char)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        bad = Token("BAD", char, 0, error.line, error.column, error.line, error.column + 1)
+        advice = "a text ends on the line where it begins" if char == '"' else ""
+        source.fail(bad, f"{char!r} begins nothing of the language", advice)
     return result
 
 
 def _joined(source: _Source, tokens: list[Token]) -> list[Token]:
-    """Without the newlines that end nothing: inside () and [], after an operator, before `}`, `else` and `with`."""
+    """Without the newlines that end nothing: inside () and [], after an operator, before `}`, `else`
+    and `with`.
+    """
     result: list[Token] = []
     open_brackets: list[Token] = []
     going_on = _continuing()
@@ -101,8 +116,10 @@ def _joined(source: _Source, tokens: list[Token]) -> list[Token]:
 
 
 def _declarations(source: _Source, tokens: list[Token]) -> Iterator[list[Token]]:
-    """Runs of tokens, one a declaration. A key word of a declaration in column 1 closes what was left open."""
-    starts = _lark()[0].parse_interactive(start="declaration").choices()
+    """Runs of tokens, one a declaration. A key word of a declaration in column 1 closes what was left
+    open.
+    """
+    starts = frozenset[str](_new_parser("declaration").choices())
     current: list[Token] = []
     braces: list[Token] = []
     for token in tokens:
@@ -131,9 +148,9 @@ def _declarations(source: _Source, tokens: list[Token]) -> Iterator[list[Token]]
 
 def _parse(tokens: list[Token], start: str, file: Path) -> Any:
     """Feeds tokens to the parser; key words are names where the key word cannot stand."""
-    lark, transform, words = _lark()
+    _, transform, words = _lark()
     transform.file = file
-    parser = lark.parse_interactive(start=start)
+    parser = _new_parser(start)
     feed, choices = parser.feed_token, parser.choices
     for token in tokens:
         kind = token.type
@@ -144,11 +161,15 @@ def _parse(tokens: list[Token], start: str, file: Path) -> Any:
 
 
 def _syntax_error(error: UnexpectedToken, tokens: list[Token], file: Path) -> DescriptionError:
-    token = error.token
+    token: Token = error.token  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if token.type == "$END":
         token = tokens[-1]
-        where = Span(file, token.end_line or 1, token.end_column or 1, token.end_line or 1, token.end_column or 1)
-        return DescriptionError(where, "something is missing here", advice_for(None, error.accepts or error.expected))
+        where = Span(
+            file, token.end_line or 1, token.end_column or 1, token.end_line or 1, token.end_column or 1
+        )
+        return DescriptionError(
+            where, "something is missing here", advice_for(None, error.accepts or error.expected)
+        )
     line, column = token.line or 1, token.column or 1
     span = Span(file, line, column, token.end_line or line, token.end_column or column)
     return DescriptionError(span, f"{describe(token)} cannot stand here", advice_for(token, error.expected))
@@ -226,7 +247,9 @@ def parse_folder(folder: Path | str) -> ast.Architecture:
     main = folder / "main.arch"
     errors: list[DescriptionError] = []
     if not main.is_file():
-        raise DescriptionError(Span(main, 1, 1, 1, 1), "no such file", "an architecture's folder holds main.arch")
+        raise DescriptionError(
+            Span(main, 1, 1, 1, 1), "no such file", "an architecture's folder holds main.arch"
+        )
     source = _Source(main, errors)
     name, declarations = _parse_file(source, main.read_text(encoding="utf-8"))
     if name is None and not errors:

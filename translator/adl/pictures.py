@@ -31,7 +31,9 @@ class Picture:
 
 @dataclass(slots=True)
 class _Piece:
-    """A stretch of the word that belongs to a field; `source` counts from the picture's left end until it is known."""
+    """A stretch of the word that belongs to a field; `source` counts from the picture's left end until
+    it is known.
+    """
 
     span: Span
     left: int
@@ -83,7 +85,9 @@ def _add_field(reader: _Reader, parts: re.Match[str], where: Span) -> None:
         target = int(parts["low"] or high)
         size = int(high) - target + 1
     if size < 1:
-        raise DescriptionError(where, f"field {name} has no bits here", "the higher bit comes first: name[hi:lo]")
+        raise DescriptionError(
+            where, f"field {name} has no bits here", "the higher bit comes first: name[hi:lo]"
+        )
     known = reader.parts.get(name)
     if known is None:
         known = reader.parts[name] = _FieldParts(whole, bool(parts["sign"]))
@@ -119,13 +123,14 @@ def _field(name: str, parts: _FieldParts, picture_width: int) -> EncodingField:
                 piece.span, f"bit {piece.target} of field {name} is drawn twice", "its slices may not overlap"
             )
         if piece.target > expected:
-            missing = f"bit {expected}" if piece.target == expected + 1 else f"bits {piece.target - 1}:{expected}"
-            raise DescriptionError(
-                piece.span, f"{missing} of field {name} {'is' if ':' not in missing else 'are'} nowhere in the picture",
-                f"draw {name}[{piece.target - 1}:{expected}], or number the slices from 0",
-            )  # fmt: skip
+            one = piece.target == expected + 1
+            bits = f"bit {expected}" if one else f"bits {piece.target - 1}:{expected}"
+            missing = f"{bits} of field {name} {'is' if one else 'are'}"
+            advice = f"draw {name}[{piece.target - 1}:{expected}], or number the slices from 0"
+            raise DescriptionError(piece.span, f"{missing} nowhere in the picture", advice)
         expected = piece.target + piece.width
     slices = tuple(
-        FieldSlice(picture_width - piece.left - piece.width, piece.width, piece.target) for piece in parts.pieces
+        FieldSlice(picture_width - piece.left - piece.width, piece.width, piece.target)
+        for piece in parts.pieces
     )
     return EncodingField(name, expected, parts.signed, slices)

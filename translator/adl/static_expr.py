@@ -1,21 +1,20 @@
 """Syntax trees of what is known before run time, made into `StaticExpr`.
 
-Guards, `undef` and `unpred` conditions, given fields and the arguments of assembly text come through here. Names stand
-for fields, `let`s, loop variables, context variables, constants and `here`; operand tables, constant tables and
-functions over ints are inlined. Whatever is known at run time only is an error at its place.
+Guards, `undef` and `unpred` conditions, given fields and the arguments of assembly text come through here.
+Names stand for fields, `let`s, loop variables, context variables, constants and `here`; operand tables,
+constant tables and functions over ints are inlined. Whatever is known at run time only is an error at its
+place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError, nearest
-from pyqemu.translator.static import OPERATIONS, Ctx, Here, StaticExpr, apply, element, interval
-
-#: A static value: an int, or a tuple or list of values.
-Value = StaticExpr | tuple["Value", ...]
+from pyqemu.translator.adl.static_builtins import BUILT_IN, Value, pattern_matches, select
+from pyqemu.translator.static import Ctx, Here, StaticExpr, apply, element, interval
 
 _BINARY = {
     "+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod", "<<": "shl", ">>": "shr", "&": "and",
@@ -122,7 +121,9 @@ class Environment:
         if name in self.globals.constants:
             return self.globals.constant(name)
         if name in self.globals.run_time:
-            raise DescriptionError(expr.span, f"{name} is known only at run time", "this has to be known before")
+            raise DescriptionError(
+                expr.span, f"{name} is known only at run time", "this has to be known before"
+            )
         raise DescriptionError(expr.span, f"unknown name {name}", nearest(name, self.known()))
 
     def _let(self, name: str) -> Value:
@@ -218,18 +219,26 @@ class Environment:
             if len(arguments) != count:
                 raise DescriptionError(expr.span, f"{name} takes {count} arguments, not {len(arguments)}")
             return meaning(*arguments)
-        advice = nearest(name, [*self.known(), *BUILT_IN]) or "of the built-in functions, ints have " + ", ".join(BUILT_IN)
+        advice = nearest(
+            name, [*self.known(), *BUILT_IN]
+        ) or "of the built-in functions, ints have " + ", ".join(BUILT_IN)
         raise DescriptionError(expr.span, f"{name} is no function over ints", advice)
 
     def _call_function(self, expr: ast.Call, function: ast.Function) -> Value:
         bad = [p for p in function.parameters if p.type.width is not None]
         if bad or function.outline:
-            raise DescriptionError(expr.span, f"{function.name} works at run time", "only functions over ints can be used here")
+            raise DescriptionError(
+                expr.span, f"{function.name} works at run time", "only functions over ints can be used here"
+            )
         if len(expr.arguments) != len(function.parameters):
             wanted = len(function.parameters)
-            raise DescriptionError(expr.span, f"{function.name} takes {wanted} arguments, not {len(expr.arguments)}")
+            raise DescriptionError(
+                expr.span, f"{function.name} takes {wanted} arguments, not {len(expr.arguments)}"
+            )
         if self._depth >= _MOST_CALLS:
-            raise DescriptionError(expr.span, f"{function.name} calls itself without end", "use a loop or a table")
+            raise DescriptionError(
+                expr.span, f"{function.name} calls itself without end", "use a loop or a table"
+            )
         arguments = [self.value(argument) for argument in expr.arguments]
         names = {p.name: value for p, value in zip(function.parameters, arguments, strict=True)}
         inner = Environment(self.globals, names, self._depth + 1)
@@ -249,7 +258,9 @@ class Environment:
             if matches == 0:
                 continue
             if row.value is None:
-                raise DescriptionError(row.span, f"this row of {table.name} has no value", "give it one: `… = e`")
+                raise DescriptionError(
+                    row.span, f"this row of {table.name} has no value", "give it one: `… = e`"
+                )
             value = self.row_environment(table, arguments).value(row.value)
             result = select(matches, value, result, row.span)
         return result
@@ -258,7 +269,9 @@ class Environment:
         """What a row of an operand table sees: the table's parameters."""
         return Environment(self.globals, dict(zip(table.parameters, arguments, strict=True)), self._depth + 1)
 
-    def row_matches(self, table: ast.OperandTable, row: ast.OperandRow, arguments: list[StaticExpr]) -> StaticExpr:
+    def row_matches(
+        self, table: ast.OperandTable, row: ast.OperandRow, arguments: list[StaticExpr]
+    ) -> StaticExpr:
         """Whether a row's patterns and condition hold (earlier rows are not looked at)."""
         result: StaticExpr = 1
         for pattern, argument in zip(row.patterns, arguments, strict=True):
@@ -266,31 +279,6 @@ class Environment:
         if row.condition is not None and result != 0:
             result = apply("and", result, self.row_environment(table, arguments).condition(row.condition))
         return result
-
-
-def pattern_matches(pattern: ast.Pattern, argument: StaticExpr) -> StaticExpr:
-    """Whether `argument` is one of the pattern's numbers, as 0 or 1."""
-    if not pattern.ranges:
-        return 1
-    result: StaticExpr = 0
-    for low, high in pattern.ranges:
-        if low == high:
-            within = apply("eq", argument, low)
-        else:
-            within = apply("and", apply("le", low, argument), apply("le", argument, high))
-        result = apply("or", result, within)
-    return result
-
-
-def select(condition: StaticExpr, then: Value, otherwise: Value, span: ast.Span) -> Value:
-    """`condition ? then : otherwise`, part by part for tuples."""
-    if isinstance(condition, int):
-        return then if condition else otherwise
-    if isinstance(then, tuple) and isinstance(otherwise, tuple) and len(then) == len(otherwise):
-        return tuple(select(condition, a, b, span) for a, b in zip(then, otherwise, strict=True))
-    if isinstance(then, tuple) or isinstance(otherwise, tuple):
-        raise DescriptionError(span, "both cases must be of one kind")
-    return apply("select", condition, then, otherwise)
 
 
 def run(body: tuple[ast.Stmt, ...], env: Environment) -> Value | None:
@@ -316,11 +304,15 @@ def run(body: tuple[ast.Stmt, ...], env: Environment) -> Value | None:
                     return run(rest, env)
                 return _run_both(statement, condition, body[position + 1 :], env)
             case _:
-                raise DescriptionError(statement.span, "a function over ints only computes", "let, var, if, for, return")
+                raise DescriptionError(
+                    statement.span, "a function over ints only computes", "let, var, if, for, return"
+                )
     return None
 
 
-def _run_both(statement: ast.If, condition: StaticExpr, rest: tuple[ast.Stmt, ...], env: Environment) -> Value | None:
+def _run_both(
+    statement: ast.If, condition: StaticExpr, rest: tuple[ast.Stmt, ...], env: Environment
+) -> Value | None:
     """An `if` that fields decide: both branches, then the rest, with each changed name selected."""
     then_env, else_env = env.inner(), env.inner()
     if _returns(statement.then) or _returns(statement.otherwise):
@@ -343,33 +335,3 @@ def _returns(body: tuple[ast.Stmt, ...]) -> bool:
         or (isinstance(s, ast.For) and _returns(s.body))
         for s in body
     )
-
-
-def _replicate(value: StaticExpr, width: StaticExpr, count: StaticExpr) -> StaticExpr:
-    """`count` copies of the low `width` bits of `value`; for the few widths and counts that fields allow."""
-    for name, part in (("width", width), ("count", count)):
-        if not isinstance(part, int):
-            low, high = interval(part)
-            result: StaticExpr = 0
-            for number in range(max(low, 0), min(high, 128) + 1):
-                fixed = _replicate(value, number, count) if name == "width" else _replicate(value, width, number)
-                result = apply("select", apply("eq", part, number), fixed, result)
-            return result
-    assert isinstance(width, int) and isinstance(count, int)
-    return apply("mul", apply("bits", value, width), sum(1 << (width * i) for i in range(max(count, 0))))
-
-
-def _operation(name: str) -> tuple[int, Callable[..., StaticExpr]]:
-    count = OPERATIONS[name].__code__.co_argcount
-    return count, lambda *arguments: apply(name, *arguments)
-
-
-#: Built-in functions over ints: number of arguments, meaning.
-BUILT_IN: Mapping[str, tuple[int, Callable[..., StaticExpr]]] = {
-    **{name: _operation(name) for name in ("bits", "sbits", "log2", "popcount")},
-    "b": _operation("bits"),
-    "repl": (3, _replicate),
-    "min": (2, lambda a, b: apply("select", apply("lt", a, b), a, b)),
-    "max": (2, lambda a, b: apply("select", apply("lt", a, b), b, a)),
-    "abs": (1, lambda a: apply("select", apply("lt", a, 0), apply("neg", a), a)),
-}

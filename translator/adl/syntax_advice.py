@@ -43,9 +43,11 @@ def advice_for(token: Token | None, expected: Iterable[str]) -> str:
         return "equality is `==`; state is written with `:=`, and `x = e` gives a `var` another value"
     if token is not None and token.type == "BAD":
         return ""
-    if _OPERATORS <= names:
+    if names >= _OPERATORS:
         names -= _OPERATORS
-    called = sorted({_CALLED.get(name, f"`{name.lower()}`") for name in names if not name.startswith("__ANON")})
+    called = sorted(
+        {_CALLED.get(name, f"`{name.lower()}`") for name in names if not name.startswith("__ANON")}
+    )
     if not called or len(called) > 14:
         return ""
     return "expected " + (called[0] if len(called) == 1 else ", ".join(called[:-1]) + " or " + called[-1])

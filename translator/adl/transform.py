@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lark import Token
-
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.ast import Span
 from pyqemu.translator.adl.errors import DescriptionError

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from lark import Token
-
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.transform import Children, StatementTransform
@@ -33,9 +32,7 @@ class DeclarationTransform(StatementTransform):
 
     def _byte_order(self, token: object) -> str:
         if str(token) not in ("le", "be"):
-            raise DescriptionError(
-                self.span(token), f"{str(token)!r} is not a byte order", "it is le or be"
-            )
+            raise DescriptionError(self.span(token), f"{str(token)!r} is not a byte order", "it is le or be")
         return str(token)
 
     def property_(self, c: Children) -> ast.Decl:
@@ -132,7 +129,7 @@ class DeclarationTransform(StatementTransform):
         """A pattern and its first token."""
         if isinstance(c[0], Token):
             return ast.Pattern(()), c[0]
-        ranges = [part for part in c if not isinstance(part, Token)]
+        ranges: list[tuple[int, int, Token]] = [part for part in c if not isinstance(part, Token)]
         return ast.Pattern(tuple((low, high) for low, high, _ in ranges)), ranges[0][2]
 
     def range_(self, c: Children) -> tuple[int, int, Token]:
@@ -165,7 +162,9 @@ class DeclarationTransform(StatementTransform):
 
 
 class InstructionTransform(DeclarationTransform):
-    """`insn` and what stands in it. Items are collected by kind; their order among each other does not matter."""
+    """`insn` and what stands in it. Items are collected by kind; their order among each other does not
+    matter.
+    """
 
     def insn(self, c: Children) -> ast.Decl:
         name, *items = _absent_removed(c)
@@ -176,7 +175,9 @@ class InstructionTransform(DeclarationTransform):
         for kind in ("ref", "do", "asm"):
             if len(parts.get(kind, ())) > 1:
                 raise DescriptionError(
-                    self.token_span(name), f"instruction {name} has more than one `{kind}`", "keep one of them"
+                    self.token_span(name),
+                    f"instruction {name} has more than one `{kind}`",
+                    "keep one of them",
                 )
         one = {kind: values[0] for kind, values in parts.items()}
         return ast.Instruction(
@@ -213,7 +214,9 @@ class InstructionTransform(DeclarationTransform):
         policy = str(c[4])
         if policy not in ("undef", "ignore"):
             raise DescriptionError(
-                self.token_span(c[4]), f"{policy!r} is not a policy for UNPREDICTABLE", "it is undef or ignore"
+                self.token_span(c[4]),
+                f"{policy!r} is not a policy for UNPREDICTABLE",
+                "it is undef or ignore",
             )
         return "unpred", ast.Unpredictable(c[2], policy, self.span(c[0], c[2]))
 
