@@ -15,7 +15,7 @@ from pyqemu.translator.adl.model import build
 from pyqemu.translator.adl.parse import parse_folder, parse_text
 
 
-def check_model(architecture: ast.Architecture) -> None:
+def check_architecture(architecture: ast.Architecture) -> None:
     """Everything that is checked before instructions are elaborated. Raises DescriptionError."""
     model = build(architecture)
     errors = [*find_conflicts(model), *make_syntax(model)[1]]
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         folder: Path = options.folder
         architecture = parse_folder(folder) if folder.is_dir() else parse_text(folder.read_text(), folder)
         if folder.is_dir():
-            check_model(architecture)
+            check_architecture(architecture)
     except DescriptionError as error:
         for one in error.all():
             print(one, file=sys.stderr)

@@ -177,7 +177,10 @@ def _syntax_error(error: UnexpectedToken, tokens: list[Token], file: Path) -> De
 
 def _parse_declarations(source: _Source, tokens: list[Token]) -> list[ast.Decl]:
     result: list[ast.Decl] = []
+    broken = {(error.span.line, error.span.column) for error in source.errors}  # brackets without a partner
     for run in _declarations(source, tokens):
+        if broken and any((token.line, token.column) in broken for token in run):
+            continue
         try:
             result.append(_parse(run, "declaration", source.file))
         except UnexpectedToken as error:
