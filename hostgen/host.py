@@ -1,0 +1,77 @@
+"""What hostgen asks of a host architecture; hosts/ has one module for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyqemu.hostgen.emit import Emitter, Module, Operand
+from pyqemu.hostgen.pack_format import RelocKind
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A set of host CPUs: LLVM's CPU and features, and what lowering may count on beyond them."""
+
+    name: str
+    cpu: str
+    features: str
+    has: frozenset[str]  # "round": rounding to integral values, "fma", "shuffle": byte shuffles, "clmul"
+
+
+class Host(Protocol):
+    """One host architecture at one level."""
+
+    name: str
+    triple: str
+    level: Level
+    elf_machine: str  # as pyelftools spells e_machine
+
+    def reloc_kind(self, number: int) -> RelocKind | None:
+        """What an object's relocation means in a stencil; None if it is to an address (rel32)."""
+        ...
+
+    def elf_reloc(self, kind: RelocKind) -> int:
+        """The object file's relocation type for a kind."""
+        ...
+
+    def fp_flags(self, e: Emitter) -> Operand:
+        """Sticky flags (i8, as in the `fp_flags` operation) that the host's status register holds."""
+        ...
+
+    def fp_set_flags(self, e: Emitter, flags: Operand) -> None:
+        """Sets them."""
+        ...
+
+    def fp_raise(self, e: Emitter, flags: Operand) -> None:
+        """Ors into them."""
+        ...
+
+    def fp_set_mode(self, e: Emitter, mode: Operand) -> None:
+        """Rounding mode (i8: 0 nearest-even 1 up 2 down 3 zero)."""
+        ...
+
+    def fp_mode(self, e: Emitter) -> Operand:
+        """The rounding mode as i8."""
+        ...
+
+    def byte_shuffle(self, e: Emitter, table: Operand, index: Operand) -> Operand:
+        """<16 x i8>: table[index & 15], or 0 where the index's top bit is set; needs "shuffle"."""
+        ...
+
+    def carryless_multiply(self, e: Emitter, a: Operand, b: Operand) -> Operand:
+        """<2 x i64>: product of the low elements of two <2 x i64>; needs "clmul"."""
+        ...
+
+    def shift_by_hole(self, e: Emitter, op: str, a: Operand, symbol: str) -> Operand | None:
+        """`a` shifted (shl lshr ashr rotr) by hole `symbol`, less than a's width; None if nothing is won."""
+        ...
+
+    def define_entry(self, module: Module) -> None:
+        """Adds `enter` (docs/pack.md) to the module."""
+        ...
+
+    def scratch_registers(self) -> Mapping[str, int]:
+        """Names of the registers that stencils may change, for checks."""
+        ...

@@ -1,0 +1,166 @@
+"""The x86-64 host: everything in hostgen that names it.
+
+Total store order makes plain loads and stores acquire and release; a sequentially consistent store is followed by a fence.
+MXCSR holds rounding mode and sticky flags while guest code runs; all exceptions are masked in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
+from pyqemu.hostgen.host import Level
+from pyqemu.hostgen.pack_format import CPU, RelocKind
+
+#: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it. Everything that has
+#: AVX2 has carry-less multiplication too.
+LEVELS: Mapping[str, Level] = {
+    "v1": Level("x86-64-v1", "x86-64", "+cx16", frozenset()),
+    "v3": Level(
+        "x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "clmul", "half"})
+    ),
+}
+
+_R_64, _R_PLT32, _R_32, _R_32S, _R_8 = 1, 4, 10, 11, 14
+_KINDS = {_R_64: RelocKind.ABS64, _R_32: RelocKind.ABS32, _R_32S: RelocKind.ABS32S, _R_8: RelocKind.ABS8}
+_SHIFTS = {"shl": "shl", "lshr": "shr", "ashr": "sar", "rotr": "ror"}
+_SUFFIX = {32: "l", 64: "q"}
+
+
+#: Generated code finds cpu in r12, membase in r13; it may change all registers but rsp.
+_ENTER = """
+.intel_syntax noprefix
+.text
+.globl enter
+.hidden enter
+.type enter, @function
+.p2align 4
+enter:
+push rbp
+push rbx
+push r12
+push r13
+push r14
+push r15
+sub rsp, 24
+mov r12, rdi
+mov r13, rsi
+mov [rsp+8], rdi
+stmxcsr [rsp]
+ldmxcsr [r12+{host_fp}]
+lea rax, [rsp-8]
+mov [r12+{runtime}], rax
+call rdx
+mov r12, [rsp+8]
+stmxcsr [r12+{host_fp}]
+ldmxcsr [rsp]
+mov eax, [r12+{exit_reason}]
+add rsp, 24
+pop r15
+pop r14
+pop r13
+pop r12
+pop rbx
+pop rbp
+ret
+.size enter, .-enter
+.att_syntax
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class X86_64:
+    """See `host.Host` for what the methods give."""
+
+    level: Level
+    name: str = "x86_64"
+    triple: str = "x86_64-unknown-linux-gnu"
+    elf_machine: str = "EM_X86_64"
+
+    def reloc_kind(self, number: int) -> RelocKind | None:
+        match number:
+            case _ if number in _KINDS:
+                return _KINDS[number]
+            case 2 | 4:  # _R_PC32, _R_PLT32
+                return None
+            case _:
+                raise AssertionError(f"x86-64 relocation {number} is not known")
+
+    def elf_reloc(self, kind: RelocKind) -> int:
+        return next((number for number, known in _KINDS.items() if known is kind), _R_PLT32)
+
+    # --- floating-point environment ---
+
+    def _read_mxcsr(self, e: Emitter) -> Operand:
+        slot = e.slot("i32")
+        e.call("void", "llvm.x86.sse.stmxcsr", slot, attributes="strictfp")
+        return e.load("i32", slot, 4)
+
+    def _write_mxcsr(self, e: Emitter, value: Operand) -> None:
+        slot = e.slot("i32")
+        e.store(value, slot, 4)
+        e.call("void", "llvm.x86.sse.ldmxcsr", slot, attributes="strictfp")
+
+    def fp_flags(self, e: Emitter) -> Operand:
+        """MXCSR has the same order with one bit (denormal operand) more at place 1."""
+        mxcsr = self._read_mxcsr(e)
+        rest = e.op("and", e.op("lshr", mxcsr, 1), 0x1E)
+        return e.cast("trunc", e.op("or", e.op("and", mxcsr, 1), rest), "i8")
+
+    def _sticky(self, e: Emitter, flags: Operand) -> Operand:
+        wide = e.resize(flags, "i32")
+        return e.op("or", e.op("and", wide, 1), e.op("shl", e.op("and", wide, 0x1E), 1))
+
+    def fp_set_flags(self, e: Emitter, flags: Operand) -> None:
+        kept = e.op("and", self._read_mxcsr(e), ~0x3F)
+        self._write_mxcsr(e, e.op("or", kept, self._sticky(e, flags)))
+
+    def fp_raise(self, e: Emitter, flags: Operand) -> None:
+        self._write_mxcsr(e, e.op("or", self._read_mxcsr(e), self._sticky(e, flags)))
+
+    def fp_set_mode(self, e: Emitter, mode: Operand) -> None:
+        """MXCSR: 0 nearest, 1 down, 2 up, 3 zero."""
+        m = e.op("and", e.resize(mode, "i32"), 3)
+        swapped = e.op("or", e.op("shl", e.op("and", m, 1), 1), e.op("lshr", m, 1))
+        kept = e.op("and", self._read_mxcsr(e), ~0x6000)
+        self._write_mxcsr(e, e.op("or", kept, e.op("shl", swapped, 13)))
+
+    def fp_mode(self, e: Emitter) -> Operand:
+        m = e.op("and", e.op("lshr", self._read_mxcsr(e), 13), 3)
+        swapped = e.op("or", e.op("shl", e.op("and", m, 1), 1), e.op("lshr", m, 1))
+        return e.cast("trunc", swapped, "i8")
+
+    # --- single instructions ---
+
+    def byte_shuffle(self, e: Emitter, table: Operand, index: Operand) -> Operand:
+        return e.call("<16 x i8>", "llvm.x86.ssse3.pshuf.b.128", table, index)
+
+    def carryless_multiply(self, e: Emitter, a: Operand, b: Operand) -> Operand:
+        return e.call("<2 x i64>", "llvm.x86.pclmulqdq", a, b, "i8 0")
+
+    def shift_by_hole(self, e: Emitter, op: str, a: Operand, symbol: str) -> Operand | None:
+        """LLVM puts a symbolic amount into CL; the instruction with an 8-bit immediate is better."""
+        if a.type not in ("i32", "i64"):
+            return None
+        text = f"{_SHIFTS[op]}{_SUFFIX[width_of(a.type)]} $1, $0"
+        constraints = '"=r,i,0,~{cc}"'
+        return e.let(a.type, f'call {a.type} asm "{text}", {constraints}(ptr {symbol}, {a})')
+
+    # --- entry ---
+
+    def define_entry(self, module: Module) -> None:
+        """Assembly, because the runtime counts on what it finds on the stack (docs/pack.md)."""
+        module.assembly += [line.strip() for line in _ENTER.format(**CPU).strip().splitlines()]
+
+    def scratch_registers(self) -> Mapping[str, int]:
+        names = ("r14", "r15", "rdi", "rsi", "rdx", "rcx", "r8", "r9", "r11", "rax", "r10", "rbx")
+        return {name: index for index, name in enumerate(names)}
+
+
+def host(level: str) -> X86_64:
+    """The host at level v1 or v3."""
+    return X86_64(LEVELS[level])
+
+
+__all__ = ["LEVELS", "X86_64", "host"]

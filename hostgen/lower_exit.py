@@ -1,0 +1,148 @@
+"""How a stencil ends: falling through, direct and indirect exits, exceptions, synchronisation (docs/pack.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyqemu.hostgen.emit import CPU, LIKELY, MEM, Operand, constant, width_of
+from pyqemu.hostgen.lower import Lowering
+from pyqemu.hostgen.pack_format import CPU as MEMBERS
+from pyqemu.hostgen.pack_format import EXIT_KINDS, JUMP_CACHE_ENTRIES, JUMP_CACHE_OFFSET, Attribute, ExitReason
+from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.ir.function import Function, Op
+from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.static import Here, StaticExpr, apply
+
+SIGNATURE = "(ptr %cpu, ptr %mem)"
+_MAX_EXITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """A direct exit: where to, and which kind of jump it is."""
+
+    target: StaticExpr
+    kind: str
+
+
+@dataclass(slots=True)
+class Ends:
+    """How a function's ends become exits; made by looking at all of them before any is lowered."""
+
+    following: StaticExpr
+    pc_shift: int
+    exceptions: tuple[str, ...]
+    exits: list[Exit] = field(default_factory=list[Exit])
+    attributes: Attribute = Attribute.NONE
+
+    def plan(self, function: Function) -> None:
+        """Finds the direct exits and the attributes."""
+        ops = [op for block in function.blocks for op in block.ops]
+        names = {op.name for op in ops}
+        if names & {"isync", "set_ctx"}:
+            self.attributes |= Attribute.SYNCS | Attribute.ENDS_BLOCK
+        if any(op.spec.effects & (Effect.LOADS | Effect.STORES) for op in ops if op.name not in ("fence", "isync")):
+            self.attributes |= Attribute.FAULTS
+        if "raise" in names:
+            self.attributes |= Attribute.FAULTS
+        if "goto_indirect" in names:
+            self.attributes |= Attribute.INDIRECT
+        if names & {"goto", "goto_indirect"} or not names & {"next", "goto"}:
+            self.attributes |= Attribute.ENDS_BLOCK
+        if not self.attributes & Attribute.ENDS_BLOCK:
+            self.attributes |= Attribute.FALLS_THROUGH
+        if self.attributes & Attribute.SYNCS:
+            return
+        self._plan_exits(ops, ends_with_next="next" in names)
+
+    def _plan_exits(self, ops: list[Op], *, ends_with_next: bool) -> None:
+        for op in ops:
+            if op.name == "goto":
+                exit_ = Exit(op.attrs["target"], op.attrs.get("kind") or "plain")
+                if exit_ not in self.exits:
+                    self.exits.append(exit_)
+        if ends_with_next and self.attributes & Attribute.ENDS_BLOCK:
+            self.exits.append(Exit(self.following, "plain"))
+        if len(self.exits) > _MAX_EXITS:  # further ones go by the jump cache
+            self.attributes |= Attribute.INDIRECT
+            self.exits = [self.exits[0], self.exits[-1]]
+
+    # --- lowering ---
+
+    def leave(self, f: Lowering, op: Op) -> None:
+        """Lowers one terminator."""
+        synced = bool(self.attributes & Attribute.SYNCS)
+        match op.name:
+            case "next" if synced:
+                stop(f, ExitReason.SYNC, f.hole(self.following, "i64"))
+            case "next" if self.attributes & Attribute.FALLS_THROUGH:
+                tail_call(f, "NEXT")
+            case "next":
+                self._direct(f, Exit(self.following, "plain"))
+            case "goto" if synced:
+                stop(f, ExitReason.SYNC, f.hole(op.attrs["target"], "i64"))
+            case "goto":
+                self._direct(f, Exit(op.attrs["target"], op.attrs.get("kind") or "plain"))
+            case "goto_indirect" if synced:
+                stop(f, ExitReason.SYNC, f.args(op)[0])
+            case "goto_indirect":
+                indirect(f, f.args(op)[0], self.pc_shift)
+            case "raise":
+                self._raise(f, op)
+            case _:
+                raise UnsupportedError(f"{op.name!r} in an instruction")
+
+    def _direct(self, f: Lowering, exit_: Exit) -> None:
+        if exit_ in self.exits:
+            tail_call(f, f"EXIT_{self.exits.index(exit_)}")
+        else:
+            indirect(f, f.hole(exit_.target, "i64"), self.pc_shift)
+
+    def _raise(self, f: Lowering, op: Op) -> None:
+        e = f.e
+        for index, value in enumerate(f.args(op)):
+            if width_of(value.type) > 64 or index >= 4:
+                raise UnsupportedError("an exception with more than four arguments, or one of more than 64 bits")
+            e.store(e.resize(value, "i64"), e.at(CPU, MEMBERS["exc_args"] + 8 * index), 8)
+        number = self.exceptions.index(op.attrs["exception"])
+        e.store(constant("i32", number), e.at(CPU, MEMBERS["exception"]), 4)
+        stop(f, ExitReason.EXCEPTION, f.hole(Here(), "i64"))
+
+    def exit_kinds(self) -> list[int]:
+        """StencilRec.exit_kind."""
+        return [EXIT_KINDS[exit_.kind] for exit_ in self.exits]
+
+
+def following(unit_bytes: int) -> StaticExpr:
+    """The address of the next instruction."""
+    return apply("add", Here(), unit_bytes)
+
+
+def tail_call(f: Lowering, symbol: str) -> None:
+    """Goes on at code symbol NEXT or EXIT_k."""
+    f.e.module.declare(symbol, f"declare preserve_nonecc void @{symbol}(ptr, ptr)")
+    f.e.do(f"musttail call preserve_nonecc void @{symbol}({CPU}, {MEM})")
+    f.e.do("ret void")
+
+
+def stop(f: Lowering, reason: ExitReason, pc: Operand) -> None:
+    """Leaves generated code with cpu->pc and cpu->exit_reason set."""
+    e = f.e
+    e.store(pc, e.at(CPU, MEMBERS["pc"]), 8)
+    e.store(constant("i32", reason), e.at(CPU, MEMBERS["exit_reason"]), 4)
+    e.do("ret void")
+
+
+def indirect(f: Lowering, target: Operand, pc_shift: int) -> None:
+    """Looks `target` up in the jump cache and goes there, or leaves so that the runtime finds it."""
+    e = f.e
+    index = e.op("and", e.op("lshr", target, pc_shift) if pc_shift else target, JUMP_CACHE_ENTRIES - 1)
+    entry = e.at(e.at(CPU, JUMP_CACHE_OFFSET), e.op("shl", index, 4))
+    hit, miss = e.new_label(), e.new_label()
+    e.branch(e.icmp("eq", e.load("i64", entry, 16), target), hit, miss, LIKELY)
+    e.begin(hit)
+    code = e.load("ptr", e.at(entry, 8), 8)
+    e.do(f"musttail call preserve_nonecc void {code.ref}({CPU}, {MEM})")
+    e.do("ret void")
+    e.begin(miss)
+    stop(f, ExitReason.LOOKUP, target)

@@ -1,0 +1,171 @@
+"""LLVM text to objects in worker processes, and objects back to functions with relocations.
+
+Everything a function refers to stays by name here: holes, NEXT and exits, outlined functions, constants. Constants that LLVM
+put aside are content-named, so that equal ones of different objects become one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
+
+from pyqemu.hostgen.host import Host
+
+#: Symbols of constants: `const.<digest>`.
+CONSTANT = "const."
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A relocation: ELF type `type` at `offset` of the code or constant, to `symbol` + `addend`."""
+
+    offset: int
+    type: int
+    symbol: str
+    addend: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Code of a function, or a constant."""
+
+    data: bytes
+    patches: tuple[Patch, ...]
+    align: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFile:
+    """What is in an object: functions and constants by symbol."""
+
+    functions: dict[str, Piece]
+    constants: dict[str, Piece]
+
+
+def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
+    """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
+    import llvmlite.binding as llvm  # slow to import, and not needed by those who only read packs
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()  # for hosts whose stencils have inline assembly
+    machine = llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
+    )
+    module: Any = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(2)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return machine.emit_object(module)
+
+
+def compile_for(text: str, host: Host) -> bytes:
+    """As `compile_module`, for a host."""
+    return compile_module(text, host.triple, host.level.cpu, host.level.features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    name: str
+    data: bytes
+    align: int
+    entry: int  # size of the section's equal-sized entries, 0 if they are not
+    patches: tuple[Patch, ...]
+
+
+class _Reader:
+    """One object's sections and symbols."""
+
+    def __init__(self, data: bytes) -> None:
+        self.elf: Any = ELFFile(io.BytesIO(data))
+        self.symtab: Any = self.elf.get_section_by_name(".symtab")
+        self.symbols: list[Any] = list(self.symtab.iter_symbols())
+        self.sections: dict[int, _Section] = {}
+        patches: dict[int, list[Patch]] = {}
+        for section in self.elf.iter_sections():
+            if section["sh_type"] == "SHT_RELA":
+                patches[section["sh_info"]] = [self._patch(r) for r in section.iter_relocations()]
+        for number, section in enumerate(self.elf.iter_sections()):
+            if section["sh_type"] == "SHT_PROGBITS" and section["sh_flags"] & 2 and section["sh_size"]:
+                self.sections[number] = _Section(
+                    section.name, section.data(), section["sh_addralign"], section["sh_entsize"],
+                    tuple(sorted(patches.get(number, []), key=lambda p: p.offset)),
+                )  # fmt: skip
+
+    def _patch(self, relocation: Any) -> Patch:
+        symbol = self.symbols[relocation["r_info_sym"]]
+        where = symbol["st_shndx"]
+        if isinstance(where, int) and (
+            symbol["st_info"]["type"] == "STT_SECTION" or symbol["st_info"]["bind"] == "STB_LOCAL"
+        ):
+            name = f"@{where}+{symbol['st_value']}"  # made a constant's name below
+        else:
+            name = symbol.name
+        return Patch(relocation["r_offset"], relocation["r_info_type"], name, relocation["r_addend"])
+
+
+def read_object(data: bytes) -> ObjectFile:
+    """Functions and constants of an object; AssertionError for anything else in it (writable data, say)."""
+    reader = _Reader(data)
+    functions: dict[str, Piece] = {}
+    constants: dict[str, Piece] = {}
+    for symbol in reader.symbols:
+        kind, where = symbol["st_info"]["type"], symbol["st_shndx"]
+        if kind == "STT_FUNC" and isinstance(where, int):
+            functions[symbol.name] = _function(reader, symbol, constants)
+        elif kind == "STT_OBJECT" and isinstance(where, int) and symbol["st_info"]["bind"] != "STB_LOCAL":
+            section = reader.sections[where]
+            start = symbol["st_value"]
+            constants[symbol.name] = Piece(section.data[start : start + symbol["st_size"]], (), section.align)
+    return ObjectFile(functions, constants)
+
+
+def _function(reader: _Reader, symbol: Any, constants: dict[str, Piece]) -> Piece:
+    section = reader.sections[symbol["st_shndx"]]
+    start, size = symbol["st_value"], symbol["st_size"]
+    patches: list[Patch] = []
+    for patch in section.patches:
+        if start <= patch.offset < start + size:
+            name = patch.symbol
+            if name.startswith("@"):
+                name = _constant(reader, name, constants)
+            patches.append(Patch(patch.offset - start, patch.type, name, patch.addend))
+    return Piece(section.data[start : start + size], tuple(patches), 16)
+
+
+def _constant(reader: _Reader, name: str, constants: dict[str, Piece]) -> str:
+    """Names what lies at `@section+offset` by its content; a section without equal entries is taken whole."""
+    number, _, offset = name[1:].partition("+")
+    section = reader.sections[int(number)]
+    assert not section.name.startswith((".data", ".bss")), f"writable data: {section.name}"
+    assert not section.patches, f"addresses in constants: {section.name}"
+    start = int(offset)
+    if section.entry:
+        content = section.data[start : start + section.entry]
+    else:
+        assert start == 0 or section.align > 0
+        content = section.data[start:]
+    align = max(section.align, section.entry and 1)
+    digest = hashlib.sha256(bytes([align]) + content).hexdigest()[:16]
+    constants[CONSTANT + digest] = Piece(content, (), align)
+    return CONSTANT + digest
+
+
+def compile_batches(modules: Sequence[str], host: Host, jobs: int) -> Iterator[bytes]:
+    """Objects of many modules in order, made by `jobs` processes."""
+    if jobs <= 1 or len(modules) <= 1:
+        for text in modules:
+            yield compile_for(text, host)
+        return
+    level = host.level
+    settings = [host.triple], [level.cpu], [level.features]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(compile_module, modules, *(one * len(modules) for one in settings))

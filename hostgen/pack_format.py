@@ -1,0 +1,188 @@
+"""The records of a pack: Python's copy of runtime/core/pack_format.hpp (a test compares the two).
+
+A record is a named tuple whose fields are spelt and ordered as in the C++ struct; `pack` gives its bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+PACK_MAGIC = 0x314B5051
+PACK_VERSION = 1
+NONE = 0xFFFFFFFF
+NODE_BIT = 0x80000000
+STATE_OFFSET = 256
+JUMP_CACHE_OFFSET = 8192
+JUMP_CACHE_ENTRIES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`count` numbers of struct code `code` (0: one, not an array)."""
+
+    name: str
+    code: str
+    count: int = 0
+
+    @property
+    def format(self) -> str:
+        """What `struct` calls it."""
+        return self.code if not self.count else f"{self.count}{self.code}"
+
+
+class Record:
+    """A C struct: `Record("Name", "I a b; H[2] c")`, with codes of the struct module. No implicit padding."""
+
+    def __init__(self, name: str, members: str) -> None:
+        self.name = name
+        self.members: list[Member] = []
+        for group in members.split(";"):
+            kind, *names = group.split()
+            code, _, count = kind.rstrip("]").partition("[")
+            self.members += [Member(member, code, int(count or 0)) for member in names]
+        self._struct = struct.Struct("<" + "".join(member.format for member in self.members))
+
+    @property
+    def size(self) -> int:
+        """Bytes of one record."""
+        return self._struct.size
+
+    def offsets(self) -> dict[str, int]:
+        """Offset in bytes of each member."""
+        result: dict[str, int] = {}
+        place = 0
+        for member in self.members:
+            result[member.name] = place
+            place += struct.calcsize("<" + member.format)
+        return result
+
+    def pack(self, **values: int | bytes | Iterable[int]) -> bytes:
+        """One record; members not given are 0. TypeError for an unknown one."""
+        numbers: list[int | bytes] = []
+        for member in self.members:
+            value = values.pop(member.name, 0 if not member.count else b"" if member.code == "s" else ())
+            if isinstance(value, int | bytes):
+                numbers.append(value)
+            else:
+                items = list(value)
+                numbers += items + [0] * (member.count - len(items))
+        if values:
+            raise TypeError(f"{self.name} has no member {', '.join(values)}")
+        return self._struct.pack(*numbers)
+
+    def unpack(self, data: bytes, offset: int = 0) -> dict[str, int | bytes | tuple[int, ...]]:
+        """One record by member name; arrays are tuples."""
+        numbers = list(self._struct.unpack_from(data, offset))
+        result: dict[str, int | bytes | tuple[int, ...]] = {}
+        for member in self.members:
+            if member.count and member.code != "s":
+                result[member.name] = tuple(numbers[: member.count])
+                del numbers[: member.count]
+            else:
+                result[member.name] = numbers.pop(0)
+        return result
+
+
+PackHeader = Record(
+    "PackHeader",
+    "I magic version; s[32] digest; I arch_name host_level; I[4] root; B[4] unit_bytes unit_big_endian;"
+    "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
+    "I undefined_exception image_bytes enter; I[7] image_reserved;"
+    "I head_poll head_none exit_direct exit_here undefined icache_coherent; I[16] reserved",
+)
+DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
+Candidate = Record("Candidate", "Q mask value; I encoding guard last reserved")
+ProgRec = Record("ProgRec", "I first count")
+EncodingRec = Record("EncodingRec", "I name unit first_field; H field_count reserved; I shape_root")
+FieldRec = Record("FieldRec", "I name first_slice; B slice_count width is_signed reserved")
+SliceRec = Record("SliceRec", "B from width to reserved")
+ProgOp = Record("ProgOp", "B op reserved; H a b c; i imm")
+ShapeNode = Record("ShapeNode", "I program; i low; I count first_child")
+StencilRec = Record(
+    "StencilRec",
+    "I name code size first_reloc; H reloc_count; B exit_count align;"
+    "I attributes reads writes dead first_op; H op_count fields; H[2] exit_value; B[2] exit_kind; H reserved",
+)
+RelocRec = Record("RelocRec", "H offset; B kind insn; H value reserved; i addend; I image")
+FuseRec = Record("FuseRec", "I first second fused")
+RegRec = Record("RegRec", "I name offset count; H width stride")
+ExcRec = Record("ExcRec", "I name argument_count")
+CpuRec = Record("CpuRec", "I name; I[2] feature_mask; I first_reset reset_count")
+ResetRec = Record("ResetRec", "I reg index; Q value")
+KvRec = Record("KvRec", "I key value")
+CpuHeader = Record(
+    "CpuHeader",
+    "I poll exit_reason; Q pc exit_slot; I exception host_fp; Q[4] exc_args context;"
+    "I fp_extra fp_mode; Q owner; Q[18] runtime",
+)
+#: Offsets of the members of the CPU state's first 256 bytes.
+CPU = CpuHeader.offsets()
+
+RECORDS = (
+    PackHeader, DecodeNode, Candidate, ProgRec, EncodingRec, FieldRec, SliceRec, ProgOp, ShapeNode,
+    StencilRec, RelocRec, FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+)  # fmt: skip
+
+
+class ProgOpCode(IntEnum):
+    CONST = 0
+    CONST64 = 1
+    ADD = 2
+    SUB = 3
+    MUL = 4
+    DIV = 5
+    MOD = 6
+    NEG = 7
+    INV = 8
+    AND = 9
+    OR = 10
+    XOR = 11
+    SHL = 12
+    SHR = 13
+    USHR = 14
+    EQ = 15
+    NE = 16
+    LT = 17
+    LE = 18
+    ULT = 19
+    ULE = 20
+    SELECT = 21
+    BITS = 22
+    SBITS = 23
+    LOG2 = 24
+    POPCOUNT = 25
+    TABLE = 26
+
+
+class Attribute(IntFlag):
+    """StencilAttributes."""
+
+    NONE = 0
+    ENDS_BLOCK = 1
+    FALLS_THROUGH = 2
+    FAULTS = 4
+    INDIRECT = 8
+    SYNCS = 16
+
+
+class RelocKind(IntEnum):
+    ABS32S = 0
+    ABS32 = 1
+    ABS64 = 2
+    ABS8 = 3
+    NEXT = 4
+    EXIT = 5
+    IMAGE = 6
+
+
+class ExitReason(IntEnum):
+    LOOKUP = 0
+    DIRECT = 1
+    EXCEPTION = 2
+    SYNC = 3
+
+
+EXIT_KINDS = {"plain": 0, "call": 1, "return": 2}

@@ -1,0 +1,167 @@
+"""Stencils: instructions' IR to LLVM functions, compiled in batches, read back as code with relocations.
+
+A hole's symbol is `H<insn>.<value>.<range>`: number of the instruction (0, or 1 in a fused stencil), number of the
+program's value, and the range that the value is known to lie in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyqemu.hostgen.emit import Emitter, Module, Operand
+from pyqemu.hostgen.layout import Layout
+from pyqemu.hostgen.lower import Lowering, Machine, touches_fp
+from pyqemu.hostgen.lower_exit import SIGNATURE, Ends, following
+from pyqemu.hostgen.pack_format import Attribute
+from pyqemu.hostgen.program import Program, fits, shift_right
+from pyqemu.translator.ir.function import Block, Function, Op
+from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.static import StaticExpr, apply, interval
+
+_INT32 = (-(1 << 31), (1 << 31) - 1)
+
+
+def hole_range(expr: StaticExpr, width: int) -> tuple[str, int, int]:
+    """Name and bounds (upper one excluded) of the range in which a hole's value lies.
+
+    LLVM takes a symbol for a signed n-bit immediate if its range is within 2^n either way (n: 8 or 32), so the ranges
+    between that and 2^(n-1) are given as wider ones. (32 bits without a sign: see `StencilFrame.hole`.)
+    """
+    low, high = interval(expr)
+    if low >= 0 and high < 1 << min(width, 63):
+        bits = max(high.bit_length(), 1)
+        bits += bits == 8
+        return f"u{bits}", 0, 1 << bits
+    if width == 64 and fits((low, high), _INT32):
+        bits = max(low.bit_length(), high.bit_length()) + 1
+        bits += bits == 9
+        return f"s{bits}", -(1 << bits - 1), 1 << bits - 1
+    return "x64", -1, -1
+
+
+@dataclass(slots=True)
+class StencilFrame:
+    """Holes and ends of one stencil; see `lower.Frame`."""
+
+    program: Program
+    ends: Ends
+    insn: int = 0
+
+    def hole(self, f: Lowering, expr: StaticExpr, ty: str) -> Operand:
+        width = int(ty[1:])
+        if width > 64:
+            return self._wide(f, expr, width)
+        value = expr if width == 64 else apply("bits", expr, width)
+        if isinstance(value, int):
+            return Operand(ty, str(value))
+        key, low, high = hole_range(value, width)
+        name = f"H{self.insn}.{self.program.value(value)}.{key}"
+        symbol = f.e.module.hole(name, low, high)
+        if width == 64 and key == "u32":
+            return f.e.cast("zext", Operand("i32", f"ptrtoint (ptr {symbol} to i32)"), ty)
+        return Operand(ty, f"ptrtoint (ptr {symbol} to {ty})")
+
+    def _wide(self, f: Lowering, expr: StaticExpr, width: int) -> Operand:
+        """In words of 64 bits."""
+        e = f.e
+        count = (width + 63) // 64
+        words = [f.hole(shift_right(expr, 64 * i), "i64") for i in range(count)]
+        ty = f"i{64 * count}"
+        return e.resize(e.cast("bitcast", e.gather(words, f"<{count} x i64>"), ty), f"i{width}")
+
+    def leave(self, f: Lowering, op: Op) -> None:
+        self.ends.leave(f, op)
+
+
+@dataclass(slots=True)
+class Stencil:
+    """A stencil's LLVM function and what the pack says of it."""
+
+    label: str
+    body: str  # the function's text without its name
+    program: Program
+    attributes: Attribute
+    exit_values: tuple[int, ...]
+    exit_kinds: tuple[int, ...]
+    reads: int
+    writes: int
+    module: Module  # the declarations that it needs
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal for stencils that are the same but for their names."""
+        return (
+            self.body, tuple(self.program.steps), len(self.program.fields), self.attributes,
+            self.exit_values, self.exit_kinds, self.reads, self.writes,
+        )  # fmt: skip
+
+
+def make_stencil(
+    label: str,
+    function: Function,
+    machine: Machine,
+    *,
+    fields: Sequence[str],
+    unit_bytes: int,
+    dead: frozenset[str] = frozenset(),
+) -> Stencil:
+    """Lowers one instruction. Writes of the flags `dead` are left out."""
+    module = Module(machine.host.triple)
+    ends = Ends(following(unit_bytes), machine.pc_shift, machine.exceptions)
+    ends.plan(function)
+    frame = StencilFrame(Program(fields, machine.context), ends)
+    e = Emitter(module)
+    lines = Lowering(e, machine, frame, dead=dead).lower(function, [])
+    strict = "strictfp " if touches_fp(function) else ""
+    body = "\n".join([f'{SIGNATURE} nounwind {strict}"no-builtins" "no-jump-tables"="true" {{', *lines, "}"])
+    reads, writes = flag_masks(function, machine.layout)
+    exits = tuple(frame.program.value(exit_.target) for exit_ in ends.exits)
+    if dead:
+        writes = 0
+    kinds = tuple(ends.exit_kinds())
+    return Stencil(label, body, frame.program, ends.attributes, exits, kinds, reads, writes, module)
+
+
+def dead_flags(function: Function, machine: Machine) -> frozenset[str]:
+    """The flags that a variant of the stencil may leave out: all that it writes, if it always writes all of them."""
+    written = {
+        op.attrs["reg"]
+        for block in function.blocks
+        for op in block.ops
+        if op.name == "write" and op.attrs["reg"] in machine.layout.flags
+    }
+    _, always = flag_masks(function, machine.layout)
+    mask = sum(machine.layout.flag_mask(flag) for flag in written)
+    calls = any(op.spec.effects & Effect.CALLS for block in function.blocks for op in block.ops)
+    return frozenset(written) if mask == always and not calls else frozenset()
+
+
+def flag_masks(function: Function, layout: Layout) -> tuple[int, int]:
+    """Flags that may be read, and flags that are written on every way to an end."""
+    reads = 0
+    calls = False
+    for block in function.blocks:
+        for op in block.ops:
+            calls |= bool(op.spec.effects & Effect.CALLS)
+            if op.name == "read":
+                reads |= layout.flag_mask(op.attrs["reg"])
+    every = (1 << len(layout.flags)) - 1
+    return every if calls else reads, _always_written(function.entry, layout, {})
+
+
+def _always_written(block: Block, layout: Layout, known: dict[int, int]) -> int:
+    """Backward over an acyclic graph; a loop's back edge is taken to write nothing."""
+    if id(block) in known:
+        return known[id(block)]
+    known[id(block)] = 0
+    own = 0
+    for op in block.ops:
+        if op.name == "write":
+            own |= layout.flag_mask(op.attrs["reg"])
+    later = [_always_written(successor.block, layout, known) for successor in block.terminator.successors]
+    common = later[0] if later else 0
+    for mask in later[1:]:
+        common &= mask
+    known[id(block)] = own | common
+    return own | common

@@ -1,0 +1,135 @@
+"""Builds packs from an architecture's folder:
+
+    python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
+
+writes DIR/<arch>.<level>.pack for each host level. A pack whose inputs (description, toolchain) have not changed is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import time
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+
+from pyqemu.hostgen.hosts import x86_64
+from pyqemu.hostgen.pack import build_pack
+from pyqemu.hostgen.pack_format import PackHeader
+from pyqemu.translator.adl.load import load
+
+_PACKAGES = Path(__file__).resolve().parent.parent
+#: What packs are made by: a change in any of it makes them again.
+_TOOLCHAIN = ("translator", "hostgen", "tools/build_pack.py")
+
+
+def inputs_of(folder: Path) -> Iterable[Path]:
+    """All files that a pack is made from."""
+    yield from sorted(path for path in folder.rglob("*") if path.suffix in (".arch", ".toml"))
+    for part in _TOOLCHAIN:
+        path = _PACKAGES / part
+        yield from sorted(path.rglob("*.py")) + sorted(path.rglob("*.lark")) if path.is_dir() else [path]
+
+
+def digest_of(folder: Path, level: str) -> bytes:
+    """SHA-256 over the inputs, LLVM's version and the level."""
+    total = hashlib.sha256(f"{llvmlite.__version__} {level}".encode())
+    for path in inputs_of(folder):
+        data = path.read_bytes()
+        total.update(f"{path.name} {len(data)}\n".encode())
+        total.update(data)
+    return total.digest()
+
+
+def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """`{"syscall": {"64": "write"}}` as `{"syscall.64": "write"}`; lists are joined by commas."""
+    result: dict[str, str] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            result |= flatten(value, f"{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, list):
+            result[name] = ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, bool):
+            result[name] = str(int(value))
+        else:
+            result[name] = str(value)
+    return result
+
+
+def is_current(path: Path, digest: bytes) -> bool:
+    """Whether the pack at `path` was made from the same inputs."""
+    if not path.exists():
+        return False
+    data = path.read_bytes()
+    place = data.find(PackHeader.pack(magic=0x314B5051, version=1)[:8] + digest)
+    return place >= 0
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Written to a temporary name, then renamed, so that nobody sees half a pack."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(data)
+    temporary.replace(path)
+
+
+def _progress(name: str) -> Any:
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        end = "\n" if done == total else ""
+        print(f"\r{name}: {done}/{total} stencils", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
+    """Builds what is not current."""
+    out.mkdir(parents=True, exist_ok=True)
+    wanted: list[tuple[str, Path, bytes]] = []
+    for level in levels:
+        path, digest = out / f"{folder.resolve().name}.{level}.pack", digest_of(folder, level)
+        if not is_current(path, digest):
+            wanted.append((level, path, digest))
+    if not wanted:
+        return
+    linux = folder / "linux.toml"
+    personality = flatten(tomllib.loads(linux.read_text())) if linux.exists() else {}
+    target = load(folder)
+    for level, path, digest in wanted:
+        start = time.monotonic()
+        built = build_pack(
+            target, x86_64.host(level), digest=digest, personality=personality, jobs=jobs,
+            progress=_progress(path.name),
+        )  # fmt: skip
+        write_aside(path, built.data)
+        s = built.statistics
+        print(
+            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils,"
+            f" {s.code_bytes} bytes of code, image {s.image_bytes}, {s.next_in_the_middle} go on from their middle,"
+            f" {time.monotonic() - start:.1f} s",
+            file=sys.stderr,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="an architecture's folder, with main.arch")
+    parser.add_argument("-o", "--out", type=Path, default=Path(), help="where packs go")
+    parser.add_argument("--level", action="append", choices=sorted(x86_64.LEVELS), help="host level (default: all)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    if not (options.folder / "main.arch").exists():
+        parser.exit(1, f"build_pack: {options.folder} has no main.arch\n")
+    build(options.folder, options.out, options.level or sorted(x86_64.LEVELS), options.jobs)
+
+
+if __name__ == "__main__":
+    main()
