@@ -1,4 +1,4 @@
-"""Planted mistakes: every file in mistakes/ has one, and it is reported at the place that its first line names."""
+"""Planted mistakes: each file in mistakes/ has one; it is reported at the place that its first line names."""
 
 from __future__ import annotations
 
