@@ -21,7 +21,9 @@ def want_arguments(body: Body, call: ast.Call, least: int, most: int | None = No
     count, most = len(call.arguments), most or least
     if not least <= count <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
-        raise body.error(call.span, f"{call.name} takes {wanted} argument{'s' if most != 1 else ''}, not {count}")
+        raise body.error(
+            call.span, f"{call.name} takes {wanted} argument{'s' if most != 1 else ''}, not {count}"
+        )
 
 
 def argument(body: Body, call: ast.Call, place: int, scope: Scope) -> Val:

@@ -1,7 +1,8 @@
 """The state of elaborating one IR function: where code goes, what is known, what has been written so far.
 
-`Body` is what all parts of the elaborator work on. It knows how to ask for a static value (`constant`) and how a
-decode-time integer becomes a run-time one (`to_type`); what expressions and statements mean is elsewhere.
+`Body` is what all parts of the elaborator work on. It knows how to ask for a static value (`constant`) and
+how a decode-time integer becomes a run-time one (`to_type`); what expressions and statements mean is
+elsewhere.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ NextAddress = None | DirectGoto | IndirectGoto | ChosenGoto
 
 @dataclass(frozen=True, slots=True)
 class PendingWrite:
-    """A write that takes effect at the end: bits low … of `register[index]`, under an i1 `condition` if there is one.
+    """A write that takes effect at the end: bits low … of `register[index]`, if `condition` (i1) is 1.
 
     `register` is `ctx NAME` for a context variable.
     """
@@ -87,18 +88,25 @@ class PendingWrite:
 class Path:
     """What holds at one point of control flow; a branch forks it, a join merges two."""
 
-    cells: dict[Cell, Val] = field(default_factory=dict)
+    cells: dict[Cell, Val] = field(default_factory=dict[Cell, Val])
     writes: tuple[PendingWrite, ...] = ()
     goto: NextAddress = None
     alive: bool = True
     sync: bool = False
     clobbered: frozenset[str] = frozenset()  # registers that calls have written
     early: str = ""  # an effect that an access after it could not take back
-    cache: dict[object, Value] = field(default_factory=dict)  # reads that dominate this point
+    cache: dict[object, Value] = field(default_factory=dict[object, Value])  # reads that dominate this point
 
     def fork(self) -> Path:
         return Path(
-            dict(self.cells), self.writes, self.goto, True, self.sync, self.clobbered, self.early, dict(self.cache)
+            dict(self.cells),
+            self.writes,
+            self.goto,
+            True,
+            self.sync,
+            self.clobbered,
+            self.early,
+            dict(self.cache),
         )
 
 
@@ -122,8 +130,8 @@ class Outlined:
 class Touched:
     """Registers that a function reads and writes, collected while it is elaborated."""
 
-    reads: set[str] = field(default_factory=set)
-    writes: set[str] = field(default_factory=set)
+    reads: set[str] = field(default_factory=set[str])
+    writes: set[str] = field(default_factory=set[str])
 
 
 class Body:
@@ -153,7 +161,9 @@ class Body:
     def error(self, span: ast.Span, message: str, advice: str = "") -> DescriptionError:
         """A mistake at `span`; says through which calls elaboration came there."""
         for call in reversed(self.calls):
-            advice += f"{chr(10) + '  ' if advice else ''}called from {call.file.name}:{call.line}:{call.column}"
+            advice += (
+                f"{chr(10) + '  ' if advice else ''}called from {call.file.name}:{call.line}:{call.column}"
+            )
         return DescriptionError(span, message, advice)
 
     # --- decode-time integers ----------------------------------------------------------------
@@ -194,7 +204,9 @@ class Body:
             return expr
         split = self.knowledge.split(expr)
         if split is None:
-            raise self.error(span, f"{what} depends on too much: {self._too_much(expr)}", "use fewer field bits")
+            raise self.error(
+                span, f"{what} depends on too much: {self._too_much(expr)}", "use fewer field bits"
+            )
         if not split.children:
             raise Unreachable
         if len(split.children) == 1:
@@ -213,7 +225,9 @@ class Body:
         low, high = interval(expr)
         return f"{', '.join(names)} give up to {high - low + 1} values"
 
-    def check_range(self, expr: StaticExpr, low: int, high: int, span: ast.Span, what: str, advice: str = "") -> None:
+    def check_range(
+        self, expr: StaticExpr, low: int, high: int, span: ast.Span, what: str, advice: str = ""
+    ) -> None:
         """An error unless `expr` always lies in low … high."""
         bounds = interval(expr)
         if bounds[0] < low or bounds[1] > high:
@@ -225,18 +239,24 @@ class Body:
     # --- run-time values ---------------------------------------------------------------------
 
     def to_type(self, value: Val, ty: Type, span: ast.Span, what: str = "this value") -> Value:
-        """`value` as a run-time value of exactly type `ty`; an int becomes a constant or a hole, a scalar is splatted."""
+        """`value` as a run-time value of `ty`; an int becomes a constant or a hole, a scalar is splatted."""
         if isinstance(value, Value):
             if value.type == ty:
                 return value
             if isinstance(ty, Vec) and value.type == Bits(ty.width):
                 return self.emitter.splat(value, ty.lanes)
             raise self.error(
-                span, f"{what} is {type_name(value.type)}, but {type_name(ty)} is wanted", _conversion(value.type, ty)
+                span,
+                f"{what} is {type_name(value.type)}, but {type_name(ty)} is wanted",
+                _conversion(value.type, ty),
             )
         if isinstance(value, Choice):
-            if isinstance(value.test.type, Vec) and not (isinstance(ty, Vec) and ty.lanes == value.test.type.lanes):
-                raise self.error(span, f"{what} has {value.test.type.lanes} lanes, but {type_name(ty)} is wanted")
+            if isinstance(value.test.type, Vec) and not (
+                isinstance(ty, Vec) and ty.lanes == value.test.type.lanes
+            ):
+                raise self.error(
+                    span, f"{what} has {value.test.type.lanes} lanes, but {type_name(ty)} is wanted"
+                )
             then, otherwise = (self.to_type(part, ty, span, what) for part in (value.then, value.otherwise))
             return self.emitter.select(value.test, then, otherwise)
         expr = as_static(value)
@@ -259,7 +279,9 @@ class Body:
         if isinstance(expr, int):
             if -(1 << width >> 1) <= expr < 1 << width:
                 return
-            raise self.error(span, f"{expr} does not fit in b{width}", f"cut it with b(…, {width}), or use wider bits")
+            raise self.error(
+                span, f"{expr} does not fit in b{width}", f"cut it with b(…, {width}), or use wider bits"
+            )
         addresses = self.declarations.address_width
         if width >= addresses and any(isinstance(leaf, Here) for leaf in leaves_of(expr)):
             return  # addresses wrap
@@ -273,7 +295,9 @@ class Body:
         if isinstance(value, Value):
             return value
         if as_static(value) is not None or isinstance(value, Choice):
-            raise self.error(span, f"{what} is {describe(value)}, which has no width", "give it one: b(e, width)")
+            raise self.error(
+                span, f"{what} is {describe(value)}, which has no width", "give it one: b(e, width)"
+            )
         raise self.error(span, f"{what} is {describe(value)}, but a bit vector is wanted")
 
     def static(self, value: Val, span: ast.Span, what: str) -> StaticExpr:

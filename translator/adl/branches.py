@@ -1,8 +1,9 @@
 """A run-time `if`: two paths, and how they meet again.
 
-Both branches are elaborated into blocks of their own. If they hold nothing but cheap pure operations, the operations
-move up and the paths meet in selects; else they meet in a block with arguments. Writes and gotos of the branches stay
-pending, under the condition, so that they still come after the last access that can fault.
+Both branches are elaborated into blocks of their own. If they hold nothing but cheap pure operations, the
+operations move up and the paths meet in selects; else they meet in a block with arguments. Writes and gotos
+of the branches stay pending, under the condition, so that they still come after the last access that can
+fault.
 """
 
 from __future__ import annotations
@@ -70,7 +71,10 @@ def _run(body: Body, origin: Path, branch: Callable[[], None]) -> _Side:
 def _is_simple(side: _Side) -> bool:
     if not side.path.alive or side.blocks != 1:
         return False
-    return all(op.spec.effects in (Effect.PURE, Effect.READS_STATE) and op.name not in _COSTLY for op in side.first.ops)
+    return all(
+        op.spec.effects in (Effect.PURE, Effect.READS_STATE) and op.name not in _COSTLY
+        for op in side.first.ops
+    )
 
 
 def _speculate(body: Body, condition: Value, sides: list[_Side], span: ast.Span) -> None:
@@ -224,7 +228,7 @@ def _merge_writes(
 def _partner(
     write: PendingWrite, mine: tuple[PendingWrite, ...], theirs: tuple[PendingWrite, ...]
 ) -> PendingWrite | None:
-    """The other side's write of the very same bits, if no other write on either side could be of that register."""
+    """The other side's write of the very same bits, if no other write could be of that register."""
     rivals = [w for side in (mine, theirs) for w in side if w.register == write.register]
     same = [w for w in rivals if w.key == write.key]
     others = [w for w in rivals if w.key != write.key and may_alias(w.index, write.index)]

@@ -1,4 +1,4 @@
-"""Built-in functions on ints, bits and vectors. Memory is in builtins_memory.py, floating point in builtins_float.py."""
+"""Built-in functions on ints, bits and vectors; builtins_memory.py and builtins_float.py have the others."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ def _bits(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 2)
     static = as_static(value)
     if static is None:
-        raise body.error(call.span, f"bits(e, n) cuts an int, and this is {describe(value)}", "say trunc(x, n)")
+        raise body.error(
+            call.span, f"bits(e, n) cuts an int, and this is {describe(value)}", "say trunc(x, n)"
+        )
     return body.apply("bits", static, int_argument(body, call, 1, scope))
 
 
@@ -123,7 +125,9 @@ def _b(body: Body, call: ast.Call, scope: Scope) -> Val:
     width = width_argument(body, call, 1, scope)
     if static is None:
         raise body.error(
-            call.span, f"b(e, w) gives an int a width, and this is {describe(value)}", "say zext, sext or trunc"
+            call.span,
+            f"b(e, w) gives an int a width, and this is {describe(value)}",
+            "say zext, sext or trunc",
         )
     return body.hole(body.apply("bits", static, width), Bits(width))
 
@@ -149,7 +153,9 @@ def _extreme(smaller: bool) -> Builtin:
 def _cat(body: Body, call: ast.Call, scope: Scope) -> Val:
     if not call.arguments:
         raise body.error(call.span, "cat wants at least one argument")
-    parts = [operand(body, call, place, argument(body, call, place, scope)) for place in range(len(call.arguments))]
+    parts = [
+        operand(body, call, place, argument(body, call, place, scope)) for place in range(len(call.arguments))
+    ]
     for part, where in zip(parts, call.arguments, strict=True):
         if isinstance(part.type, Vec):
             raise body.error(where.span, f"cat joins bits, and this is {type_name(part.type)}", "say bits(v)")
@@ -214,7 +220,9 @@ def _vector(body: Body, call: ast.Call, place: int, scope: Scope) -> tuple[Value
     value = operand(body, call, place, argument(body, call, place, scope))
     if not isinstance(value.type, Vec):
         raise body.error(
-            call.arguments[place].span, f"a vector is wanted, and this is {type_name(value.type)}", "say vec(x, n)"
+            call.arguments[place].span,
+            f"a vector is wanted, and this is {type_name(value.type)}",
+            "say vec(x, n)",
         )
     return value, value.type
 
@@ -233,7 +241,9 @@ def _lanes(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 3)
     variable = call.arguments[0]
     if not isinstance(variable, ast.Name):
-        raise body.error(variable.span, "a name is wanted here", "lanes(i, k, e): e is evaluated for i = 0 … k-1")
+        raise body.error(
+            variable.span, "a name is wanted here", "lanes(i, k, e): e is evaluated for i = 0 … k-1"
+        )
     count = static_count(body, call.arguments[1], scope, "the number of lanes")
     item = call.arguments[2]
     values = [body.evaluate(body, item, Scope(scope, {variable.name: i})) for i in range(count)]
@@ -255,7 +265,9 @@ def _shuffle(body: Body, call: ast.Call, scope: Scope) -> Val:
         raise body.error(call.arguments[1].span, f"the vectors are {type_name(ty)} and {type_name(other)}")
     picked, where = argument(body, call, 2, scope), call.arguments[2].span
     if not isinstance(picked, ListValue):
-        raise body.error(where, f"a list of lanes is wanted, and this is {describe(picked)}", "[f(i) for i in a..b]")
+        raise body.error(
+            where, f"a list of lanes is wanted, and this is {describe(picked)}", "[f(i) for i in a..b]"
+        )
     mask = tuple(body.constant(item, where, "a lane's number") for item in picked.items)
     for lane in mask:
         if not 0 <= lane < 2 * ty.lanes:
@@ -269,7 +281,9 @@ def _vtable(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 2)
     (table, ty), (index, other) = _vector(body, call, 0, scope), _vector(body, call, 1, scope)
     if ty.width != other.width:
-        raise body.error(call.arguments[1].span, f"the indices are {type_name(other)}, the lanes {ty.width} bits wide")
+        raise body.error(
+            call.arguments[1].span, f"the indices are {type_name(other)}, the lanes {ty.width} bits wide"
+        )
     return body.emitter.emit("vtable", [table, index], other)
 
 

@@ -24,7 +24,9 @@ _FORMATS = (16, 32, 64)
 def _check_format(body: Body, call: ast.Call, value: Value) -> Value:
     if value.type.width not in _FORMATS:
         raise body.error(
-            call.span, f"{call.name} works on b16, b32 and b64, not {type_name(value.type)}", "see docs/language.md"
+            call.span,
+            f"{call.name} works on b16, b32 and b64, not {type_name(value.type)}",
+            "see docs/language.md",
         )
     return value
 

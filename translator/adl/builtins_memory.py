@@ -18,7 +18,9 @@ def _parts(body: Body, expr: ast.Index, scope: Scope, orders: tuple[str, ...]) -
     """Address, size in bytes and order of `mem[a, n, order]`."""
     arguments = expr.arguments
     if len(arguments) not in (2, 3):
-        raise body.error(expr.span, "memory is accessed as mem[address, bytes]", f"options: {', '.join(orders)}")
+        raise body.error(
+            expr.span, "memory is accessed as mem[address, bytes]", f"options: {', '.join(orders)}"
+        )
     address = body.address(body.evaluate(body, arguments[0], scope), arguments[0].span)
     size = _size(body, arguments[1], scope)
     order = "plain"
@@ -34,7 +36,9 @@ def _parts(body: Body, expr: ast.Index, scope: Scope, orders: tuple[str, ...]) -
 def _size(body: Body, expr: ast.Expr, scope: Scope) -> int:
     size = body.constant(body.evaluate(body, expr, scope), expr.span, "the size of an access")
     if not 1 <= size <= MOST_BYTES or size & (size - 1):
-        raise body.error(expr.span, f"an access cannot have {size} bytes", "a power of two of bytes is wanted, not bits")
+        raise body.error(
+            expr.span, f"an access cannot have {size} bytes", "a power of two of bytes is wanted, not bits"
+        )
     return size
 
 

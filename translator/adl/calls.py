@@ -36,7 +36,9 @@ class Caller:
         table = known.operands.get(call.name)
         if table is not None:
             values = [
-                body.static(body.evaluate(body, argument, scope), argument.span, f"an argument of {call.name}")
+                body.static(
+                    body.evaluate(body, argument, scope), argument.span, f"an argument of {call.name}"
+                )
                 for argument in call.arguments
             ]
             return table_value(body, call, table, values)
@@ -46,7 +48,9 @@ class Caller:
         if call.name in known.views:
             raise body.error(call.span, f"view {call.name} wants an index", f"say {call.name}(…)[i]")
         raise body.error(
-            call.span, f"there is no function {call.name}", nearest(call.name, {*known.callables(), *self._builtins})
+            call.span,
+            f"there is no function {call.name}",
+            nearest(call.name, {*known.callables(), *self._builtins}),
         )
 
 
@@ -57,7 +61,9 @@ def call_function(body: Body, call: ast.Call, function: ast.Function, arguments:
             call.span, f"{function.name} takes {len(function.parameters)} arguments, not {len(arguments)}"
         )
     if len(body.calls) > MOST_DEPTH:
-        raise body.error(call.span, f"{function.name} calls itself without end", "functions are inlined: no recursion")
+        raise body.error(
+            call.span, f"{function.name} calls itself without end", "functions are inlined: no recursion"
+        )
     spans = [argument.span for argument in call.arguments]
     if not function.outline:
         computed = _computed(body, function, arguments)
@@ -73,7 +79,7 @@ def call_function(body: Body, call: ast.Call, function: ast.Function, arguments:
 
 
 def _computed(body: Body, function: ast.Function, arguments: list[Val]) -> Val | None:
-    """The result of a function over ints, with choices in place of its static `if`s, so that no shape is split."""
+    """The result of a function over ints; its static `if`s become choices, so that no shape is split."""
     if any(p.type.width is not None for p in function.parameters) or not function.results:
         return None
     if any(ty.width is not None for ty in function.results):
@@ -94,17 +100,20 @@ def _computed(body: Body, function: ast.Function, arguments: list[Val]) -> Val |
 
 
 def run_function(body: Body, function: ast.Function, scope: Scope) -> Val:
-    """The body of a function with its parameters bound; gives what it returns, checked against its result types."""
-    *statements, last = function.body if function.body else (None,)
-    result = run_returning(body, tuple(s for s in statements if s is not None), last, scope, function)
+    """Runs a function whose parameters are bound; what it returns is checked against its result types."""
+    last = function.body[-1] if function.body else None
+    result = run_returning(body, function.body[:-1], last, scope, function)
     if not function.results:
         if result != ():
-            raise body.error(function.span, f"{function.name} returns a value, but has no result type", "add -> type")
+            raise body.error(
+                function.span, f"{function.name} returns a value, but has no result type", "add -> type"
+            )
         return ()
     values = result if isinstance(result, tuple) else (result,)
     if len(values) != len(function.results):
         raise body.error(
-            _return_span(function), f"{function.name} returns {describe(result)}, but has {len(function.results)} results"
+            _return_span(function),
+            f"{function.name} returns {describe(result)}, but has {len(function.results)} results",
         )
     span = _return_span(function)
     converted = tuple(
@@ -114,7 +123,9 @@ def run_function(body: Body, function: ast.Function, scope: Scope) -> Val:
     return converted[0] if len(converted) == 1 else converted
 
 
-def _result(body: Body, function: ast.Function, value: Val, ty: ast.TypeExpr, scope: Scope, span: ast.Span) -> Val:
+def _result(
+    body: Body, function: ast.Function, value: Val, ty: ast.TypeExpr, scope: Scope, span: ast.Span
+) -> Val:
     declared = evaluate_type(body, ty, scope)
     what = f"the result of {function.name}"
     return body.static(value, span, what) if declared is None else body.to_type(value, declared, span, what)

@@ -1,7 +1,8 @@
 """The elaborator: instructions of a checked model into SSA IR, by shape with holes or for concrete fields.
 
-How it works: the syntax tree is evaluated with ints known before run time as `StaticExpr` and run-time values as IR.
-A static position that is still open raises `Demand`; `shapes` then splits and starts again with more knowledge.
+How it works: the syntax tree is evaluated with ints known before run time as `StaticExpr` and run-time
+values as IR. A static position that is still open raises `Demand`; `shapes` then splits and starts again
+with more knowledge.
 """
 
 from __future__ import annotations
@@ -49,12 +50,16 @@ class Elaborator:
         """All shapes of an encoding, as IR with holes."""
         bound = self._bound[encoding.number]
         explorer = Explorer(
-            lambda knowledge, label: self._attempt(bound, knowledge, f"{encoding.name}[{label}]" if label else encoding.name),
+            lambda knowledge, label: self._attempt(
+                bound, knowledge, f"{encoding.name}[{label}]" if label else encoding.name
+            ),
             self._declarations.shape_limit,
         )
         return explorer.explore(Knowledge({}, _facts(bound)))
 
-    def lift(self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]) -> Function | Undefined:
+    def lift(
+        self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
+    ) -> Function | Undefined:
         """IR of one instruction with its fields filled in; only `here` is left symbolic."""
         bound = self._bound[encoding.number]
         pins: dict[Leaf, int] = {
@@ -65,7 +70,9 @@ class Elaborator:
         try:
             return self._attempt(bound, Knowledge(pins), encoding.name)
         except Demand as demand:  # nothing is open but the address
-            raise DescriptionError(demand.span, f"{demand.what} depends on the instruction's address") from None
+            raise DescriptionError(
+                demand.span, f"{demand.what} depends on the instruction's address"
+            ) from None
 
     def functions(self) -> dict[str, Function]:
         """Outlined functions made so far, by the name that `call` uses."""
@@ -123,7 +130,9 @@ def _is_undefined(body: Body, bound: BoundEncoding) -> bool:
     for (condition, policy), row in zip(bound.unpredictable, instruction.unpredictable, strict=True):
         if policy == "undef":
             conditions.append((condition, row.condition.span))
-    return any(body.constant(truth(body.substituted(condition)), span, "undef") for condition, span in conditions)
+    return any(
+        body.constant(truth(body.substituted(condition)), span, "undef") for condition, span in conditions
+    )
 
 
 def _bind_let(body: Body, let: ast.Let, scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """Appends operations to the IR function being built, folding what needs no operation.
 
-Only what elaboration itself produces in plenty is folded here (slices of concatenations, extensions by nothing, choices
-between equal values); everything else is for translator.passes.
+Only what elaboration itself produces in plenty is folded here (slices of concatenations, extensions by
+nothing, choices between equal values); everything else is for translator.passes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ class Emitter:
 
     def new_block(self, label: str = "") -> Block:
         """A block at the end of the function."""
-        block = Block(label or f"b{self._labels}")
+        if not label or any(block.label == label for block in self.function.blocks):
+            label = f"{label or 'b'}{self._labels}"
+        block = Block(label)
         self._labels += 1
         self.function.blocks.append(block)
         return block

@@ -72,7 +72,11 @@ class Evaluator:
         test = as_static(condition)
         if test is None:
             return self._run_time_choice(body, expr, condition, scope)
-        if not isinstance(test, int) and is_static(body, expr.then, scope) and is_static(body, expr.otherwise, scope):
+        if (
+            not isinstance(test, int)
+            and is_static(body, expr.then, scope)
+            and is_static(body, expr.otherwise, scope)
+        ):
             then, otherwise = self(body, expr.then, scope), self(body, expr.otherwise, scope)
             a, b = as_static(then), as_static(otherwise)
             assert a is not None and b is not None
@@ -84,14 +88,18 @@ class Evaluator:
         test = body.bits(condition, expr.condition.span, "the condition")
         if test.type.width != 1:
             raise body.error(
-                expr.condition.span, f"a condition is b1 or a vector of b1, not {type_name(test.type)}", "say x != 0"
+                expr.condition.span,
+                f"a condition is b1 or a vector of b1, not {type_name(test.type)}",
+                "say x != 0",
             )
         before = len(body.emitter.block.ops)
         then, otherwise = self(body, expr.then, scope), self(body, expr.otherwise, scope)
         touches = Effect.LOADS | Effect.STORES
         if any(op.spec.effects & touches for op in body.emitter.block.ops[before:]):
             raise body.error(
-                expr.span, "memory would be accessed whatever the condition is", "use `if` with a `var` instead of ?:"
+                expr.span,
+                "memory would be accessed whatever the condition is",
+                "use `if` with a `var` instead of ?:",
             )
         return choose(body, expr, test, then, otherwise)
 
@@ -115,7 +123,9 @@ class Evaluator:
             return _lane(body, expr, value, index)
         if isinstance(value, ListValue | tuple):
             raise body.error(expr.span, f"{describe(value)} cannot be indexed")
-        return slice_value(body, expr, value, body.static(index, expr.arguments[0].span, "the bit's number"), 1)
+        return slice_value(
+            body, expr, value, body.static(index, expr.arguments[0].span, "the bit's number"), 1
+        )
 
     def _element(
         self, body: Body, expr: ast.Index, table: ast.ConstTable, values: tuple[int, ...], scope: Scope
@@ -127,10 +137,14 @@ class Evaluator:
         run_time = body.bits(index, expr.arguments[0].span, "the index")
         if table.width is None:
             raise body.error(
-                expr.span, f"the elements of {table.name} have no width", f"declare it as {table.name}: bN[{len(values)}]"
+                expr.span,
+                f"the elements of {table.name} have no width",
+                f"declare it as {table.name}: bN[{len(values)}]",
             )
         if isinstance(run_time.type, Vec):
-            raise body.error(expr.span, "a table is indexed by bits, not by a vector", "use lanes(i, k, T[v[i]])")
+            raise body.error(
+                expr.span, "a table is indexed by bits, not by a vector", "use lanes(i, k, T[v[i]])"
+            )
         values = tuple(value & ((1 << table.width) - 1) for value in values)
         return body.emitter.emit("lookup", [run_time], Bits(table.width), table=values)
 
@@ -162,12 +176,17 @@ def _name(body: Body, expr: ast.Name, scope: Scope) -> Val:
     known, name = body.declarations, expr.name
     if name == "here":
         if body.here is None:
-            raise body.error(expr.span, "an outlined function has no address", "pass it as an argument: b(here, 64)")
+            raise body.error(
+                expr.span, "an outlined function has no address", "pass it as an argument: b(here, 64)"
+            )
         return body.here
     if name in known.contexts:
         return body.context(name, expr.span)
     if name in known.groups:
-        parts = [read_place(body, resolve(body, ast.Name(expr.span, flag), Scope()), expr.span) for flag in known.groups[name]]
+        parts = [
+            read_place(body, resolve(body, ast.Name(expr.span, flag), Scope()), expr.span)
+            for flag in known.groups[name]
+        ]
         value = parts[0]
         for part in parts[1:]:
             value = body.emitter.concat(value, part)
@@ -180,7 +199,9 @@ def _name(body: Body, expr: ast.Name, scope: Scope) -> Val:
     if name in known.registers or name in known.views:
         return read_place(body, resolve(body, expr, scope), expr.span)
     raise body.error(
-        expr.span, f"there is no {name} here", nearest(name, {*known.names(), *scope.all_names(), "here", "mem"})
+        expr.span,
+        f"there is no {name} here",
+        nearest(name, {*known.names(), *scope.all_names(), "here", "mem"}),
     )
 
 
@@ -228,9 +249,16 @@ def slice_value(body: Body, expr: ast.Expr, value: Val, low: StaticExpr, width: 
         return body.apply("bits", body.apply("shr", static, low), width)
     bits = body.bits(value, expr.span, "what is sliced")
     if isinstance(bits.type, Vec):
-        raise body.error(expr.span, f"{type_name(bits.type)} has lanes, not bits", "say bits(v)[high:low] or v[lane]")
+        raise body.error(
+            expr.span, f"{type_name(bits.type)} has lanes, not bits", "say bits(v)[high:low] or v[lane]"
+        )
     body.check_range(
-        low, 0, bits.type.width - width, expr.span, "the slice's lowest bit", "a slice is [high:low], bit 0 is the lowest"
+        low,
+        0,
+        bits.type.width - width,
+        expr.span,
+        "the slice's lowest bit",
+        "a slice is [high:low], bit 0 is the lowest",
     )
     if isinstance(low, int):
         return body.emitter.extract(bits, low, width)

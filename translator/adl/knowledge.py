@@ -1,7 +1,8 @@
 """What is known of an encoding's fields while one of its shapes is elaborated, and how to learn more.
 
-A `Knowledge` holds fields and context variables that have one value (`pins`) and other decisions (`facts`: an
-expression and its value). Few field bits are enumerated, so that what follows from decisions is found exactly.
+A `Knowledge` holds fields and context variables that have one value (`pins`) and other decisions (`facts`:
+an expression and its value). Few field bits are enumerated, so that what follows from decisions is found
+exactly.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Knowledge:
         return Split(expr, {value: self.with_fact(expr, value, {}) for value in range(low, high + 1)})
 
     def _free(self, expr: StaticExpr, limit: int) -> list[Leaf] | None:
-        """Leaves of `expr` without a value yet, and those that facts tie to them; None if they have too many bits."""
+        """Leaves of `expr` without a value yet, and those tied to them; None if they are too many."""
         leaves = leaves_of(expr)
         if any(isinstance(leaf, Here) for leaf in leaves):
             return None
@@ -113,7 +114,10 @@ class Knowledge:
                 return Split(mine[0], children)
         return Split(
             expr,
-            {value: self.with_fact(expr, value, _common(free, by_value[value])) for value in sorted(by_value)},
+            {
+                value: self.with_fact(expr, value, _common(free, by_value[value]))
+                for value in sorted(by_value)
+            },
         )
 
     def with_pins(self, pins: Mapping[Leaf, int]) -> Knowledge:
@@ -155,14 +159,24 @@ def truth(expr: StaticExpr) -> StaticExpr:
 
 # --- enumeration by generated code ---------------------------------------------------------------
 
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "and": "&", "or": "|", "xor": "^", "eq": "==", "ne": "!=", "lt": "<"}
+_INFIX = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "and": "&",
+    "or": "|",
+    "xor": "^",
+    "eq": "==",
+    "ne": "!=",
+    "lt": "<",
+}
 _cache: dict[tuple[object, ...], list[tuple[int, ...]]] = {}
 
 
 def enumerate_values(
     expr: StaticExpr, free: list[Leaf], facts: list[Fact], pins: Mapping[Leaf, int]
 ) -> list[tuple[int, ...]]:
-    """(value of expr, value of each free leaf) for all values of the free leaves that agree with the facts."""
+    """(value of expr, value of each free leaf) for all values of these leaves that agree with the facts."""
     key = (expr, tuple(free), tuple(facts), tuple((leaf, pins[leaf]) for leaf in _pinned(expr, facts, pins)))
     rows = _cache.get(key)
     if rows is None:
@@ -174,7 +188,9 @@ def enumerate_values(
 
 def _pinned(expr: StaticExpr, facts: list[Fact], pins: Mapping[Leaf, int]) -> list[Leaf]:
     leaves = set(leaves_of(expr)).union(*[leaves_of(fact) for fact, _ in facts])
-    return sorted((leaf for leaf in leaves if not isinstance(leaf, Here) and leaf in pins), key=lambda x: x.name)
+    return sorted(
+        (leaf for leaf in leaves if not isinstance(leaf, Here) and leaf in pins), key=lambda x: x.name
+    )
 
 
 def _run(code: _Code, expr: StaticExpr, facts: list[Fact]) -> list[tuple[int, ...]]:

@@ -16,7 +16,9 @@ MOST_COMBINATIONS = 1024
 def table_value(body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr]) -> Val:
     """The value of the first row that matches; asks for a split of the shape if that is open."""
     if len(arguments) != len(table.parameters):
-        raise body.error(call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}")
+        raise body.error(
+            call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}"
+        )
     if table.type is None:
         raise body.error(call.span, f"{table.name} gives text only", "declare a type: operand … -> bN")
     arguments = [body.knowledge.known(argument) for argument in arguments]
@@ -32,16 +34,22 @@ def _row_value(
 ) -> Val:
     if row == len(table.rows):
         shown = ", ".join(str(a) if isinstance(a, int) else "…" for a in arguments)
-        raise body.error(call.span, f"no row of {table.name} matches ({shown})", "add a row, or a last row `_`")
+        raise body.error(
+            call.span, f"no row of {table.name} matches ({shown})", "add a row, or a last row `_`"
+        )
     value = table.rows[row].value
     if value is None:
-        raise body.error(table.rows[row].span, f"this row of {table.name} has no value", 'add = e after the text')
+        raise body.error(
+            table.rows[row].span, f"this row of {table.name} has no value", "add = e after the text"
+        )
     assert table.type is not None
     body.calls.append(call.span)
     result = body.evaluate(body, value, scope)
     ty = evaluate_type(body, table.type, scope)
     what = f"the value of {table.name}"
-    result = body.static(result, value.span, what) if ty is None else body.to_type(result, ty, value.span, what)
+    result = (
+        body.static(result, value.span, what) if ty is None else body.to_type(result, ty, value.span, what)
+    )
     body.calls.pop()
     return result
 

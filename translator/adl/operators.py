@@ -10,8 +10,8 @@ from pyqemu.translator.ir.types import I1, Bits, Type, Vec, with_width
 from pyqemu.translator.static import OPERATIONS, StaticExpr
 
 _STATIC_BINARY = {
-    "+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod", "<<": "shl", ">>": "shr", "&": "and", "|": "or",
-    "^": "xor", "==": "eq", "!=": "ne", "<": "lt", "<=": "le",
+    "+": "add", "-": "sub", "*": "mul", "/": "div", "%": "mod", "<<": "shl", ">>": "shr", "&": "and",
+    "|": "or", "^": "xor", "==": "eq", "!=": "ne", "<": "lt", "<=": "le",
 }  # fmt: skip
 _SWAPPED = {">": "<", ">=": "<=", ">u": "<u", ">=u": "<=u", ">s": "<s", ">=s": "<=s"}
 _ARITHMETIC = {"+": "add", "-": "sub", "*": "mul", "&": "and", "|": "or", "^": "xor"}
@@ -38,7 +38,9 @@ def unary(body: Body, expr: ast.Unary, value: Val) -> Val:
         case _:
             if operand.type.width != 1:
                 raise body.error(
-                    expr.span, f"! is for b1, not {type_name(operand.type)}", "say x == 0, or ~x for the complement"
+                    expr.span,
+                    f"! is for b1, not {type_name(operand.type)}",
+                    "say x == 0, or ~x for the complement",
                 )
             if operand.type == I1:
                 return body.emitter.negate(operand)
@@ -95,8 +97,10 @@ def _compare(body: Body, name: str, a: Value, b: Value) -> Value:
     return body.emitter.emit(name, [a, b], with_width(a.type, 1))
 
 
-def unify(body: Body, left: Val, right: Val, left_span: ast.Span, right_span: ast.Span) -> tuple[Value, Value]:
-    """Both operands with one type: an int takes the other's, a scalar beside a vector of its width is splatted."""
+def unify(
+    body: Body, left: Val, right: Val, left_span: ast.Span, right_span: ast.Span
+) -> tuple[Value, Value]:
+    """Both operands with one type: an int takes the other's, a scalar beside a vector is splatted."""
     if isinstance(left, Value) and isinstance(right, Value):
         if left.type == right.type:
             return left, right
@@ -166,5 +170,3 @@ def choose(body: Body, expr: ast.Conditional, test: Value, then: Val, otherwise:
         want: Type = Vec(test.type.lanes, a.type.width)
         a, b = body.to_type(a, want, expr.then.span), body.to_type(b, want, expr.otherwise.span)
     return body.emitter.select(test, a, b)
-
-

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from typing import cast
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body, Outlined
@@ -46,7 +48,12 @@ class Outliner:
         return found
 
     def _make(
-        self, caller: Body, declaration: ast.Function, statics: dict[str, int | Type], key: Key, span: ast.Span
+        self,
+        caller: Body,
+        declaration: ast.Function,
+        statics: dict[str, int | Type],
+        key: Key,
+        span: ast.Span,
     ) -> Outlined:
         function = Function(_name(key))
         body = self._make_body(function, caller)
@@ -60,9 +67,13 @@ class Outliner:
         by_name = {p.name: names[p.name] for p in declaration.parameters}
         function.entry.arguments += [value for value in by_name.values() if isinstance(value, Value)]
         result = run_function(body, declaration, Scope(None, dict(names)))
-        results = [result] if isinstance(result, Value) else list(result) if isinstance(result, tuple) else None
+        results = (
+            [result] if isinstance(result, Value) else list(result) if isinstance(result, tuple) else None
+        )
         if results is None or not all(isinstance(value, Value) for value in results):
-            raise caller.error(declaration.span, f"{declaration.name} is outlined, so it has to return run-time values")
+            raise caller.error(
+                declaration.span, f"{declaration.name} is outlined, so it has to return run-time values"
+            )
         values = [value for value in results if isinstance(value, Value)]
         early = body.path.early
         finish_function(body, values)
@@ -93,15 +104,12 @@ def _name(key: Key) -> str:
 
 def _names_in(node: object) -> set[str]:
     """All names that stand in a piece of syntax tree, calls included."""
-    if isinstance(node, ast.Name | ast.Call):
-        found = {node.name}
-    else:
-        found = set[str]()
+    found = {node.name} if isinstance(node, ast.Name | ast.Call) else set[str]()
     if isinstance(node, tuple):
-        for item in node:  # pyright: ignore[reportUnknownVariableType]
-            found |= _names_in(item)  # pyright: ignore[reportUnknownArgumentType]
-    elif hasattr(node, "__dataclass_fields__"):
-        for field in node.__dataclass_fields__:  # type: ignore[attr-defined]
-            if field != "span":
-                found |= _names_in(getattr(node, field))
+        for item in cast(tuple[object, ...], node):
+            found |= _names_in(item)
+    elif is_dataclass(node):
+        for field in fields(node):
+            if field.name != "span":
+                found |= _names_in(getattr(node, field.name))
     return found

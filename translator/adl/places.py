@@ -1,7 +1,7 @@
 """Registers, flags and views: what a place in guest state is, how it is read, and how a write is noted.
 
-A view is expanded until a register (file) is reached: `W[rd]` is bits 31:0 of `S[rd]` with a zero index and a write
-policy. Writes wait in `Path.writes` until the end of the instruction (see writes.py).
+A view is expanded until a register (file) is reached: `W[rd]` is bits 31:0 of `S[rd]` with a zero index and
+a write policy. Writes wait in `Path.writes` until the end of the instruction (see writes.py).
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ def resolve(body: Body, expr: ast.Expr, scope: Scope) -> Place:
             return _resolve_index(body, expr, base, index, scope)
         case _:
             raise body.error(
-                expr.span, "this is not a place that can be read or written", "name a register, flag, view or mem[…]"
+                expr.span,
+                "this is not a place that can be read or written",
+                "name a register, flag, view or mem[…]",
             )
 
 
@@ -115,13 +117,19 @@ def _element(body: Body, file: Register, index: Val, expr: ast.Index) -> Place:
     number = body.static(index, span, f"the index of {file.name}")
     number = body.knowledge.known(number)
     size = max(file.count - 1, 1).bit_length()
-    body.check_range(number, 0, file.count - 1, span, f"the index of {file.name}", f"cut it with bits(…, {size})")
+    body.check_range(
+        number, 0, file.count - 1, span, f"the index of {file.name}", f"cut it with bits(…, {size})"
+    )
     return Place(file, number, None, 0, Bits(file.width), None)
 
 
-def _element_of_view(body: Body, view: ast.View, arguments: tuple[Val, ...], index: Val, expr: ast.Index) -> Place:
+def _element_of_view(
+    body: Body, view: ast.View, arguments: tuple[Val, ...], index: Val, expr: ast.Index
+) -> Place:
     if len(arguments) != len(view.parameters):
-        raise body.error(expr.span, f"view {view.name} takes {len(view.parameters)} arguments, not {len(arguments)}")
+        raise body.error(
+            expr.span, f"view {view.name} takes {len(view.parameters)} arguments, not {len(arguments)}"
+        )
     span = expr.arguments[0].span
     number = body.knowledge.known(body.static(index, span, f"the index of {view.name}"))
     names = dict(zip(view.parameters, arguments, strict=True))
@@ -138,11 +146,15 @@ def _through_view(body: Body, view: ast.View, place: Place, index: StaticExpr | 
         is_zero = body.apply("eq", index, view.zero)
         if isinstance(is_zero, int):
             zero = view.zero if is_zero else None
-            place = replace(place, index=view.zero if is_zero and place.index == index else place.index, zero=zero)
+            place = replace(
+                place, index=view.zero if is_zero and place.index == index else place.index, zero=zero
+            )
         elif place.index == index:
             place = replace(place, zero=view.zero)
         else:
-            raise body.error(view.span, f"the zero index of {view.name} is not an index of {place.register.name}")
+            raise body.error(
+                view.span, f"the zero index of {view.name} is not an index of {place.register.name}"
+            )
     if view.policy is not None or place.policy == "slice":
         place = replace(place, policy=view.policy)
     if view.type is not None:
@@ -150,7 +162,7 @@ def _through_view(body: Body, view: ast.View, place: Place, index: StaticExpr | 
         if declared.total != place.type.total:
             raise body.error(
                 view.type.span,
-                f"view {view.name} is said to have {declared.total} bits, but what it shows has {place.type.total}",
+                f"view {view.name} is to have {declared.total} bits, but shows {place.type.total}",
             )
         place = replace(place, type=declared)
     return place
@@ -167,7 +179,7 @@ def _narrow(body: Body, place: Place, low: int, width: int, span: ast.Span) -> P
     if width < 1 or low < 0 or low + width > place.type.total:
         raise body.error(
             span,
-            f"bits {low + width - 1}:{low} are not within the {place.type.total} bits of {place.register.name}",
+            f"bits {low + width - 1}:{low} are not within {place.register.name}'s {place.type.total}",
             "a slice is [high:low], bit 0 is the lowest",
         )
     policy = place.policy if width == place.type.total else "slice"
@@ -197,9 +209,7 @@ def read_register(body: Body, register: Register, index: StaticExpr | None, zero
     key = ("read", register.name, index, zero)
     found = body.path.cache.get(key)
     if found is None:
-        found = body.emitter.emit(
-            "read", [], Bits(register.width), reg=register.name, index=index, zero=zero
-        )
+        found = body.emitter.emit("read", [], Bits(register.width), reg=register.name, index=index, zero=zero)
         body.path.cache[key] = found
     return found
 

@@ -74,8 +74,8 @@ def decided(expr: StaticExpr, value: int) -> str:
 
 
 _INFIX = {
-    "add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "and": "&", "or": "|", "xor": "^", "shl": "<<",
-    "shr": ">>", "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
+    "add": "+", "sub": "-", "mul": "*", "div": "/", "mod": "%", "and": "&", "or": "|", "xor": "^",
+    "shl": "<<", "shr": ">>", "eq": "==", "ne": "!=", "lt": "<", "le": "<=",
 }  # fmt: skip
 
 

@@ -45,10 +45,14 @@ def _statement(body: Body, statement: ast.Stmt, scope: Scope) -> None:
         case ast.ExprStmt(span, expr):
             value = body.evaluate(body, expr, scope)
             if value != ():
-                raise body.error(span, f"{describe(value)} is computed and not used", "use `let`, or leave it out")
+                raise body.error(
+                    span, f"{describe(value)} is computed and not used", "use `let`, or leave it out"
+                )
         case ast.Return():
             raise body.error(
-                statement.span, "`return` cannot stand here", "it is a function's last statement, or last in a static `if`"
+                statement.span,
+                "`return` cannot stand here",
+                "it is a function's last statement, or last in a static `if`",
             )
         case _:
             raise body.error(statement.span, "this statement has no meaning here")
@@ -65,7 +69,8 @@ def _let(body: Body, statement: ast.Let, scope: Scope) -> None:
     if len(statement.names) > 1:
         if not isinstance(value, tuple) or len(value) != len(statement.names):
             raise body.error(
-                statement.value.span, f"{len(statement.names)} values are wanted, and this is {describe(value)}"
+                statement.value.span,
+                f"{len(statement.names)} values are wanted, and this is {describe(value)}",
             )
         values = value
     for name, one in zip(statement.names, values, strict=True):
@@ -81,7 +86,9 @@ def _assign(body: Body, statement: ast.Assign, scope: Scope) -> None:
     cell = scope.find(statement.name)
     if not isinstance(cell, Cell):
         if cell is None and statement.name in body.declarations.names():
-            raise body.error(statement.span, f"{statement.name} is guest state", f"write it with {statement.name} := e")
+            raise body.error(
+                statement.span, f"{statement.name} is guest state", f"write it with {statement.name} := e"
+            )
         advice = "make it with `var`" if cell is not None else nearest(statement.name, scope.all_names())
         raise body.error(statement.span, f"{statement.name} is not a `var`", advice)
     value = body.evaluate(body, statement.value, scope)
@@ -109,14 +116,20 @@ def _write(body: Body, statement: ast.Write, scope: Scope) -> None:
     span = statement.value.span
     if isinstance(target, ast.Name):
         if scope.find(target.name) is not None:
-            raise body.error(target.span, f"{target.name} is a local name", f"say {target.name} = e for a `var`")
+            raise body.error(
+                target.span, f"{target.name} is a local name", f"say {target.name} = e for a `var`"
+            )
         if target.name in known.contexts:
             if body.here is None:
-                raise body.error(target.span, "an outlined function cannot change the context", "use a plain fn")
+                raise body.error(
+                    target.span, "an outlined function cannot change the context", "use a plain fn"
+                )
             write_context(body, target.name, body.evaluate(body, statement.value, scope), span)
             return
         if target.name in known.groups:
-            _write_group(body, known.groups[target.name], target, body.evaluate(body, statement.value, scope), span)
+            _write_group(
+                body, known.groups[target.name], target, body.evaluate(body, statement.value, scope), span
+            )
             return
     place = resolve(body, target, scope)
     write_place(body, place, body.evaluate(body, statement.value, scope), span)
@@ -159,14 +172,18 @@ def _for(body: Body, statement: ast.For, scope: Scope) -> None:
         for bound in (statement.low, statement.high)
     )
     if high - low > MOST_ROUNDS:
-        raise body.error(statement.span, f"a loop of {high - low} rounds cannot be unrolled", "use an outline fn")
+        raise body.error(
+            statement.span, f"a loop of {high - low} rounds cannot be unrolled", "use an outline fn"
+        )
     for number in range(low, high):
         execute(body, statement.body, Scope(scope, {statement.variable: number}))
 
 
 def _goto(body: Body, statement: ast.Goto, scope: Scope) -> None:
     if body.here is None:
-        raise body.error(statement.span, "an outlined function cannot go anywhere", "return the address instead")
+        raise body.error(
+            statement.span, "an outlined function cannot go anywhere", "return the address instead"
+        )
     value = body.evaluate(body, statement.target, scope)
     static = as_static(value)
     if static is not None:
@@ -185,7 +202,8 @@ def _raise(body: Body, statement: ast.Raise, scope: Scope) -> None:
         raise body.error(statement.span, "an outlined function cannot raise", "return a condition instead")
     if len(statement.arguments) != len(exception.parameters):
         raise body.error(
-            statement.span, f"{exception.name} takes {len(exception.parameters)} arguments, not {len(statement.arguments)}"
+            statement.span,
+            f"{exception.name} takes {len(exception.parameters)} arguments, not {len(statement.arguments)}",
         )
     operands: list[Value] = []
     for argument, parameter in zip(statement.arguments, exception.parameters, strict=True):

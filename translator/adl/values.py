@@ -1,7 +1,7 @@
 """What expressions of a description evaluate to while an instruction is elaborated, and where names live.
 
-A value known before run time is a `StaticExpr`, a run-time value is an IR `Value`; tuples come from functions with
-several results, `ListValue` from lists.
+A value known before run time is a `StaticExpr`, a run-time value is an IR `Value`; tuples come from
+functions with several results, `ListValue` from lists.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Cell:
 
 @dataclass(eq=False, slots=True)
 class Lazy:
-    """A `let` of an instruction: evaluated when it is first asked for, so that `undef` conditions come first."""
+    """A `let` of an instruction, evaluated when it is first asked for: `undef` conditions come first."""
 
     expr: ast.Expr
     scope: Scope

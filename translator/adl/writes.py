@@ -1,7 +1,7 @@
 """The end of an instruction: state writes in their order, then where control goes.
 
-Writes that were noted on the path are made here, after everything that can fault. Conditional and partial writes read the
-register they change; several writes of one register become one.
+Writes that were noted on the path are made here, after everything that can fault. Conditional and partial
+writes read the register they change; several writes of one register become one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def flush_writes(body: Body) -> None:
     """Makes all writes of the path."""
     opened: dict[Key, tuple[PendingWrite, Value]] = {}
     for write in body.path.writes:
-        for key in [k for k in opened if k[0] == write.register and k != write.key and may_alias(k[1], write.index)]:
+        for key in [
+            k for k in opened if k[0] == write.register and k != write.key and may_alias(k[1], write.index)
+        ]:
             _store(body, *opened.pop(key))
         before = opened.pop(write.key)[1] if write.key in opened else None
         opened[write.key] = (write, _combine(body, write, before))
