@@ -8,13 +8,13 @@ is not found does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model
 from pyqemu.translator.static import Ctx, Field, StaticExpr, apply, interval, leaves_of, substitute
-from pyqemu.translator.target import Encoding, EncodingField
+from pyqemu.translator.target import Encoding, EncodingField, FieldSlice, Unit
 
 #: Decisions after which the search gives up and says so.
 _MOST_STEPS = 200_000
@@ -28,12 +28,41 @@ class Witness:
     context: Mapping[str, int]
 
 
+def _placed(encoding: Encoding, unit: Unit) -> Encoding:
+    """A narrower encoding as words of a wider unit that begin with the same bytes."""
+
+    def bit(source: int) -> int:
+        narrow = encoding.unit
+        byte = source // 8 if narrow.order == "le" else narrow.width // 8 - 1 - source // 8
+        return source % 8 + 8 * (byte if unit.order == "le" else unit.width // 8 - 1 - byte)
+
+    def word(value: int) -> int:
+        return sum(1 << bit(source) for source in range(encoding.unit.width) if value >> source & 1)
+
+    fields = tuple(
+        replace(
+            field,
+            slices=tuple(
+                FieldSlice(bit(piece.source + i), 1, piece.target + i)
+                for piece in field.slices
+                for i in range(piece.width)
+            ),
+        )
+        for field in encoding.fields
+    )
+    return replace(encoding, unit=unit, mask=word(encoding.mask), value=word(encoding.value), fields=fields)
+
+
 class _TooHard(Exception):
     """The search took too many steps."""
 
 
 def common_word(first: Encoding, second: Encoding) -> Witness | None:
-    """A word that both encodings match, None if there is none."""
+    """A word that both encodings match, None if there is none. Of two widths, it is a word of the wider unit."""
+    if first.unit.width < second.unit.width:
+        first = _placed(first, second.unit)
+    elif second.unit.width < first.unit.width:
+        second = _placed(second, first.unit)
     if (first.value ^ second.value) & first.mask & second.mask:
         return None
     mask, value = first.mask | second.mask, first.value | second.value
@@ -154,10 +183,14 @@ def _reachable(after: Mapping[str, set[str]], start: str) -> set[str]:
 
 
 def find_conflicts(model: Model) -> list[DescriptionError]:
-    """An error with a witness for each two encodings of a unit that share a word and have no `prefer`."""
+    """An error with a witness for each two encodings that share a word and have no `prefer`.
+
+    Units of several widths are read at one address, so that an encoding of a narrow unit must not be how one of a
+    wider unit begins.
+    """
     before = preferred_before(model)
     errors: list[DescriptionError] = []
-    for first, second in _meeting(model.encodings):
+    for first, second in _meeting(model):
         a, b = first.encoding, second.encoding
         if b.number in before.get(a.number, ()) or a.number in before.get(b.number, ()):
             continue
@@ -171,18 +204,23 @@ def find_conflicts(model: Model) -> list[DescriptionError]:
     return errors
 
 
-def _meeting(encodings: Sequence[BoundEncoding]) -> Iterator[tuple[BoundEncoding, BoundEncoding]]:
-    """All pairs of encodings of one unit whose cubes meet."""
-    rows = [(b.encoding.unit.name, b.encoding.mask, b.encoding.value, b) for b in encodings]
-    for position, (unit, mask, value, bound) in enumerate(rows):
-        for other_unit, other_mask, other_value, other in rows[position + 1 :]:
-            if not (value ^ other_value) & mask & other_mask and unit == other_unit:
+def _meeting(model: Model) -> Iterator[tuple[BoundEncoding, BoundEncoding]]:
+    """All pairs of encodings whose cubes meet."""
+    widest = max(model.units.values(), key=lambda unit: unit.width)
+    rows: list[tuple[int, int, BoundEncoding]] = []
+    for bound in model.encodings:
+        encoding = bound.encoding
+        placed = encoding if encoding.unit.width == widest.width else _placed(encoding, widest)
+        rows.append((placed.mask, placed.value, bound))
+    for position, (mask, value, bound) in enumerate(rows):
+        for other_mask, other_value, other in rows[position + 1 :]:
+            if not (value ^ other_value) & mask & other_mask:
                 yield bound, other
 
 
 def _conflict(first: BoundEncoding, second: BoundEncoding, witness: Witness) -> DescriptionError:
     a, b = first.encoding, second.encoding
-    digits = (a.unit.width + 3) // 4
+    digits = (max(a.unit.width, b.unit.width) + 3) // 4
     context = "".join(f", {name} = {value}" for name, value in witness.context.items())
     where = first.declaration.span
     advice = f"the other is in {where.file.name}, line {where.line}; "

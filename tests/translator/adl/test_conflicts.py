@@ -152,3 +152,17 @@ def test_wide_fields_are_decided_without_enumeration() -> None:
     assert witness and matches(a, witness.word, {"m": 0}) and matches(b, witness.word, {"m": 0})
     assert common_word(a, c) is None
     assert common_word(b, c) is None
+
+
+@pytest.mark.parametrize(("order", "wide"), [("le", "00000001 11110000"), ("be", "11110000 00000001")])
+def test_a_narrow_word_is_not_how_a_wide_one_begins(order: str, wide: str) -> None:
+    text = f"""
+unit Narrow b8 order {order}
+unit Wide b16 order {order}
+exception undefined()
+insn N {{ enc Narrow "1111 f:4" if f < 4 }}
+insn W {{ enc Wide "{wide}" }}
+"""
+    (error,) = find_conflicts(build(parse_text(text)))
+    assert "belongs to both N and W" in error.message
+    assert find_conflicts(build(parse_text(text.replace("f < 4", "f > 4")))) == []
