@@ -17,7 +17,7 @@ from pyqemu.translator.adl.errors import combined
 from pyqemu.translator.adl.model import BoundEncoding, Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.ir.function import Function
-from pyqemu.translator.static import apply
+from pyqemu.translator.static import StaticExpr, apply
 from pyqemu.translator.target import DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class DescribedTarget:
             for unit in self.units
         }
         self._fast = {name: self._fast_tree(tree) for name, tree in self.roots.items()}
+        self._undefined: dict[int, WordTest] = {}
         self._unpredictable: dict[int, WordTest] = {}
         syntax, errors = make_syntax(model)
         if errors:
@@ -124,22 +125,28 @@ class DescribedTarget:
         """Assembly text of an instruction at guest address `here`."""
         return self.printer.disassemble(encoding, fields, here)
 
+    def undefined(self, encoding: Encoding, word: int, context: Mapping[str, int] | None = None) -> bool:
+        """Whether `word` is allocated but UNDEFINED (`undef` conditions)."""
+        return self._any_holds(self._undefined, encoding, self.bound(encoding).undefined)(word, context or {})
+
     def unpredictable(self, encoding: Encoding, word: int) -> bool:
         """Whether `word` is UNPREDICTABLE (`unpred` conditions, should-be bits)."""
         if word & encoding.should_mask != encoding.should_value:
             return True
-        conditions = self.model.encodings[encoding.number].unpredictable
-        if not conditions:
-            return False
-        test = self._unpredictable.get(encoding.number)
+        conditions = tuple(condition for condition, _ in self.bound(encoding).unpredictable)
+        return self._any_holds(self._unpredictable, encoding, conditions)(word, {})
+
+    def _any_holds(
+        self, made: dict[int, WordTest], encoding: Encoding, conditions: tuple[StaticExpr, ...]
+    ) -> WordTest:
+        """Whether one of the conditions holds for a word; kept in `made`."""
+        test = made.get(encoding.number)
         if test is None:
-            any_of = apply("ne", 0, 0)
-            for condition, _ in conditions:
+            any_of: StaticExpr = 0
+            for condition in conditions:
                 any_of = apply("or", any_of, condition)
-            test = self._unpredictable[encoding.number] = word_test(
-                {f.name: f for f in encoding.fields}, any_of
-            )
-        return test(word, {})
+            test = made[encoding.number] = word_test({f.name: f for f in encoding.fields}, any_of)
+        return test
 
 
 def load(folder: Path | str) -> DescribedTarget:

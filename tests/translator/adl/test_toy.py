@@ -127,3 +127,8 @@ def test_shapes(toy: DescribedTarget) -> None:
     assert shapes["VADD"] == 4
     assert shapes["ADD_imm_1"] == 1
     assert sum(shapes.values()) < 200
+
+
+def test_undefined_words(toy: DescribedTarget) -> None:
+    load_signed = next(e for e in toy.encodings if e.name == "LOAD")
+    assert toy.undefined(load_signed, 0x1B000000) and not toy.undefined(load_signed, 0x1A000000)
