@@ -21,13 +21,24 @@ struct EngineOptions {
   uint32_t max_block_insns = 64;   // 1: -one-insn-per-tb
   bool chain = true;               // false: -d nochain
   void *membase = nullptr;
+  uint32_t log = 0;                                        // LogItem bits
+  void (*log_sink)(void *context, const char *text) = nullptr;  // gets whole lines; called with the engine's lock held
+  void *log_context = nullptr;
+};
+
+// What to tell of each block that is translated.
+enum LogItem : uint32_t {
+  kLogGuestCode = 1,  // guest addresses and words (-d in_asm)
+  kLogStencils = 2,   // names of encodings and stencils (-d op)
+  kLogHostCode = 4,   // host bytes (-d out_asm)
 };
 
 // What made `run` come back.
 enum class StopKind {
   kInterrupted,  // interrupt() was called; cpu->pc is where to go on
   kException,    // a `raise`: cpu->exception, cpu->exc_args; cpu->pc is the instruction
-  kBadFetch,     // cpu->pc cannot be read (or executed)
+  kBadFetch,     // cpu->pc cannot be read (or executed), or is not aligned to a code unit
+  kFailed,       // the engine cannot go on (a damaged pack, say); error() says why
 };
 
 struct EngineStats {
@@ -49,7 +60,12 @@ class Engine {
   virtual CpuHeader *clone_cpu(const CpuHeader *from) = 0;
   virtual void free_cpu(CpuHeader *cpu) = 0;
 
+  // The check is made without any lock of the engine's held, and the thread counts as stopped during it. A change of what it answers has to be followed by
+  // invalidate(), or both have to happen under a lock that the check takes too.
   virtual void set_fetch_check(FetchCheck check, void *context) = 0;
+  // Number of bytes from `address` on that may change without a call of invalidate() (writable ones, say). Where the instruction cache is explicit these are compared
+  // with what was translated at each `isync`. Without this check all code is compared.
+  virtual void set_change_check(FetchCheck check, void *context) = 0;
 
   // Runs from cpu->pc on until something stops it. One thread at a time per CPU.
   virtual StopKind run(CpuHeader *cpu) = 0;
@@ -68,18 +84,28 @@ class Engine {
   // returns, `run` returns kInterrupted with cpu->pc = guest_pc.
   virtual void leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) = 0;
 
+  // For a host signal handler, before anything else of a SIGSEGV or SIGBUS: true if the fault came from the engine's reading of guest code, which another
+  // thread unmapped meanwhile. The context is changed so that the handler just returns. Async-signal-safe.
+  virtual bool recover_fetch(void *ucontext) = 0;
+
   // Around a host fork; child: a private copy of the code cache before generated code runs. vfork-style children share and need neither.
   virtual void before_fork() = 0;
   virtual void after_fork(bool child) = 0;
 
-  // Stops all threads but the caller at safe points, or lets them go on (for exec, exit_group, core dumps).
+  // Stops all threads but the caller at safe points, or lets them go on (for exec, exit_group, core dumps). Outside of run() a thread counts as stopped; it
+  // waits when it calls run() or leave_blocking(). Calls nest.
   virtual void stop_world() = 0;
   virtual void resume_world() = 0;
   // A thread that is about to block in the host, or is back; a stopped world does not wait for it while it is away.
   virtual void enter_blocking(CpuHeader *cpu) = 0;
   virtual void leave_blocking(CpuHeader *cpu) = 0;
 
+  // Translates the block at `pc` (in the context of `cpu`) if there is none, without running it; gives the guest bytes that it covers, 0 if it cannot be fetched.
+  virtual size_t translate(CpuHeader *cpu, uint64_t pc) = 0;
+
   virtual EngineStats stats() const = 0;
+  // Why run() gave kFailed.
+  virtual const char *error() const = 0;
   virtual const Pack &pack() const = 0;
 };
 

@@ -182,6 +182,7 @@ enum ExitReason : uint32_t {
   kExitDirect = 1,     // cpu->exit_slot is the exit that was taken; it may be chained
   kExitException = 2,  // cpu->exception, exc_args; cpu->pc is the instruction
   kExitSync = 3,       // code or context changed; cpu->pc is where to go on
+  kExitLeft = 4,       // Engine::leave_from_handler; cpu->pc is where to go on
 };
 
 struct CpuHeader {
@@ -196,7 +197,7 @@ struct CpuHeader {
   uint32_t fp_extra;     // 96: sticky flags (as in fp_flags) that the host cannot hold
   uint32_t fp_mode;      // 100
   uint64_t owner;        // 104: the runtime's Thread
-  uint64_t runtime[18];  // 112: for the runtime and its helpers
+  uint64_t runtime[18];  // 112: [0] stack pointer at the entry of generated code, [1] return address of a thunk; else for helpers
 };
 static_assert(sizeof(CpuHeader) == 256);
 static_assert(offsetof(CpuHeader, exc_args) == 32 && offsetof(CpuHeader, context) == 64);

@@ -1,0 +1,126 @@
+// Hash tables of blocks, and the search by host address.
+#include "block_table.hpp"
+
+#include <bit>
+
+namespace pyqemu {
+namespace {
+
+constexpr size_t kBytesPerBlock = 96;  // less than any block takes in the code cache
+
+}  // namespace
+
+bool BlockTable::reserve(size_t code_cache_bytes) {
+  size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
+  hash_shift_ = 64 - static_cast<uint32_t>(std::bit_width(count * 2) - 1);
+  page_shift_ = hash_shift_;
+  return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) && copies.reserve(count * 64) &&
+         entries_.reserve(count * 2) && pages_.reserve(count * 2) && used_pages_.reserve(count);
+}
+
+bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted) const {
+  // A block may open two pages; each is a block's, so pages never outnumber what the array of blocks allows twice over.
+  return blocks.room() > 0 && slots.room() >= slots_wanted && insns.room() >= insns_wanted &&
+         copies.room() >= insns_wanted * sizeof(uint64_t) && used_pages_.room() >= 2;
+}
+
+uint32_t BlockTable::find(uint64_t pc, uint32_t context) const {
+  const size_t mask = entries_.capacity() - 1;
+  for (size_t at = hash(pc, context);; at = (at + 1) & mask) {
+    uint32_t entry = entries_[at].load(std::memory_order_acquire);
+    if (entry == 0) return kNone;
+    if (entry == kDead) continue;
+    const Block &block = blocks[entry - 1];
+    if (block.guest_pc == pc && block.context == context) return entry - 1;
+  }
+}
+
+uint32_t BlockTable::add(const Block &from) {
+  const uint32_t index = blocks.extend(0);
+  Block &block = blocks[index];
+  block.guest_pc = from.guest_pc;
+  block.context = from.context;
+  block.host = from.host;
+  block.host_bytes = from.host_bytes;
+  block.guest_bytes = from.guest_bytes;
+  block.first_insn = from.first_insn;
+  block.insn_count = from.insn_count;
+  block.first_slot = from.first_slot;
+  block.slot_count = from.slot_count;
+  block.incoming = kNone;
+  block.copy = from.copy;
+  block.dead.store(0, std::memory_order_relaxed);
+  const uint64_t pages[2] = {from.guest_pc >> kPageBits, (from.guest_pc + from.guest_bytes - 1) >> kPageBits};
+  for (int k = 0; k < (pages[0] == pages[1] ? 1 : 2); k++) {
+    Page *entry = page(pages[k], true);
+    block.next_in_page[k] = entry->first;
+    entry->first = index;
+  }
+  if (from.copy != kNone) {
+    block.next_changeable = changeable;
+    changeable = index;
+  }
+  blocks.extend(1);  // from here on handlers see it
+  const size_t mask = entries_.capacity() - 1;
+  size_t at = hash(from.guest_pc, from.context);
+  while (entries_[at].load(std::memory_order_relaxed) != 0) at = (at + 1) & mask;
+  entries_[at].store(index + 1, std::memory_order_release);
+  return index;
+}
+
+void BlockTable::kill(uint32_t index) {
+  Block &block = blocks[index];
+  block.dead.store(1, std::memory_order_relaxed);
+  const size_t mask = entries_.capacity() - 1;
+  for (size_t at = hash(block.guest_pc, block.context);; at = (at + 1) & mask) {
+    uint32_t entry = entries_[at].load(std::memory_order_relaxed);
+    if (entry == 0) return;
+    if (entry == index + 1) return entries_[at].store(kDead, std::memory_order_release);
+  }
+}
+
+void BlockTable::clear() {
+  blocks.clear(false);
+  slots.clear(false);
+  insns.clear(false);
+  copies.clear(false);
+  for (uint32_t i = 0; i < used_pages_.size(); i++) pages_[used_pages_[i]] = {};
+  used_pages_.clear(false);
+  entries_.clear(true);
+  changeable = kNone;
+}
+
+BlockTable::Page *BlockTable::page(uint64_t number, bool make) {
+  const size_t mask = pages_.capacity() - 1;
+  for (size_t at = (number * 0x9e3779b97f4a7c15u) >> page_shift_;; at = (at + 1) & mask) {
+    Page &entry = pages_[at];
+    if (entry.number == number + 1) return &entry;
+    if (entry.number != 0) continue;
+    if (!make) return nullptr;
+    entry = {number + 1, kNone};
+    used_pages_.push(static_cast<uint32_t>(at));
+    return &entry;
+  }
+}
+
+bool BlockTable::guest_pc(uint32_t host, uint64_t *pc) const {
+  uint32_t low = 0, high = blocks.size();
+  while (low < high) {  // the first block that begins after `host`
+    uint32_t middle = low + (high - low) / 2;
+    if (blocks[middle].host <= host)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  if (low == 0) return false;
+  const Block &block = blocks[low - 1];
+  if (host - block.host >= block.host_bytes) return false;
+  const uint32_t offset = host - block.host;
+  uint32_t first = block.first_insn, count = block.insn_count;
+  uint32_t guest = 0;
+  for (uint32_t i = 0; i < count && insns[first + i].host <= offset; i++) guest = insns[first + i].guest;
+  *pc = block.guest_pc + guest;
+  return true;
+}
+
+}  // namespace pyqemu

@@ -1,0 +1,56 @@
+// Memory for generated code: one shared memory object mapped twice, to be written through one view and run through the other.
+// The pack's image lies at the start; hot code grows upwards behind it and cold code (exit stubs) downwards from the end.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+namespace pyqemu {
+
+class CodeCache {
+ public:
+  // `bytes` is rounded up to pages; null and *error on failure.
+  static std::unique_ptr<CodeCache> create(size_t bytes, std::span<const uint8_t> image, const char **error);
+  ~CodeCache();
+  CodeCache(const CodeCache &) = delete;
+  CodeCache &operator=(const CodeCache &) = delete;
+
+  uint8_t *writable(uint32_t offset) const { return write_ + offset; }
+  uintptr_t address(uint32_t offset) const { return run_ + offset; }
+  bool contains(uintptr_t pc) const { return pc - run_ < size_; }
+  uint32_t offset(uintptr_t pc) const { return static_cast<uint32_t>(pc - run_); }
+  bool is_image(uint32_t offset) const { return offset < image_bytes_; }
+
+  // The code that does nothing but leave for `enter`.
+  uintptr_t return_address() const { return run_ + return_offset_; }
+
+  uint32_t hot() const { return hot_; }
+  uint32_t cold() const { return cold_; }
+  uint32_t first() const { return first_; }
+  uint32_t size() const { return size_; }
+  uint32_t room() const { return cold_ - hot_; }
+  void set_hot(uint32_t offset) { hot_ = offset; }
+  void set_cold(uint32_t offset) { cold_ = offset; }
+  uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
+  void reset();
+
+  // For forks. copy(): the used part in a new memory object: its descriptor, or -1. adopt() maps it in place of the present one, renew() an
+  // empty one; false if that failed, and the cache cannot be used any more. discard() gives the copy up.
+  int copy() const;
+  bool adopt(int fd);
+  bool renew(std::span<const uint8_t> image);
+  static void discard(int fd);
+
+ private:
+  CodeCache() = default;
+  bool map(int fd, bool fixed);
+  void write_image(std::span<const uint8_t> image);
+
+  uint8_t *write_ = nullptr;
+  uintptr_t run_ = 0;
+  uint32_t size_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0, hot_ = 0, cold_ = 0;
+};
+
+}  // namespace pyqemu

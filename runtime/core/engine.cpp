@@ -1,0 +1,167 @@
+// Creation of the engine, CPUs, mapping of host faults, forks, statistics.
+#include "engine.hpp"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "engine_impl.hpp"
+#include "host_code.hpp"
+
+namespace pyqemu {
+namespace {
+
+constexpr size_t kCpuBytes = kJumpCacheOffset + kJumpCacheEntries * sizeof(JumpCacheEntry);
+constexpr uint32_t kInitialMxcsr = 0x1f80;
+constexpr size_t kMaxContexts = 65536;
+constexpr uint32_t kForkCopyLimit = 32u << 20;  // a child of more than this starts with an empty cache
+
+uint64_t nanoseconds_between(const timespec &from, const timespec &to) {
+  return static_cast<uint64_t>(to.tv_sec - from.tv_sec) * 1000000000u + static_cast<uint64_t>(to.tv_nsec) -
+         static_cast<uint64_t>(from.tv_nsec);
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::create(const Pack &pack, const EngineOptions &options, const char **error) {
+  auto engine = std::make_unique<EngineImpl>(static_cast<const PackFile &>(pack), options);
+  const char *problem = engine->prepare();
+  if (problem == nullptr) return engine;
+  if (error != nullptr) *error = problem;
+  return nullptr;
+}
+
+EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
+    : pack_(pack), tables_(pack.tables()), options_(options), preparer_(tables_), decoder_(tables_, preparer_) {}
+
+const char *EngineImpl::prepare() {
+  const char *problem = nullptr;
+  cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes), &problem);
+  if (cache_ == nullptr) return problem;
+  if (!blocks_.reserve(cache_->size()) || !contexts_.reserve(kMaxContexts) || !preparer_.reserve())
+    return "no memory for the engine's tables";
+  if ((problem = decoder_.prepare()) != nullptr) return problem;
+  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, preparer_, decoder_);
+  if ((problem = translator_->prepare()) != nullptr) return problem;
+  const uintptr_t enter = cache_->address(tables_.header->enter);
+  memcpy(&enter_, &enter, sizeof enter);
+  first_tick_ = host::ticks();
+  clock_gettime(CLOCK_MONOTONIC, &first_time_);
+  return nullptr;
+}
+
+CpuHeader *EngineImpl::make_cpu(uint64_t features) {
+  void *memory = mmap(nullptr, kCpuBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return nullptr;
+  auto *cpu = static_cast<CpuHeader *>(memory);
+  empty_jump_cache(cpu);
+  cpu->host_fp = kInitialMxcsr;
+  auto *thread = new Thread;
+  thread->cpu = cpu;
+  thread->features = features;
+  cpu->owner = reinterpret_cast<uint64_t>(thread);
+  world_.add(thread);
+  return cpu;
+}
+
+CpuHeader *EngineImpl::new_cpu(std::string_view model) {
+  const CpuRec *found = nullptr;
+  for (const CpuRec &record : tables_.cpu)
+    if (found == nullptr && (model.empty() || model == tables_.string(record.name))) found = &record;
+  if (found == nullptr && !model.empty()) return nullptr;
+  uint64_t features = found == nullptr ? 0 : found->feature_mask[0] | uint64_t{found->feature_mask[1]} << 32;
+  CpuHeader *cpu = make_cpu(features);
+  if (cpu == nullptr || found == nullptr) return cpu;
+  for (const ResetRec &reset : tables_.reset.subspan(found->first_reset, found->reset_count)) {
+    const RegRec &reg = tables_.reg[reset.reg];
+    const size_t bytes = (reg.width + 7u) / 8;
+    memcpy(reinterpret_cast<char *>(cpu) + reg.offset + reset.index * reg.stride, &reset.value, bytes < 8 ? bytes : 8);
+  }
+  return cpu;
+}
+
+CpuHeader *EngineImpl::clone_cpu(const CpuHeader *from) {
+  CpuHeader *cpu = make_cpu(thread_of(from).features);
+  if (cpu == nullptr) return nullptr;
+  const uint64_t owner = cpu->owner;
+  memcpy(static_cast<void *>(cpu), from, sizeof(CpuHeader));
+  memcpy(reinterpret_cast<char *>(cpu) + kStateOffset, reinterpret_cast<const char *>(from) + kStateOffset,
+         tables_.header->state_bytes - kStateOffset);
+  cpu->owner = owner;
+  cpu->poll = 0;
+  memset(cpu->runtime, 0, 2 * sizeof cpu->runtime[0]);
+  return cpu;
+}
+
+void EngineImpl::free_cpu(CpuHeader *cpu) {
+  Thread *thread = &thread_of(cpu);
+  world_.remove(thread);
+  delete thread;
+  munmap(cpu, kCpuBytes);
+}
+
+void EngineImpl::set_fetch_check(FetchCheck check, void *context) { fetch_check_ = {check, context}; }
+
+void EngineImpl::set_change_check(FetchCheck check, void *context) { change_check_ = {check, context}; }
+
+void EngineImpl::interrupt(CpuHeader *cpu) {
+  thread_of(cpu).interrupted.store(1);
+  request_poll(cpu);
+}
+
+bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const {
+  if (!cache_->contains(host_pc)) return false;
+  uint32_t offset = cache_->offset(host_pc);
+  if (cache_->is_image(offset)) {  // a helper: its thunk has told where it was called from
+    const uintptr_t caller = cpu->runtime[1];
+    if (!cache_->contains(caller) || cache_->is_image(cache_->offset(caller))) return false;
+    offset = cache_->offset(caller) - 1;
+  }
+  return blocks_.guest_pc(offset, guest_pc);
+}
+
+void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) {
+  cpu->pc = guest_pc;
+  cpu->exit_reason = kExitLeft;
+  host::leave_to(ucontext, cache_->return_address(), cpu->runtime[0]);
+}
+
+bool EngineImpl::recover_fetch(void *ucontext) { return host::recover_fetch(ucontext); }
+
+// The copy is made before the fork: afterwards other threads of the parent change the shared memory again.
+void EngineImpl::before_fork() {
+  world_.lock();
+  fork_copy_ = cache_->used() <= kForkCopyLimit ? cache_->copy() : -1;
+}
+
+void EngineImpl::after_fork(bool child) {
+  if (child) {
+    world_.forget_others();
+    const bool whole = fork_copy_ >= 0;
+    if (whole ? !cache_->adopt(fork_copy_) : !cache_->renew(tables_.image.first(tables_.header->image_bytes)))
+      error_.store("no executable memory for the code cache of a forked child");
+    if (!whole) clear_all();
+  } else if (fork_copy_ >= 0) {
+    cache_->discard(fork_copy_);
+  }
+  fork_copy_ = -1;
+  world_.unlock();
+}
+
+EngineStats EngineImpl::stats() const {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const double ticks = static_cast<double>(host::ticks() - first_tick_);
+  const double nanoseconds = static_cast<double>(nanoseconds_between(first_time_, now));
+  EngineStats stats = {};
+  stats.blocks = translator_->blocks_made();
+  stats.guest_insns = translator_->guest_insns();
+  stats.guest_bytes = translator_->guest_bytes();
+  stats.host_bytes = translator_->host_bytes();
+  stats.flushes = flushes_;
+  stats.invalidations = dropped_;
+  stats.translate_ns = ticks > 0 ? static_cast<uint64_t>(static_cast<double>(translate_ticks_) / ticks * nanoseconds) : 0;
+  return stats;
+}
+
+}  // namespace pyqemu

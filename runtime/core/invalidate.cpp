@@ -1,0 +1,81 @@
+// Dropping translations: of guest code that changed, and all of them when the code cache is full.
+//
+// A dropped block cannot be found any more and nothing is chained to it; its code stays until the next flush, because another thread may be in it.
+#include "engine_impl.hpp"
+#include "host_code.hpp"
+
+namespace pyqemu {
+
+void EngineImpl::invalidate(uint64_t address, size_t bytes) {
+  world_.lock();
+  invalidations_.fetch_add(1);
+  const uint64_t before = dropped_;
+  blocks_.for_range(address, bytes, [this](uint32_t block) { drop(block); });
+  if (dropped_ != before) world_.make_stale();
+  world_.unlock();
+}
+
+void EngineImpl::drop(uint32_t block) {
+  blocks_.kill(block);
+  unchain_incoming(*cache_, blocks_, block);
+  dropped_++;
+}
+
+bool EngineImpl::has_changed(const Block &block) const {
+  uint8_t now[256];
+  for (uint32_t at = 0; at < block.guest_bytes; at += sizeof now) {
+    size_t count = block.guest_bytes - at < sizeof now ? block.guest_bytes - at : sizeof now;
+    if (host::fetch_copy(now, host_pointer(block.guest_pc + at), count) != count ||
+        memcmp(now, &blocks_.copies[block.copy + at], count) != 0)
+      return true;
+  }
+  return false;
+}
+
+// At an isync: compares what may have been written since with what was translated.
+void EngineImpl::drop_changed_code(Thread &thread) {
+  world_.lock();
+  const uint64_t before = dropped_;
+  uint32_t *link = &blocks_.changeable;
+  while (*link != kNone) {
+    Block &block = blocks_.blocks[*link];
+    const uint32_t index = *link;
+    if (block.dead.load() == 0 && has_changed(block)) drop(index);
+    if (block.dead.load() != 0)
+      *link = block.next_changeable;
+    else
+      link = &block.next_changeable;
+  }
+  if (dropped_ != before) {
+    world_.make_stale();
+    thread.stale.store(0);
+    empty_jump_cache(thread.cpu);
+  }
+  world_.unlock();
+}
+
+// With the lock held and the thread inside; the lock is given up meanwhile. Other threads may have filled it again.
+void EngineImpl::flush(Thread &thread) {
+  const uint64_t epoch = epoch_.load();
+  world_.unlock();
+  world_.leave(thread);
+  world_.stop();
+  world_.lock();
+  if (epoch == epoch_.load()) {  // else another thread has done it
+    clear_all();
+    flushes_++;
+  }
+  thread.inside.store(1);
+  world_.unlock();
+  world_.resume();
+  world_.lock();
+}
+
+void EngineImpl::clear_all() {
+  blocks_.clear();
+  cache_->reset();
+  epoch_.fetch_add(1);
+  world_.make_stale();
+}
+
+}  // namespace pyqemu

@@ -1,0 +1,345 @@
+// Block forming and emission.
+#include "translator.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "block_log.hpp"
+#include "host_code.hpp"
+
+namespace pyqemu {
+namespace {
+
+constexpr uint32_t kBlockAlign = 16;
+constexpr uint32_t kMaxHostBytes = kBlockRoom / 2;
+constexpr uint32_t kItemOverhead = 160;  // of an instruction beside its stencil: padding, exits, stubs
+constexpr uint32_t kAllFlags = 0xffffffff;
+
+uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
+  uint64_t word = 0;
+  memcpy(&word, from, bytes);
+  return big_endian ? __builtin_bswap64(word) >> (64 - 8 * bytes) : word;
+}
+
+}  // namespace
+
+Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
+                       Preparer &preparer, Decoder &decoder)
+    : tables_(tables), options_(options), cache_(cache), blocks_(blocks), preparer_(preparer), decoder_(decoder) {}
+
+const char *Translator::prepare() {
+  head_ = preparer_.stencil(tables_.header->head_poll, nullptr);
+  exit_direct_ = preparer_.stencil(tables_.header->exit_direct, nullptr);
+  exit_here_ = preparer_.stencil(tables_.header->exit_here, nullptr);
+  return preparer_.damage();
+}
+
+bool Translator::room() const {
+  return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
+}
+
+uint32_t Translator::translate(const Fetched &code, const DecodeContext &context) {
+  if (decode_block(code, context) == 0) return kNone;
+  fuse();
+  drop_dead_flags();
+  Block block;
+  emit_block(code, context, &block);
+  if (preparer_.damage() != nullptr) return kNone;
+  cache_.set_hot(hot_);
+  cache_.set_cold(cold_);
+  const uint32_t index = blocks_.add(block);
+  if (options_.chain) link(block.first_slot, index);
+  blocks_made_++;
+  guest_bytes_ += block.guest_bytes;
+  host_bytes_ += block.host_bytes;
+  if (options_.log != 0 && options_.log_sink != nullptr) log_block(block);
+  return index;
+}
+
+// Fills items_; gives their number.
+uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &context) {
+  const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
+  const uint64_t page = code.pc >> BlockTable::kPageBits;
+  uint32_t at = 0, host = 0;
+  item_count_ = 0;
+  while (item_count_ < limit && (code.pc + at) >> BlockTable::kPageBits == page) {
+    Item &item = items_[item_count_];
+    uint32_t bytes = 0;
+    Prepared *stencil = decode_one(code, at, context, &item, &bytes);
+    if (stencil == nullptr) break;
+    host += stencil->size + kItemOverhead;
+    if (item_count_ != 0 && host > kMaxHostBytes) break;
+    item.stencil = stencil;
+    item.guest[0] = at;
+    at += bytes;
+    item_count_++;
+    if ((stencil->attributes & kEndsBlock) != 0 || stencil == decoder_.undefined()) break;
+  }
+  guest_length_ = at;
+  guest_insns_ += item_count_;
+  return item_count_;
+}
+
+// The first unit that has a match gives the instruction. Null if there are too few bytes, or the pack is damaged.
+Prepared *Translator::decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+                                 uint32_t *bytes) {
+  const PackHeader &header = *tables_.header;
+  bool cut = false;
+  uint32_t smallest = 8;
+  for (uint32_t unit = 0; unit < 4; unit++) {
+    if (header.root[unit] == kNone) continue;
+    const uint32_t width = header.unit_bytes[unit];
+    smallest = std::min(smallest, width);
+    if (at + width > code.bytes.size()) {
+      cut = true;
+      continue;
+    }
+    item->word[0] = load_word(code.bytes.data() + at, width, header.unit_big_endian[unit] != 0);
+    *bytes = width;
+    if (Prepared *stencil = decoder_.decode(item->word[0], unit, code.pc + at, context)) return stencil;
+  }
+  if (cut || preparer_.damage() != nullptr) return nullptr;
+  *bytes = smallest;
+  return decoder_.undefined();
+}
+
+// Merges neighbours for which there is one stencil.
+void Translator::fuse() {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < item_count_; i++, kept++) {
+    if (kept != i) items_[kept] = items_[i];
+    Item &item = items_[kept];
+    if (i + 1 == item_count_ || item.stencil->fuse_count == 0) continue;
+    Prepared *both = preparer_.fused(item.stencil, items_[i + 1].stencil);
+    if (both == nullptr) continue;
+    item.stencil = both;
+    item.word[1] = items_[i + 1].word[0];
+    item.guest[1] = items_[i + 1].guest[0];
+    i++;
+  }
+  item_count_ = kept;
+}
+
+// Backwards: where all flags that an instruction writes are written again before they are read or the guest could see them.
+void Translator::drop_dead_flags() {
+  uint32_t live = kAllFlags;
+  for (uint32_t i = item_count_; i-- > 0;) {
+    Prepared *&stencil = items_[i].stencil;
+    const uint32_t writes = stencil->writes;
+    if (writes != 0 && (writes & live) == 0)
+      if (Prepared *dead = preparer_.dead_variant(stencil)) stencil = dead;
+    live = (live & ~writes) | stencil->reads;
+    if ((stencil->attributes & kFaults) != 0) live = kAllFlags;
+  }
+}
+
+void Translator::emit_block(const Fetched &code, const DecodeContext &context, Block *block) {
+  cold_ = cache_.cold();
+  hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
+  block->guest_pc = code.pc;
+  block->context = context.id;
+  block->host = hot_;
+  block->guest_bytes = guest_length_;
+  block->first_insn = blocks_.insns.size();
+  block->insn_count = item_count_;
+  block->first_slot = blocks_.slots.size();
+
+  const uint32_t leave = emit_cold(*exit_here_, code.pc);
+  const uint32_t to_leave[kMaxExits] = {leave, leave};
+  const uint64_t no_word[2] = {}, here[2] = {code.pc, code.pc};
+  const int64_t *const no_values[2] = {};
+  copy(hot_, head_->code, head_->size);
+  emit_relocs(*head_, hot_, hot_ + head_->size, no_word, here, no_values, to_leave);
+  for (uint32_t k = 0; k < head_->exit_count; k++)
+    if (head_->exits[k].way == PreparedExit::kField) set_rel32(hot_ + head_->exits[k].offset, leave);
+  hot_ += head_->size;
+
+  for (uint32_t i = 0; i < item_count_; i++) {
+    blocks_.insns.push({static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host),
+                        static_cast<uint16_t>(items_[i].guest[0])});
+    emit_item(code, items_[i], context);
+  }
+  const Prepared &last = *items_[item_count_ - 1].stencil;
+  if ((last.attributes & kEndsBlock) == 0 && &last != decoder_.undefined()) {
+    uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
+    emit_tail_jump((code.pc + guest_length_) & mask);
+  }
+  block->host_bytes = hot_ - block->host;
+  block->slot_count = blocks_.slots.size() - block->first_slot;
+  block->copy = kNone;
+  if (code.changeable) {
+    block->copy = blocks_.copies.extend(guest_length_);
+    memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
+  }
+  host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
+}
+
+void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
+  const Prepared &stencil = *item.stencil;
+  if (stencil.align > 1) {
+    uint32_t aligned = (hot_ + stencil.align - 1) & ~(uint32_t{stencil.align} - 1);
+    host::emit_nops(cache_.writable(hot_), aligned - hot_);
+    hot_ = aligned;
+  }
+  if (stencil.patch_field != kNoField) align_for_patch(stencil.exits[stencil.patch_field].offset);
+  const uint32_t at = hot_;
+  copy(at, stencil.code, stencil.size);
+  hot_ += stencil.size;
+
+  const uint64_t here[2] = {code.pc + item.guest[0], code.pc + item.guest[1]};
+  const int64_t *values[2] = {};
+  for (int k = 0; k < (stencil.fused ? 2 : 1); k++)
+    if (stencil.program[k].needed)
+      values[k] = decoder_.run(stencil.program[k].ops, stencil.program[k].encoding, item.word[k], here[k], context, k);
+
+  uint32_t jumps[kMaxExits] = {};
+  for (uint32_t k = 0; k < stencil.exit_count; k++) {
+    const PreparedExit &exit = stencil.exits[k];
+    if (exit.way == PreparedExit::kUnused) continue;
+    const auto target =
+        static_cast<uint64_t>(exit.target.of(item.word[exit.insn], here[exit.insn], values[exit.insn]));
+    if (exit.way == PreparedExit::kTail) {
+      align_for_patch(host::kJumpField);
+      jumps[k] = hot_;
+      emit_tail_jump(target);
+    } else if (exit.way == PreparedExit::kTrampoline) {
+      jumps[k] = emit_trampoline();
+      emit_exit(target, jumps[k] + host::kJumpField);
+    } else {
+      emit_exit(target, at + exit.offset);
+    }
+  }
+  emit_relocs(stencil, at, hot_, item.word, here, values, jumps);
+}
+
+// Fills the holes of the copy at `at`. Exits go to `exit_targets`, NEXT to `next`.
+void Translator::emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
+                             const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets) {
+  for (const PreparedReloc &reloc : std::span(stencil.relocs, stencil.reloc_count)) {
+    const uint32_t place = at + reloc.offset;
+    uint8_t *field = cache_.writable(place);
+    switch (reloc.kind) {
+      case RelocKind::kNext: set_rel32(place, next); continue;
+      case RelocKind::kExit: set_rel32(place, exit_targets[reloc.exit]); continue;
+      case RelocKind::kImage:
+        host::write_rel32(field, static_cast<int32_t>(reloc.image) - static_cast<int32_t>(place) + reloc.addend);
+        continue;
+      default: break;
+    }
+    const int insn = reloc.insn;
+    const int64_t value = static_cast<int64_t>(
+        static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
+        static_cast<uint64_t>(int64_t{reloc.addend}));
+    bool fits = true;
+    if (reloc.kind == RelocKind::kAbs32S) {
+      fits = value == static_cast<int32_t>(value);
+      memcpy(field, &value, 4);
+    } else if (reloc.kind == RelocKind::kAbs32) {
+      fits = value >= INT32_MIN && value <= int64_t{UINT32_MAX};
+      memcpy(field, &value, 4);
+    } else if (reloc.kind == RelocKind::kAbs8) {
+      fits = value >= INT8_MIN && value <= UINT8_MAX;
+      memcpy(field, &value, 1);
+    } else {
+      memcpy(field, &value, 8);
+    }
+    if (!fits) [[unlikely]] preparer_.set_damage("a value does not fit its place in a stencil");
+  }
+}
+
+// A direct exit whose aligned rel32 lies at `patch`: makes its stub and lets it go there. Gives the slot.
+uint32_t Translator::emit_exit(uint64_t target, uint32_t patch) {
+  const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
+  set_rel32(patch, stub);
+  return blocks_.slots.push({target, patch, stub, kNone, kNone});
+}
+
+// A copy of a stencil without exits among the cold code; its hole is `hole`.
+uint32_t Translator::emit_cold(const Prepared &stencil, uint64_t hole) {
+  cold_ -= stencil.size;
+  memcpy(cache_.writable(cold_), stencil.code, stencil.size);
+  const uint64_t no_word[2] = {}, holes[2] = {hole, hole};
+  const int64_t *const no_values[2] = {};
+  const uint32_t no_exits[kMaxExits] = {};
+  emit_relocs(stencil, cold_, cold_ + stencil.size, no_word, holes, no_values, no_exits);
+  return cold_;
+}
+
+uint32_t Translator::emit_trampoline() {
+  cold_ -= host::kJumpBytes;
+  cold_ -= (cold_ + host::kJumpField) % host::kPatchAlign;
+  host::emit_jump(cache_.writable(cold_));
+  return cold_;
+}
+
+void Translator::emit_tail_jump(uint64_t target) {
+  align_for_patch(host::kJumpField);
+  const uint32_t jump = hot_;
+  host::emit_jump(cache_.writable(jump));
+  hot_ += host::kJumpBytes;
+  emit_exit(target, jump + host::kJumpField);
+}
+
+// Pads so that the field at `field` of what comes next is aligned.
+void Translator::align_for_patch(uint32_t field) {
+  const uint32_t padding = (0 - (hot_ + field)) % host::kPatchAlign;
+  host::emit_nops(cache_.writable(hot_), padding);
+  hot_ += padding;
+}
+
+// Copies in whole 16 bytes: what is written too much is written over by what follows.
+void Translator::copy(uint32_t at, const uint8_t *code, uint32_t bytes) {
+  uint8_t *to = cache_.writable(at);
+  for (uint32_t done = 0; done < bytes; done += 16) memcpy(to + done, code + done, 16);
+}
+
+void Translator::set_rel32(uint32_t field, uint32_t target) {
+  host::write_rel32(cache_.writable(field), static_cast<int32_t>(target) - static_cast<int32_t>(field) - 4);
+}
+
+// Chains the exits of a new block whose targets are there already.
+void Translator::link(uint32_t first_slot, uint32_t block) {
+  for (uint32_t slot = first_slot; slot < blocks_.slots.size(); slot++) {
+    uint32_t to = blocks_.find(blocks_.slots[slot].target, blocks_.blocks[block].context);
+    if (to != kNone) chain_exit(cache_, blocks_, slot, to);
+  }
+}
+
+void Translator::log_block(const Block &block) {
+  BlockLog log(options_);
+  log.begin(block.guest_pc, cache_.address(block.host), block.host_bytes);
+  for (uint32_t i = 0; i < item_count_; i++) {
+    const Item &item = items_[i];
+    for (int k = 0; k < (item.stencil->fused ? 2 : 1); k++) {
+      const EncodingInfo *encoding = item.stencil->program[k].encoding;
+      log.instruction(block.guest_pc + item.guest[k], item.word[k],
+                      encoding != nullptr ? tables_.string(encoding->record->name) : "undefined",
+                      tables_.string(tables_.stencil[item.stencil->stencil].name));
+    }
+  }
+  log.host_code({cache_.writable(block.host), block.host_bytes});
+  log.end();
+}
+
+void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block) {
+  ExitSlot &exit = blocks.slots[slot];
+  Block &to = blocks.blocks[block];
+  exit.to = block;
+  exit.next_incoming = to.incoming;
+  to.incoming = slot;
+  host::patch_rel32(cache.writable(exit.patch),
+                    static_cast<int32_t>(to.host) - static_cast<int32_t>(exit.patch) - 4);
+}
+
+void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block) {
+  for (uint32_t slot = blocks.blocks[block].incoming; slot != kNone;) {
+    ExitSlot &exit = blocks.slots[slot];
+    host::patch_rel32(cache.writable(exit.patch),
+                      static_cast<int32_t>(exit.stub) - static_cast<int32_t>(exit.patch) - 4);
+    slot = exit.next_incoming;
+    exit.to = exit.next_incoming = kNone;
+  }
+  blocks.blocks[block].incoming = kNone;
+}
+
+}  // namespace pyqemu

@@ -1,0 +1,89 @@
+// Makes blocks: decodes guest code, picks stencils, copies them into the code cache and fills their holes. Used under the engine's lock.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "block_table.hpp"
+#include "code_cache.hpp"
+#include "decoder.hpp"
+#include "engine.hpp"
+#include "prepared.hpp"
+
+namespace pyqemu {
+
+inline constexpr uint32_t kMaxBlockInsns = 512;
+inline constexpr uint32_t kMaxFetchBytes = kMaxBlockInsns * 8;
+// Room that a block needs at most: it ends before it grows beyond half of this.
+inline constexpr uint32_t kBlockRoom = 65536;
+
+// Guest code as it was fetched for one block.
+struct Fetched {
+  uint64_t pc = 0;
+  std::span<const uint8_t> bytes;
+  bool changeable = false;  // keep a copy, to be compared at the next isync
+};
+
+class Translator {
+ public:
+  Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
+             Preparer &preparer, Decoder &decoder);
+
+  // Prepares the stencils that every block needs; null, or what is wrong.
+  const char *prepare();
+  // Whether the next block certainly fits.
+  bool room() const;
+  // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see Preparer::damage).
+  uint32_t translate(const Fetched &code, const DecodeContext &context);
+
+  uint64_t guest_insns() const { return guest_insns_; }
+  uint64_t guest_bytes() const { return guest_bytes_; }
+  uint64_t host_bytes() const { return host_bytes_; }
+  uint64_t blocks_made() const { return blocks_made_; }
+
+ private:
+  // An instruction of the block (two, if they were fused).
+  struct Item {
+    Prepared *stencil;
+    uint64_t word[2];
+    uint32_t guest[2];  // bytes from the block's start
+  };
+
+  uint32_t decode_block(const Fetched &code, const DecodeContext &context);
+  Prepared *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item, uint32_t *bytes);
+  void fuse();
+  void drop_dead_flags();
+  void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
+  void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
+  void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2], const uint64_t here[2],
+                   const int64_t *const values[2], const uint32_t *exit_targets);
+  uint32_t emit_exit(uint64_t target, uint32_t patch);
+  uint32_t emit_cold(const Prepared &stencil, uint64_t hole);
+  uint32_t emit_trampoline();
+  void emit_tail_jump(uint64_t target);
+  void align_for_patch(uint32_t field);
+  void copy(uint32_t at, const uint8_t *code, uint32_t bytes);
+  void set_rel32(uint32_t field, uint32_t target);
+  void link(uint32_t first_slot, uint32_t block);
+  void log_block(const Block &block);
+
+  const PackTables &tables_;
+  const EngineOptions &options_;
+  CodeCache &cache_;
+  BlockTable &blocks_;
+  Preparer &preparer_;
+  Decoder &decoder_;
+  const Prepared *head_ = nullptr, *exit_direct_ = nullptr, *exit_here_ = nullptr;
+  std::array<Item, kMaxBlockInsns> items_;
+  uint32_t item_count_ = 0, guest_length_ = 0;
+  uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
+  uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
+};
+
+// Makes an exit go to `block`, or back to its stub. Other threads may be running it.
+void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block);
+void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block);
+
+}  // namespace pyqemu

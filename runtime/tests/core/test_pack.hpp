@@ -1,0 +1,87 @@
+// A pack made by hand for a small architecture, so that the engine can be tested without the Python toolchain.
+//
+// Words are `op:8 rd:4 rs:4 imm:s16`. State: R[16], flag Z. One context variable, `mode`.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine.hpp"
+#include "pack_format.hpp"
+
+namespace pyqemu::test {
+
+enum Op : uint8_t {
+  kAddi = 1,   // R[rd] := R[rs] + imm
+  kSubs,       // R[rd] := R[rs] - imm; Z
+  kBz,         // if Z goto here + 4*imm
+  kB,          // goto here + 4*imm
+  kJr,         // goto R[rs]
+  kLd,         // R[rd] := mem[R[rs] + imm, 8]
+  kSt,         // mem[R[rs] + imm, 8] := R[rd]
+  kSvc,        // raise 1(imm)
+  kIsync,
+  kMode,       // mode := imm
+  kModal,      // R[rd] := mode ? -imm : imm
+  kBsel,       // goto here + (Z ? 4*imm : 4), by two conditional jumps in the middle
+  kXori,       // R[rd] := R[rs] + (imm ^ 0x55)
+  kLdHelper,   // kLd in a helper that is called
+  kGuarded,    // rd != 15: R[rd] := imm, else R[0] := -imm
+  kStZ,        // R[rd] := Z
+  kOverflow,   // a stencil whose value does not fit
+};
+
+constexpr uint32_t word(Op op, uint32_t rd = 0, uint32_t rs = 0, int32_t imm = 0) {
+  return uint32_t{op} << 24 | rd << 20 | rs << 16 | (static_cast<uint32_t>(imm) & 0xffff);
+}
+
+inline constexpr uint32_t kRegisters = kStateOffset;
+inline constexpr uint32_t kFlagZ = kStateOffset + 128;
+
+inline uint64_t &reg(CpuHeader *cpu, uint32_t index) {
+  return *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(cpu) + kRegisters + 8 * index);
+}
+inline uint8_t &flag_z(CpuHeader *cpu) { return *(reinterpret_cast<uint8_t *>(cpu) + kFlagZ); }
+
+struct PackOptions {
+  bool dead_flags = true, fusion = true, coherent = false;
+};
+
+// The ELF file.
+std::vector<uint8_t> build_pack(const PackOptions &options = {});
+
+// Page-aligned memory that code and packs are put into.
+class Pages {
+ public:
+  explicit Pages(size_t bytes);
+  ~Pages();
+  Pages(const Pages &) = delete;
+  Pages &operator=(const Pages &) = delete;
+  uint8_t *data() const { return data_; }
+  uint32_t *words() const { return reinterpret_cast<uint32_t *>(data_); }
+  uint64_t address() const { return reinterpret_cast<uint64_t>(data_); }
+  size_t size() const { return size_; }
+
+ private:
+  uint8_t *data_;
+  size_t size_;
+};
+
+// A pack in memory, an engine and one CPU.
+struct Machine {
+  explicit Machine(EngineOptions options = {}, PackOptions pack_options = {});
+  ~Machine();
+  StopKind run_at(uint64_t pc);
+
+  std::unique_ptr<Pages> file;
+  std::unique_ptr<Pack> pack;
+  std::unique_ptr<Engine> engine;
+  CpuHeader *cpu = nullptr;
+};
+
+void put(Pages &pages, size_t at, std::initializer_list<uint32_t> words);
+
+}  // namespace pyqemu::test
