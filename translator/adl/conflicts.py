@@ -58,7 +58,9 @@ class _TooHard(Exception):
 
 
 def common_word(first: Encoding, second: Encoding) -> Witness | None:
-    """A word that both encodings match, None if there is none. Of two widths, it is a word of the wider unit."""
+    """A word that both encodings match, None if there is none. Of two widths, it is a word of the
+    wider unit.
+    """
     if first.unit.width < second.unit.width:
         first = _placed(first, second.unit)
     elif second.unit.width < first.unit.width:
@@ -185,8 +187,8 @@ def _reachable(after: Mapping[str, set[str]], start: str) -> set[str]:
 def find_conflicts(model: Model) -> list[DescriptionError]:
     """An error with a witness for each two encodings that share a word and have no `prefer`.
 
-    Units of several widths are read at one address, so that an encoding of a narrow unit must not be how one of a
-    wider unit begins.
+    Units of several widths are read at one address, so that an encoding of a narrow unit must not be how one
+    of a wider unit begins.
     """
     before = preferred_before(model)
     errors: list[DescriptionError] = []
