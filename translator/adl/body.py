@@ -152,6 +152,7 @@ class Body:
         self.outliner = outliner
         self.path = Path()
         self.touched = Touched()
+        self.index_span: ast.Span | None = None  # where the view that is being expanded has its index
         self.calls: list[ast.Span] = []  # where the function being inlined was called from, outermost first
         self.evaluate: Evaluate
         self.execute: Execute
@@ -314,6 +315,12 @@ class Body:
     def address(self, value: Val, span: ast.Span) -> Value:
         """`value` as the i64 address that memory operations take."""
         width = self.declarations.address_width
+        if self.here is None:
+            raise self.error(
+                span,
+                "an outlined function cannot access memory",
+                "it has no place where a fault could be shown; use a plain fn",
+            )
         return self.emitter.resize("zext", self.to_type(value, Bits(width), span, "the address"), Bits(64))
 
     def access(self, span: ast.Span) -> None:

@@ -27,11 +27,20 @@ from pyqemu.translator.adl.values import Lazy, Scope
 from pyqemu.translator.adl.writes import finish_instruction
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.verifier import verify
+from pyqemu.translator.passes.dce import Dce
+from pyqemu.translator.passes.fold import Fold
+from pyqemu.translator.passes.pipeline import run_passes
 from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, substitute
 from pyqemu.translator.target import Encoding, ShapeTree, Undefined
 
 #: A clean-up that every function goes through after it is built.
 CleanUp = Callable[[Function], None]
+
+
+def light_clean_up(function: Function) -> None:
+    """Folds constants and drops operations whose results nobody uses."""
+    run_passes(function, (Fold(), Dce()))
+
 
 _EVALUATE = Evaluator(Caller({**INTEGER_BUILTINS, **FLOAT_BUILTINS, **MEMORY_BUILTINS}), load)
 
@@ -39,7 +48,9 @@ _EVALUATE = Evaluator(Caller({**INTEGER_BUILTINS, **FLOAT_BUILTINS, **MEMORY_BUI
 class Elaborator:
     """Makes IR from the instructions of one architecture; keeps the outlined functions that they call."""
 
-    def __init__(self, model: Model, *, check: bool = True, clean_up: CleanUp | None = None) -> None:
+    def __init__(
+        self, model: Model, *, check: bool = True, clean_up: CleanUp | None = light_clean_up
+    ) -> None:
         self._declarations = declarations_of(model)
         self._bound: dict[int, BoundEncoding] = {bound.encoding.number: bound for bound in model.encodings}
         self._outliner = Outliner(self._outlined_body, self._finish)
@@ -116,6 +127,18 @@ class Elaborator:
             self._clean_up(function)
         if self._check:
             verify(function)
+
+
+def elaboration_errors(model: Model) -> list[DescriptionError]:
+    """The first mistake of each encoding's instruction, each place once."""
+    elaborator = Elaborator(model)
+    found: dict[ast.Span, DescriptionError] = {}
+    for bound in model.encodings:
+        try:
+            elaborator.shapes(bound.encoding)
+        except DescriptionError as error:
+            found.setdefault(error.span, error)
+    return list(found.values())
 
 
 def _facts(bound: BoundEncoding) -> tuple[Fact, ...]:

@@ -104,6 +104,8 @@ def unify(
     if isinstance(left, Value) and isinstance(right, Value):
         if left.type == right.type:
             return left, right
+        if isinstance(left.type, Bits) and isinstance(right.type, Bits):
+            body.to_type(right, left.type, right_span, "the right side")  # an error: there is no wider one
         wider = left.type if isinstance(left.type, Vec) else right.type
         return body.to_type(left, wider, left_span, "the left side"), body.to_type(
             right, wider, right_span, "the right side"

@@ -102,7 +102,8 @@ def _resolve_index(body: Body, expr: ast.Index, base: ast.Expr, index: Val, scop
         case ast.Name(_, name) if name in known.views and known.views[name].index:
             return _element_of_view(body, known.views[name], (), index, expr)
         case ast.Call(_, name, arguments) if name in known.views:
-            values = tuple(body.evaluate(body, argument, scope) for argument in arguments)
+            what = f"an argument of view {name}"
+            values = tuple(body.static(body.evaluate(body, one, scope), one.span, what) for one in arguments)
             return _element_of_view(body, known.views[name], values, index, expr)
         case ast.Call(span, name, _):
             raise body.error(span, f"there is no view {name}", nearest(name, known.views))
@@ -113,7 +114,7 @@ def _resolve_index(body: Body, expr: ast.Index, base: ast.Expr, index: Val, scop
 
 
 def _element(body: Body, file: Register, index: Val, expr: ast.Index) -> Place:
-    span = expr.arguments[0].span
+    span = body.index_span or expr.arguments[0].span
     number = body.static(index, span, f"the index of {file.name}")
     number = body.knowledge.known(number)
     size = max(file.count - 1, 1).bit_length()
@@ -134,9 +135,11 @@ def _element_of_view(
     number = body.knowledge.known(body.static(index, span, f"the index of {view.name}"))
     names = dict(zip(view.parameters, arguments, strict=True))
     scope = Scope(None, {**names, view.index: number})
+    outer, body.index_span = body.index_span, body.index_span or span
     body.calls.append(expr.span)
     place = _through_view(body, view, resolve(body, view.target, scope), number)
     body.calls.pop()
+    body.index_span = outer
     return place
 
 

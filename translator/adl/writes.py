@@ -14,6 +14,7 @@ from pyqemu.translator.adl.body import (
     NextAddress,
     PendingWrite,
 )
+from pyqemu.translator.adl.places import read_register
 from pyqemu.translator.ir.function import Value
 from pyqemu.translator.ir.types import Bits
 from pyqemu.translator.static import Ctx, StaticExpr
@@ -29,32 +30,38 @@ def may_alias(a: StaticExpr | None, b: StaticExpr | None) -> bool:
 def flush_writes(body: Body) -> None:
     """Makes all writes of the path."""
     opened: dict[Key, tuple[PendingWrite, Value]] = {}
+    stored: set[str] = set()  # files of which an element has been written here
     for write in body.path.writes:
         for key in [
             k for k in opened if k[0] == write.register and k != write.key and may_alias(k[1], write.index)
         ]:
             _store(body, *opened.pop(key))
+            stored.add(write.register)
         before = opened.pop(write.key)[1] if write.key in opened else None
-        opened[write.key] = (write, _combine(body, write, before))
+        opened[write.key] = (write, _combine(body, write, before, write.register not in stored))
     for write, value in opened.values():
         _store(body, write, value)
     body.path.writes = ()
 
 
-def _combine(body: Body, write: PendingWrite, before: Value | None) -> Value:
-    """The whole register's value after `write`; `before` is its value if an earlier write is waiting."""
+def _combine(body: Body, write: PendingWrite, before: Value | None, untouched: bool) -> Value:
+    """The whole register's value after `write`; `before` is its value if an earlier write is waiting.
+
+    `untouched` says that the register still has the value that it had before the instruction.
+    """
     if write.whole:
         return write.value
-    old = before if before is not None else _current(body, write)
+    old = before if before is not None else _current(body, write, untouched)
     new = body.emitter.insert(old, write.value, write.low)
     return new if write.condition is None else body.emitter.select(write.condition, new, old)
 
 
-def _current(body: Body, write: PendingWrite) -> Value:
+def _current(body: Body, write: PendingWrite, untouched: bool) -> Value:
     ty = Bits(write.width)
     if write.register.startswith("ctx "):
         return body.emitter.hole(body.leaf(Ctx(write.register[4:], write.width)), ty)
-    # Not from the cache of reads: an earlier write may have changed the register.
+    if untouched and write.register not in body.path.clobbered:
+        return read_register(body, body.declarations.registers[write.register], write.index, write.zero)
     body.touched.reads.add(write.register)
     return body.emitter.emit("read", [], ty, reg=write.register, index=write.index, zero=write.zero)
 

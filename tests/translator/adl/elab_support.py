@@ -1,4 +1,4 @@
-"""Small descriptions for the elaborator's tests, and running them: by shape with holes, and lifted for given fields."""
+"""Small descriptions for the elaborator's tests, run by shape with holes, and lifted for given fields."""
 
 from __future__ import annotations
 

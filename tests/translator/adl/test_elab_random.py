@@ -15,7 +15,11 @@ from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
 from tests.translator.adl.elab_support import MEMORY, Case, execute, fresh_state, leaves, pick
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = [folder for folder in (ROOT / "tests/targets/toy", *sorted((ROOT / "targets").iterdir())) if (folder / "main.arch").is_file()]
+FOLDERS = [
+    folder
+    for folder in (ROOT / "tests/targets/toy", *sorted((ROOT / "targets").iterdir()))
+    if (folder / "main.arch").is_file()
+]
 CASES = 4
 
 

@@ -26,7 +26,9 @@ def test_a_split_on_a_function_of_one_field_is_a_split_on_the_field() -> None:
     sized = small("mem[X[rn], 1 << f] := trunc(X[rm], 8 << f)", rows="undef if f > 3")
     assert isinstance(sized.tree, ShapeChoice)
     assert expressions(sized.tree)[1] == Field("f", 4)
-    assert sized.labels() == ["!(f>3),f=0", "!(f>3),f=1", "!(f>3),f=2", "!(f>3),f=3"] or len(sized.labels()) == 4
+    assert (
+        sized.labels() == ["!(f>3),f=0", "!(f>3),f=1", "!(f>3),f=2", "!(f>3),f=3"] or len(sized.labels()) == 4
+    )
 
 
 def test_a_comparison_splits_in_two_and_pins_what_follows() -> None:
@@ -60,7 +62,8 @@ def small_text(text: str) -> object:
 
 
 def test_undefined_shapes() -> None:
-    rules = small("X[rd] := X[rn]", rows="undef if f == 3\n unpred if rd == rn -> undef\n unpred if rd == rm -> ignore")
+    rows = "undef if f == 3\n unpred if rd == rn -> undef\n unpred if rd == rm -> ignore"
+    rules = small("X[rd] := X[rn]", rows=rows)
     assert isinstance(rules.elaborator.lift(rules.encoding, {**FIELDS, "f": 3}, {}), Undefined)
     assert isinstance(rules.elaborator.lift(rules.encoding, {**FIELDS, "rd": 2}, {}), Undefined)
     assert isinstance(rules.elaborator.lift(rules.encoding, {**FIELDS, "rd": 3}, {}), Function)
@@ -72,7 +75,8 @@ def test_an_encoding_that_is_always_undefined() -> None:
 
 
 def test_the_limit_names_the_culprit() -> None:
-    limited = describe("if rn == 1 { X[rd] := b(1, 64) }; for i in 0..imm { X[rd] := b(i, 64) }", "limit shapes 20")
+    body = "if rn == 1 { X[rd] := b(1, 64) }; for i in 0..imm { X[rd] := b(i, 64) }"
+    limited = describe(body, "limit shapes 20")
     with pytest.raises(DescriptionError) as caught:
         small_text(limited)
     assert "more than 20 shapes" in caught.value.message and "256 values" in caught.value.message
@@ -82,7 +86,9 @@ def test_the_limit_names_the_culprit() -> None:
 
 def test_lifted_code_knows_everything_but_its_address() -> None:
     made = small("X[rd] := X[rn] + imm; if f == 2 { goto here + imm }; X[rm] := b(mode, 64)")
-    function = made.elaborator.lift(made.encoding, {**FIELDS, "rd": 15, "rn": 15, "f": 2, "imm": 6}, {"mode": 1})
+    function = made.elaborator.lift(
+        made.encoding, {**FIELDS, "rd": 15, "rn": 15, "f": 2, "imm": 6}, {"mode": 1}
+    )
     assert isinstance(function, Function)
     used = [op for block in function.blocks for op in block.ops]
     assert not [op for op in used if op.name == "hole"]
@@ -91,7 +97,8 @@ def test_lifted_code_knows_everything_but_its_address() -> None:
 
 
 def test_several_encodings_share_one_body() -> None:
-    more = 'insn J { enc "00000001 rd:4 rn:4 0000 w 000 imm:8"\n enc "00000010 rd:4 rn:4 0000 0000 imm:8" with w = 1\n'
+    first, second = "00000001 rd:4 rn:4 0000 w 000 imm:8", "00000010 rd:4 rn:4 0000 0000 imm:8"
+    more = f'insn J {{ enc "{first}"\n enc "{second}" with w = 1\n'
     made = small("X[rd] := X[rn]", more + ' asm "j"\n do { R(w)[rd] := w ? X[rn] + imm : W[rn] - imm }\n}')
     two = [bound.encoding for bound in made.model.encodings if bound.encoding.instruction == "J"]
     trees = [made.elaborator.shapes(encoding) for encoding in two]
