@@ -10,10 +10,10 @@ constexpr size_t kBytesPerBlock = 96;  // less than any block takes in the code 
 
 }  // namespace
 
-bool BlockTable::reserve(size_t code_cache_bytes) {
+bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
-  hash_shift_ = 64 - static_cast<uint32_t>(std::bit_width(count * 2) - 1);
-  page_shift_ = hash_shift_;
+  pc_shift_ = pc_shift;
+  page_shift_ = 64 - static_cast<uint32_t>(std::bit_width(count * 2) - 1);
   return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) && copies.reserve(count * 64) &&
          entries_.reserve(count * 2) && pages_.reserve(count * 2) && used_pages_.reserve(count);
 }
@@ -26,7 +26,7 @@ bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted) const {
 
 uint32_t BlockTable::find(uint64_t pc, uint32_t context) const {
   const size_t mask = entries_.capacity() - 1;
-  for (size_t at = hash(pc, context);; at = (at + 1) & mask) {
+  for (size_t at = place(pc, context);; at = (at + 1) & mask) {
     uint32_t entry = entries_[at].load(std::memory_order_acquire);
     if (entry == 0) return kNone;
     if (entry == kDead) continue;
@@ -62,7 +62,7 @@ uint32_t BlockTable::add(const Block &from) {
   }
   blocks.extend(1);  // from here on handlers see it
   const size_t mask = entries_.capacity() - 1;
-  size_t at = hash(from.guest_pc, from.context);
+  size_t at = place(from.guest_pc, from.context);
   while (entries_[at].load(std::memory_order_relaxed) != 0) at = (at + 1) & mask;
   entries_[at].store(index + 1, std::memory_order_release);
   return index;
@@ -72,7 +72,7 @@ void BlockTable::kill(uint32_t index) {
   Block &block = blocks[index];
   block.dead.store(1, std::memory_order_relaxed);
   const size_t mask = entries_.capacity() - 1;
-  for (size_t at = hash(block.guest_pc, block.context);; at = (at + 1) & mask) {
+  for (size_t at = place(block.guest_pc, block.context);; at = (at + 1) & mask) {
     uint32_t entry = entries_[at].load(std::memory_order_relaxed);
     if (entry == 0) return;
     if (entry == index + 1) return entries_[at].store(kDead, std::memory_order_release);

@@ -46,7 +46,7 @@ class BlockTable {
   static constexpr uint32_t kPageBits = 12;
 
   // Room for what a code cache of that size can hold; false if there is no address space.
-  bool reserve(size_t code_cache_bytes);
+  bool reserve(size_t code_cache_bytes, uint32_t pc_shift);
   // Whether one more block, with `slots` exits, fits.
   bool room(uint32_t insns, uint32_t slots) const;
 
@@ -77,9 +77,14 @@ class BlockTable {
     uint32_t first;
   };
   static constexpr uint32_t kDead = 0xffffffff;
+  static constexpr uint32_t kRegionBits = 14;  // log2 of the code units that stay together
 
-  uint64_t hash(uint64_t pc, uint32_t context) const {
-    return ((pc + (uint64_t{context} << 48)) * 0x9e3779b97f4a7c15u) >> hash_shift_;
+  // Where to look first. Neighbours in guest memory are neighbours here, which spares cache misses and page faults; what lies further
+  // apart is scattered.
+  size_t place(uint64_t pc, uint32_t context) const {
+    const uint64_t units = pc >> pc_shift_;
+    const uint64_t region = (units >> kRegionBits) + (uint64_t{context} << 48);
+    return static_cast<size_t>(units + (region * 0x9e3779b97f4a7c15u >> 20)) & (entries_.capacity() - 1);
   }
   Page *page(uint64_t number, bool make);
   template <typename F>
@@ -88,7 +93,7 @@ class BlockTable {
   ReservedArray<std::atomic<uint32_t>> entries_;  // 0, block + 1, or kDead
   ReservedArray<Page> pages_;
   ReservedArray<uint32_t> used_pages_;
-  uint32_t hash_shift_ = 0, page_shift_ = 0;
+  uint32_t pc_shift_ = 0, page_shift_ = 0;
 };
 
 template <typename F>

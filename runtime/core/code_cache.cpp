@@ -9,6 +9,9 @@
 
 #include "host_code.hpp"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
@@ -17,6 +20,7 @@ namespace pyqemu {
 namespace {
 
 constexpr size_t kPage = 65536;  // a multiple of every host's page size
+constexpr uint32_t kPageBytes = kPage;
 constexpr size_t kSmallest = 256u << 10, kLargest = 1u << 30;
 constexpr uint32_t kCodeAlign = 64;
 
@@ -90,6 +94,24 @@ void CodeCache::write_image(std::span<const uint8_t> image) {
 void CodeCache::reset() {
   hot_ = first_;
   cold_ = size_;
+  if (hot_touched_ == 0) {
+    hot_touched_ = first_ & ~(kPageBytes - 1);
+    cold_touched_ = size_;
+    touch();
+  }
+}
+
+void CodeCache::touch() {
+  if (hot_ + kAhead / 4 > hot_touched_) {
+    uint32_t end = hot_touched_ + kAhead < size_ ? hot_touched_ + kAhead : size_;
+    madvise(write_ + hot_touched_, end - hot_touched_, MADV_POPULATE_WRITE);
+    hot_touched_ = end;
+  }
+  if (cold_ < cold_touched_ + kAhead / 8) {
+    uint32_t begin = cold_touched_ > kAhead / 2 ? cold_touched_ - kAhead / 2 : 0;
+    madvise(write_ + begin, cold_touched_ - begin, MADV_POPULATE_WRITE);
+    cold_touched_ = begin;
+  }
 }
 
 int CodeCache::copy() const {
@@ -111,6 +133,7 @@ bool CodeCache::renew(std::span<const uint8_t> image) {
   int fd = new_memory(size_);
   if (fd < 0 || !adopt(fd)) return false;
   write_image(image);
+  hot_touched_ = 0;
   reset();
   return true;
 }

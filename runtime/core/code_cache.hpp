@@ -31,8 +31,12 @@ class CodeCache {
   uint32_t first() const { return first_; }
   uint32_t size() const { return size_; }
   uint32_t room() const { return cold_ - hot_; }
-  void set_hot(uint32_t offset) { hot_ = offset; }
-  void set_cold(uint32_t offset) { cold_ = offset; }
+  // Moves the ends; gets memory ahead of them, as page faults one by one would cost more than the code.
+  void set_ends(uint32_t hot, uint32_t cold) {
+    hot_ = hot;
+    cold_ = cold;
+    if (hot_ + kAhead / 4 > hot_touched_ || cold_ < cold_touched_ + kAhead / 8) touch();
+  }
   uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
   void reset();
 
@@ -44,13 +48,17 @@ class CodeCache {
   static void discard(int fd);
 
  private:
+  static constexpr uint32_t kAhead = 65536;
+
   CodeCache() = default;
+  void touch();
   bool map(int fd, bool fixed);
   void write_image(std::span<const uint8_t> image);
 
   uint8_t *write_ = nullptr;
   uintptr_t run_ = 0;
   uint32_t size_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0, hot_ = 0, cold_ = 0;
+  uint32_t hot_touched_ = 0, cold_touched_ = 0;  // memory that is there
 };
 
 }  // namespace pyqemu

@@ -38,7 +38,7 @@ const char *EngineImpl::prepare() {
   const char *problem = nullptr;
   cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes), &problem);
   if (cache_ == nullptr) return problem;
-  if (!blocks_.reserve(cache_->size()) || !contexts_.reserve(kMaxContexts) || !preparer_.reserve())
+  if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) || !preparer_.reserve())
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
   translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, preparer_, decoder_);

@@ -45,8 +45,7 @@ uint32_t Translator::translate(const Fetched &code, const DecodeContext &context
   Block block;
   emit_block(code, context, &block);
   if (preparer_.damage() != nullptr) return kNone;
-  cache_.set_hot(hot_);
-  cache_.set_cold(cold_);
+  cache_.set_ends(hot_, cold_);
   const uint32_t index = blocks_.add(block);
   if (options_.chain) link(block.first_slot, index);
   blocks_made_++;
