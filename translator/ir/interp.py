@@ -178,8 +178,8 @@ class _Frame:
         result: Runtime | None
         if op.name in interp_fp.OPERATIONS:
             result = interp_fp.fp_result(op, values, self._env.fp)
-        elif op.name in _MEANINGS:
-            result = _MEANINGS[op.name](self, op, values)
+        elif op.name in MEANINGS:
+            result = MEANINGS[op.name](self, op, values)
         else:
             result = pure_result(op, values)
             if result is None:
@@ -275,7 +275,7 @@ def _byte_order(op: Op) -> Any:
 
 
 #: Operations with effects, and those that need decode-time values.
-_MEANINGS: Mapping[str, Callable[[_Frame, Op, list[Runtime]], Runtime | None]] = {
+MEANINGS: Mapping[str, Callable[[_Frame, Op, list[Runtime]], Runtime | None]] = {
     "hole": _Frame.hole,
     "fp_flags": _Frame.fp_flags,
     "fp_set_flags": _Frame.fp_set_flags,
