@@ -12,8 +12,7 @@ import hashlib
 import os
 import sys
 import time
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.pack import build_pack
 from pyqemu.hostgen.pack_format import PackHeader
 from pyqemu.translator.adl.load import load
+from pyqemu.translator.linux_table import flatten
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 #: What packs are made by: a change in any of it makes them again.
@@ -45,22 +45,6 @@ def digest_of(folder: Path, level: str) -> bytes:
         total.update(f"{path.name} {len(data)}\n".encode())
         total.update(data)
     return total.digest()
-
-
-def flatten(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """`{"syscall": {"64": "write"}}` as `{"syscall.64": "write"}`; lists are joined by commas."""
-    result: dict[str, str] = {}
-    for key, value in table.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            result |= flatten(value, f"{name}.")  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(value, list):
-            result[name] = ",".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(value, bool):
-            result[name] = str(int(value))
-        else:
-            result[name] = str(value)
-    return result
 
 
 def is_current(path: Path, digest: bytes) -> bool:
@@ -101,7 +85,7 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
     if not wanted:
         return
     linux = folder / "linux.toml"
-    personality = flatten(tomllib.loads(linux.read_text())) if linux.exists() else {}
+    personality = flatten(linux) if linux.exists() else {}
     target = load(folder)
     for level, path, digest in wanted:
         start = time.monotonic()

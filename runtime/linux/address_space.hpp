@@ -1,0 +1,67 @@
+// What the guest has mapped, with the protection that it asked for. Guest memory lies at identity addresses in this
+// process; ranges that are in use here but not in this map are pyqemu's own, and the guest's calls over them fail.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "../core/engine.hpp"
+
+namespace pyqemu::user {
+
+inline constexpr int kShared = 0x100;  // others may write to it, whatever its protection
+
+struct Mapping {
+  uint64_t start, end;
+  int prot;  // the guest's (the host's has no PROT_EXEC), and kShared
+};
+
+class AddressSpace {
+ public:
+  // All give an address or 0 on success, -errno on failure; addresses and sizes are the guest's. Sizes are rounded
+  // up to pages as the kernel does. Dropped code is told to the engine, if one is set.
+  int64_t map(uint64_t address, uint64_t bytes, int prot, int flags, int fd, int64_t offset);
+  int64_t unmap(uint64_t address, uint64_t bytes);
+  int64_t protect(uint64_t address, uint64_t bytes, int prot);
+  int64_t remap(uint64_t old_address, uint64_t old_bytes, uint64_t bytes, int flags, uint64_t address);
+  int64_t advise(uint64_t address, uint64_t bytes, int advice);
+  int64_t set_break(uint64_t address);
+
+  // A range that the host mapped for the guest (shmat), or that is gone (shmdt).
+  void adopt(uint64_t start, uint64_t end, int prot);
+  void forget(uint64_t start, uint64_t end);
+  // End of the mapping that starts at `start`, or 0.
+  uint64_t end_of(uint64_t start);
+
+  // How many bytes from `address` on, up to `bytes`, the guest may execute.
+  size_t executable(uint64_t address, size_t bytes);
+  // How many bytes from `address` on, up to `bytes`, may change without a system call.
+  size_t changeable(uint64_t address, size_t bytes);
+  // The protection at `address`, or -1.
+  int protection(uint64_t address);
+  std::vector<Mapping> snapshot();
+
+  void set_engine(Engine *engine) { engine_ = engine; }
+  void start_break(uint64_t address) { break_start_ = break_ = address; }
+
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
+ private:
+  size_t first_ending_after(uint64_t address) const;
+  bool covered(uint64_t start, uint64_t end) const;
+  bool add(uint64_t start, uint64_t end, int prot);     // replaces what is there; true if code was there
+  bool remove(uint64_t start, uint64_t end);            // true if code was there
+  int64_t reserve_gaps(uint64_t start, uint64_t end);   // takes all of the range that the guest does not have
+  void release_gaps(uint64_t start, uint64_t end);       // undoes it
+  void dropped(bool had_code, uint64_t start, uint64_t end);
+
+  std::mutex mutex_;
+  std::vector<Mapping> mappings_;  // sorted, disjoint
+  uint64_t break_start_ = 0, break_ = 0;
+  Engine *engine_ = nullptr;
+};
+
+}  // namespace pyqemu::user

@@ -1,0 +1,135 @@
+// The run loop: guest code until it stops, then what it stopped for.
+#include "personality.hpp"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "../core/pack_file.hpp"
+#include "dispatch.hpp"
+#include "exceptions.hpp"
+#include "exec.hpp"
+#include "guest_memory.hpp"
+#include "loader.hpp"
+#include "log.hpp"
+#include "signals.hpp"
+
+namespace pyqemu::user {
+namespace {
+
+void bad_fetch(Thread &thread) {
+  uint64_t pc = thread.cpu->pc;
+  int prot = thread.guest->space.protection(pc);
+  uint32_t unit = thread.guest->abi.pack->header().unit_bytes[0];
+  if (prot >= 0 && (prot & PROT_EXEC) && unit && pc % unit) return raise_fault(thread, SIGBUS, BUS_ADRALN, pc);
+  raise_fault(thread, SIGSEGV, prot < 0 ? SEGV_MAPERR : SEGV_ACCERR, pc);
+}
+
+size_t may_execute(void *guest, uint64_t address, size_t bytes) {
+  return static_cast<Guest *>(guest)->space.executable(address, bytes);
+}
+
+size_t may_change(void *guest, uint64_t address, size_t bytes) {
+  return static_cast<Guest *>(guest)->space.changeable(address, bytes);
+}
+
+void engine_log(void *, const char *text) { log_line("%s", text); }
+
+EngineOptions engine_options(const Options &options) {
+  EngineOptions result;
+  if (options.code_cache_bytes) result.code_cache_bytes = options.code_cache_bytes;
+  if (options.one_insn_per_block) result.max_block_insns = 1;
+  result.chain = !(options.log & kLogNoChain);
+  result.log = (options.log & kLogInAsm ? pyqemu::kLogGuestCode : 0u) |
+               (options.log & kLogOp ? pyqemu::kLogStencils : 0u) |
+               (options.log & kLogOutAsm ? pyqemu::kLogHostCode : 0u);
+  if (result.log) result.log_sink = engine_log;
+  return result;
+}
+
+int internal_error(const char *what) {
+  complain("internal error: %s", what);
+  return kExitInternal;
+}
+
+void read_table(Guest *guest) {
+  const Abi &abi = guest->abi;
+  guest->syndrome_base = abi.value("syndrome.base");
+  guest->syndrome_write = abi.value("syndrome.write");
+  guest->syndrome_unmapped = abi.value("syndrome.unmapped");
+  guest->syndrome_protected = abi.value("syndrome.protected");
+  const char *context = abi.text("tagged.context");
+  const PackHeader &header = abi.pack->header();
+  for (uint32_t i = 0; i < header.context_count && i < 4; i++)
+    if (*context && strcmp(abi.pack->string(header.context_name[i]), context) == 0) guest->tag_context = static_cast<int>(i);
+}
+
+// What the guest's program is called in ps and top.
+void set_process_name(const char *path) {
+  const char *slash = strrchr(path, '/');
+  prctl(PR_SET_NAME, slash ? slash + 1 : path);
+}
+
+}  // namespace
+
+void run_thread(Thread &thread) {
+  Engine &engine = *thread.guest->engine;
+  while (!thread.exiting) {
+    switch (engine.run(thread.cpu)) {
+      case StopKind::kInterrupted: break;
+      case StopKind::kException: handle_exception(thread); break;
+      case StopKind::kBadFetch: bad_fetch(thread); break;
+      case StopKind::kFailed:
+        complain("internal error: %s", engine.error());
+        exit_now(kExitInternal);
+    }
+    if (thread.pending && !thread.exiting) process_signals(thread);
+  }
+}
+
+int run_program(const Options &options, const Pack &pack, const char *model, const char *execfn) {
+  // Never freed: exit is by a system call, from any thread.
+  auto *guest = new Guest;
+  auto *process = new Process;
+  auto *thread = new Thread;
+  const char *error = nullptr;
+  guest->options = &options;
+  guest->model = model;
+  if (!Abi::load(pack, &guest->abi, &error)) return internal_error(error);
+  LoadedProgram program;
+  LoadFailure failure;
+  if (!load_program(*guest, &program, &failure)) {
+    complain("%s", failure.text.c_str());
+    return failure.exit_code;
+  }
+  read_table(guest);
+  guest->engine = Engine::create(pack, engine_options(options), &error).release();
+  if (!guest->engine) return internal_error(error);
+  guest->engine->set_fetch_check(may_execute, guest);
+  guest->engine->set_change_check(may_change, guest);
+  guest->space.set_engine(guest->engine);
+  process->self_fd = open_self(execfn);
+  thread->guest = guest;
+  thread->process = process;
+  thread->tid = static_cast<int>(host::system_call(SYS_gettid));
+  thread->cpu = guest->engine->new_cpu(options.cpu ? options.cpu : "");
+  if (!thread->cpu) {
+    complain("-cpu %s: no such CPU model (-cpu help lists them)", options.cpu ? options.cpu : "");
+    return 1;
+  }
+  host::system_call(SYS_rt_sigprocmask, 0, 0, reinterpret_cast<uint64_t>(&thread->mask), sizeof thread->mask);
+  if (host_mask(thread->mask) != thread->mask) set_host_mask(host_mask(thread->mask));
+  current_thread = thread;
+  install_handlers(*process);
+  set_process_name(program.path.c_str());
+  thread->cpu->pc = program.start;
+  set_reg(thread->cpu, guest->abi.sp, program.stack_pointer);
+  run_thread(*thread);
+  return kExitInternal;  // the first thread leaves by a system call
+}
+
+}  // namespace pyqemu::user

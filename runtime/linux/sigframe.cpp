@@ -1,0 +1,317 @@
+// Signal frames in the guest's layout, written and read as the table's `sigframe` items say.
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include "guest_memory.hpp"
+#include "signals.hpp"
+
+namespace pyqemu::user {
+namespace {
+
+constexpr size_t kMostFrameBytes = 16384;
+
+enum class Source { kRegister, kConstant, kPc, kSigInfo, kMask, kStack, kFlags, kFault, kSyndrome, kHostFp, kFpStatus };
+
+struct Item {
+  uint16_t offset, width;
+  Source source;
+  RegRef reg;
+  uint64_t constant;
+};
+
+struct FlagBit {
+  RegRef reg;
+  unsigned bit;
+};
+
+struct FrameLayout {
+  size_t size = 0, align = 16, red_zone = 0, context_offset = 0, frame_offset = 0;
+  std::vector<Item> items, fault_items;
+  std::vector<FlagBit> flags;
+  RegRef signal, info, context, frame, link;
+  bool has_frame = false, has_link = false, good = true;
+};
+
+struct HostFp {  // what the guest's registers do not hold of the floating-point environment
+  uint32_t host_fp, fp_extra, fp_mode, reserved;
+  uint64_t context[4];
+};
+
+struct KernelStack {  // stack_t
+  uint64_t sp;
+  int32_t flags;
+  uint32_t pad;
+  uint64_t size;
+};
+
+// The words of `text`, one after the other.
+template <typename F>
+void each_word(const char *text, F use) {
+  while (*text) {
+    const char *end = strchrnul(text, ' ');
+    use(std::string_view(text, static_cast<size_t>(end - text)));
+    text = *end ? end + 1 : end;
+  }
+}
+
+bool parse_source(const Abi &abi, std::string_view name, Item *item) {
+  struct Named {
+    const char *name;
+    Source source;
+  };
+  static constexpr Named kNamed[] = {{"pc", Source::kPc},
+                                     {"siginfo", Source::kSigInfo},
+                                     {"mask", Source::kMask},
+                                     {"stack", Source::kStack},
+                                     {"flags", Source::kFlags},
+                                     {"fault_address", Source::kFault},
+                                     {"syndrome", Source::kSyndrome},
+                                     {"host_fp", Source::kHostFp}};
+  for (const Named &named : kNamed)
+    if (name == named.name) return item->source = named.source, true;
+  if (name[0] == '=') {
+    const char *number = name.data() + 1;
+    item->source = Source::kConstant;
+    item->constant = parse_number(number);
+    return true;
+  }
+  item->source = Source::kRegister;
+  if (name.starts_with("fp_status:")) {
+    item->source = Source::kFpStatus;
+    name.remove_prefix(10);
+  } else if (name.starts_with("fp_control:")) {
+    name.remove_prefix(11);
+  }
+  return abi.reg(name, &item->reg);
+}
+
+bool parse_items(const Abi &abi, const char *key, size_t frame_size, std::vector<Item> *items) {
+  bool good = true;
+  each_word(abi.text(key), [&](std::string_view word) {
+    Item item = {};
+    const char *at = word.data();
+    item.offset = static_cast<uint16_t>(parse_number(at));
+    item.width = static_cast<uint16_t>(parse_number(++at));
+    at++;
+    good &= parse_source(abi, word.substr(static_cast<size_t>(at - word.data())), &item) &&
+            size_t{item.offset} + item.width <= frame_size;
+    items->push_back(item);
+  });
+  return good;
+}
+
+FrameLayout parse_layout(const Abi &abi) {
+  FrameLayout layout;
+  layout.size = abi.value("sigframe.size");
+  layout.align = abi.value("sigframe.align", 16);
+  layout.red_zone = abi.value("sigframe.red_zone");
+  layout.context_offset = abi.value("sigframe.entry.context_offset");
+  layout.frame_offset = abi.value("sigframe.entry.frame_offset");
+  layout.good = layout.size > 0 && layout.size <= kMostFrameBytes &&
+                parse_items(abi, "sigframe.items", layout.size, &layout.items) &&
+                parse_items(abi, "sigframe.fault_items", layout.size, &layout.fault_items) &&
+                abi.reg(abi.text("sigframe.entry.signal"), &layout.signal) &&
+                abi.reg(abi.text("sigframe.entry.info"), &layout.info) &&
+                abi.reg(abi.text("sigframe.entry.context"), &layout.context);
+  layout.has_frame = abi.reg(abi.text("sigframe.entry.frame"), &layout.frame);
+  layout.has_link = abi.reg(abi.text("sigframe.entry.return"), &layout.link);
+  each_word(abi.text("sigframe.flags"), [&](std::string_view word) {
+    size_t at = word.find('@');
+    FlagBit flag = {};
+    const char *bit = word.data() + at + 1;
+    layout.good &= at != std::string_view::npos && abi.reg(word.substr(0, at), &flag.reg);
+    flag.bit = static_cast<unsigned>(parse_number(bit));
+    layout.flags.push_back(flag);
+  });
+  return layout;
+}
+
+const FrameLayout &layout_of(const Abi &abi) {
+  static const FrameLayout layout = parse_layout(abi);
+  return layout;
+}
+
+// The page with the code that handlers return to.
+uint64_t trampoline(Guest &guest) {
+  static std::mutex mutex;
+  std::lock_guard guard(mutex);
+  if (guest.trampoline) return guest.trampoline;
+  uint32_t code[16] = {};
+  size_t count = 0;
+  each_word(guest.abi.text("sigframe.trampoline"), [&](std::string_view word) {
+    uint32_t value = 0;
+    for (char c : word) value = value << 4 | static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    if (count < 16) code[count++] = value;
+  });
+  int64_t page = guest.space.map(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page < 0) return 0;
+  memcpy(host_pointer(static_cast<uint64_t>(page)), code, sizeof code);
+  guest.space.protect(static_cast<uint64_t>(page), 4096, PROT_READ | PROT_EXEC);
+  return guest.trampoline = static_cast<uint64_t>(page);
+}
+
+struct FrameContext {
+  Thread &thread;
+  const FrameLayout &layout;
+  const Delivery *delivery;
+  uint8_t *frame;
+};
+
+void put_item(const FrameContext &at, const Item &item) {
+  const Thread &thread = at.thread;
+  CpuHeader *cpu = thread.cpu;
+  uint8_t *place = at.frame + item.offset;
+  uint64_t value = 0;
+  switch (item.source) {
+    case Source::kRegister:
+      memcpy(place, reinterpret_cast<const char *>(cpu) + item.reg.offset, item.width);
+      return;
+    case Source::kConstant: value = item.constant; break;
+    case Source::kPc: value = cpu->pc; break;
+    case Source::kSigInfo: memcpy(place, at.delivery->info, item.width); return;
+    case Source::kMask: value = at.delivery->saved_mask; break;
+    case Source::kFault:
+      value = at.delivery->syndrome ? reinterpret_cast<uint64_t>(at.delivery->info->si_addr) : 0;
+      break;
+    case Source::kSyndrome: value = at.delivery->syndrome; break;
+    case Source::kFlags:
+      for (const FlagBit &flag : at.layout.flags) value |= (get_reg(cpu, flag.reg) & 1) << flag.bit;
+      break;
+    case Source::kFpStatus:
+      value = (get_reg(cpu, item.reg) & ~uint64_t{31}) | ((host::fp_flags(cpu->host_fp) | cpu->fp_extra) & 31);
+      break;
+    case Source::kStack: {
+      KernelStack stack{thread.alt_stack, thread.alt_flags, 0, thread.alt_size};
+      memcpy(place, &stack, sizeof stack);
+      return;
+    }
+    case Source::kHostFp: {
+      HostFp fp{cpu->host_fp, cpu->fp_extra, cpu->fp_mode, 0, {}};
+      memcpy(fp.context, cpu->context, sizeof fp.context);
+      memcpy(place, &fp, sizeof fp);
+      return;
+    }
+  }
+  memcpy(place, &value, item.width);
+}
+
+void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
+  Thread &thread = at.thread;
+  CpuHeader *cpu = thread.cpu;
+  const uint8_t *place = at.frame + item.offset;
+  uint64_t value = 0;
+  if (item.width <= 8) memcpy(&value, place, item.width);
+  switch (item.source) {
+    case Source::kRegister:
+      memcpy(reinterpret_cast<char *>(cpu) + item.reg.offset, place, item.width);
+      return;
+    case Source::kPc: cpu->pc = value; return;
+    case Source::kMask: *mask = value; return;
+    case Source::kFlags:
+      for (const FlagBit &flag : at.layout.flags) set_reg(cpu, flag.reg, value >> flag.bit & 1);
+      return;
+    case Source::kFpStatus:
+      set_reg(cpu, item.reg, value & ~uint64_t{31});
+      cpu->host_fp = host::with_fp_flags(cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) | (value & 31));
+      cpu->fp_extra &= ~31u;
+      return;
+    case Source::kStack: {
+      KernelStack stack;
+      memcpy(&stack, place, sizeof stack);
+      set_alt_stack(thread, stack.sp, stack.size, stack.flags);
+      return;
+    }
+    case Source::kHostFp: {
+      HostFp fp;
+      memcpy(&fp, place, sizeof fp);
+      // Guest memory can hold anything: only the sticky and rounding bits that generated code sets are taken back.
+      constexpr uint32_t kSafe = 0xe07f;
+      cpu->host_fp = (cpu->host_fp & ~kSafe) | (fp.host_fp & kSafe);
+      cpu->fp_extra = fp.fp_extra & 63;
+      cpu->fp_mode = fp.fp_mode;
+      memcpy(cpu->context, fp.context, sizeof fp.context);
+      return;
+    }
+    case Source::kConstant: case Source::kSigInfo: case Source::kFault: case Source::kSyndrome: return;
+  }
+}
+
+}  // namespace
+
+bool on_alt_stack(const Thread &thread, uint64_t sp) {
+  return thread.alt_size && sp > thread.alt_stack && sp - thread.alt_stack <= thread.alt_size;
+}
+
+int64_t set_alt_stack(Thread &thread, uint64_t address, uint64_t bytes, int flags) {
+  constexpr int kAutoDisarm = static_cast<int>(0x80000000);
+  int mode = flags & ~kAutoDisarm;
+  if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return -EINVAL;
+  if (mode == SS_DISABLE) {
+    thread.alt_stack = thread.alt_size = 0;
+  } else {
+    if (bytes < thread.guest->abi.value("min_signal_stack", 2048)) return -ENOMEM;
+    thread.alt_stack = address;
+    thread.alt_size = bytes;
+  }
+  thread.alt_flags = flags;
+  return 0;
+}
+
+bool enter_handler(Thread &thread, const Delivery &delivery) {
+  Guest &guest = *thread.guest;
+  const FrameLayout &layout = layout_of(guest.abi);
+  if (!layout.good) return false;
+  uint64_t sp = get_reg(thread.cpu, guest.abi.sp);
+  bool on_alt = on_alt_stack(thread, sp);
+  if ((delivery.action->flags & kSaOnStack) && thread.alt_size && !on_alt) {
+    sp = thread.alt_stack + thread.alt_size;
+    on_alt = true;
+  } else {
+    sp -= layout.red_zone;
+  }
+  uint64_t frame = (sp - layout.size) & ~uint64_t{layout.align - 1};
+  if (on_alt && frame < thread.alt_stack) return false;
+  alignas(16) uint8_t bytes[kMostFrameBytes];
+  memset(bytes, 0, layout.size);
+  FrameContext at{thread, layout, &delivery, bytes};
+  for (const Item &item : layout.items) put_item(at, item);
+  if (delivery.syndrome)
+    for (const Item &item : layout.fault_items) put_item(at, item);
+  if (!write_guest(frame, bytes, layout.size)) return false;
+  set_reg(thread.cpu, layout.signal, static_cast<uint64_t>(delivery.signal));
+  if (delivery.action->flags & kSaSigInfo) {
+    set_reg(thread.cpu, layout.info, frame);
+    set_reg(thread.cpu, layout.context, frame + layout.context_offset);
+  }
+  if (layout.has_frame) set_reg(thread.cpu, layout.frame, frame + layout.frame_offset);
+  bool own = delivery.action->flags & kSaRestorer;
+  if (layout.has_link) set_reg(thread.cpu, layout.link, own ? delivery.action->restorer : trampoline(guest));
+  set_reg(thread.cpu, guest.abi.sp, frame);
+  thread.cpu->pc = delivery.action->handler;
+  if (thread.alt_flags & static_cast<int>(0x80000000)) {  // SS_AUTODISARM
+    thread.alt_stack = thread.alt_size = 0;
+    thread.alt_flags = SS_DISABLE;
+  }
+  return true;
+}
+
+bool leave_handler(Thread &thread, uint64_t *mask) {
+  const FrameLayout &layout = layout_of(thread.guest->abi);
+  uint64_t frame = get_reg(thread.cpu, thread.guest->abi.sp);
+  alignas(16) uint8_t bytes[kMostFrameBytes];
+  if (!layout.good || frame % layout.align || !read_guest(bytes, frame, layout.size)) return false;
+  FrameContext at{thread, layout, nullptr, bytes};
+  const Item *fp_status = nullptr;  // after host_fp, which holds its sticky flags too
+  for (const Item &item : layout.items) {
+    if (item.source == Source::kFpStatus) fp_status = &item;
+    else take_item(at, item, mask);
+  }
+  if (fp_status) take_item(at, *fp_status, mask);
+  return true;
+}
+
+}  // namespace pyqemu::user
