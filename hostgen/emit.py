@@ -71,7 +71,7 @@ class Module:
     )
 
     def hole(self, name: str, low: int, high: int) -> str:
-        """Declares hole `name`, a value in [low, high); low = high means any 64 bits."""
+        """Declares hole `name`, a value in [low, high)."""
         self.holes[name] = (low, high)
         return f'@"{name}"'
 
@@ -96,7 +96,9 @@ class Module:
             lines.append(f'@"{name}" = extern_weak global i8, !absolute_symbol !{number}')
         lines += self.functions
         lines += self._METADATA
-        lines += [f"!{number} = !{{i64 {low}, i64 {high}}}" for (low, high), number in numbers.items()]
+        for (low, high), number in numbers.items():
+            bounds = "i64 -1, i64 -1" if high - low >= 1 << 64 else f"i64 {low}, i64 {high}"
+            lines.append(f"!{number} = !{{{bounds}}}")
         return "\n".join(lines) + "\n"
 
 
@@ -166,6 +168,10 @@ class Emitter:
         """`code a to ty`; nothing if the type stays."""
         return a if a.type == ty else self.let(ty, f"{code} {a} to {ty}")
 
+    def opaque(self, a: Operand) -> Operand:
+        """`a` in a register; LLVM knows nothing of it."""
+        return self.let(a.type, f'call {a.type} asm "", "=r,0"({a})')
+
     def resize(self, a: Operand, ty: str, *, signed: bool = False) -> Operand:
         """Extends or truncates to `ty`."""
         if width_of(a.type) > width_of(ty):
@@ -182,6 +188,8 @@ class Emitter:
         return self.let(element_type(a.type), f"extractelement {a}, i32 {index}")
 
     def with_lane(self, a: Operand, b: Operand, index: int) -> Operand:
+        if b.ref.startswith("ptrtoint"):  # LLVM would load the lane from the symbol's address
+            b = self.opaque(b)
         return self.let(a.type, f"insertelement {a}, {b}, i32 {index}")
 
     def splat(self, a: Operand, ty: str) -> Operand:

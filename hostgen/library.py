@@ -174,5 +174,5 @@ class Library:
             return
         low, high = stencil.module.holes[patch.symbol]
         least, most = _RANGES[kind]
-        if low == high or low + patch.addend < least or high - 1 + patch.addend > most:
+        if low + patch.addend < least or high - 1 + patch.addend > most:
             raise UnsupportedError(f"{stencil.label}: hole {patch.symbol} does not fit {kind.name}")

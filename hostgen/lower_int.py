@@ -33,7 +33,14 @@ def _hole(f: Lowering, op: Op) -> Operand:
 @lowers(*_BINARY)
 def _binary(f: Lowering, op: Op) -> Operand:
     a, b = f.args(op)
+    if _is_known(a) and _is_known(b):  # LLVM would take symbol + offset for an address
+        a, b = f.e.opaque(a), f.e.opaque(b)
     return f.e.op(_BINARY[op.name], a, b)
+
+
+def _is_known(a: Operand) -> bool:
+    """A hole or a constant."""
+    return not a.ref.startswith(("%", "<", "splat"))
 
 
 @lowers(*_INTRINSIC)

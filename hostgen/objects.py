@@ -62,6 +62,7 @@ def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
     module: Any = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(2)
+    options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return machine.emit_object(module)

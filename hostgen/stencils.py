@@ -37,7 +37,7 @@ def hole_range(expr: StaticExpr, width: int) -> tuple[str, int, int]:
         bits = max(low.bit_length(), high.bit_length()) + 1
         bits += bits == 9
         return f"s{bits}", -(1 << bits - 1), 1 << bits - 1
-    return "x64", -1, -1
+    return "x64", -(1 << 63), (1 << 63)
 
 
 @dataclass(slots=True)
@@ -58,9 +58,14 @@ class StencilFrame:
         key, low, high = hole_range(value, width)
         name = f"H{self.insn}.{self.program.value(value)}.{key}"
         symbol = f.e.module.hole(name, low, high)
+        if width < 32 and (width > 8 or high > 1 << 7):  # no relocations of 16 bits, nor of 8 without a sign
+            return f.e.resize(f.e.opaque(Operand("i32", f"ptrtoint (ptr {symbol} to i32)")), ty)
         if width == 64 and key == "u32":
             return f.e.cast("zext", Operand("i32", f"ptrtoint (ptr {symbol} to i32)"), ty)
-        return Operand(ty, f"ptrtoint (ptr {symbol} to {ty})")
+        operand = Operand(ty, f"ptrtoint (ptr {symbol} to {ty})")
+        if width == 64 and not fits((low, high - 1), _INT32):  # LLVM would make it a 32-bit displacement
+            return f.e.opaque(operand)
+        return operand
 
     def _wide(self, f: Lowering, expr: StaticExpr, width: int) -> Operand:
         """In words of 64 bits."""
