@@ -63,7 +63,9 @@ uint32_t BlockTable::add(const Block &from) {
   blocks.extend(1);  // from here on handlers see it
   const size_t mask = entries_.capacity() - 1;
   size_t at = place(from.guest_pc, from.context);
-  while (entries_[at].load(std::memory_order_relaxed) != 0) at = (at + 1) & mask;
+  // The first free place will do, as the caller has found that the block is not there.
+  while (entries_[at].load(std::memory_order_relaxed) != 0 && entries_[at].load(std::memory_order_relaxed) != kDead)
+    at = (at + 1) & mask;
   entries_[at].store(index + 1, std::memory_order_release);
   return index;
 }
@@ -75,8 +77,17 @@ void BlockTable::kill(uint32_t index) {
   for (size_t at = place(block.guest_pc, block.context);; at = (at + 1) & mask) {
     uint32_t entry = entries_[at].load(std::memory_order_relaxed);
     if (entry == 0) return;
-    if (entry == index + 1) return entries_[at].store(kDead, std::memory_order_release);
+    if (entry == index + 1) return free_entry(at);
   }
+}
+
+// A free place must not end a search for what lies behind it, unless nothing does.
+void BlockTable::free_entry(size_t at) {
+  const size_t mask = entries_.capacity() - 1;
+  entries_[at].store(kDead, std::memory_order_release);
+  if (entries_[(at + 1) & mask].load(std::memory_order_relaxed) != 0) return;
+  for (; entries_[at].load(std::memory_order_relaxed) == kDead; at = (at - 1) & mask)
+    entries_[at].store(0, std::memory_order_release);
 }
 
 void BlockTable::clear() {

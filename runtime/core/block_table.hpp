@@ -77,15 +77,16 @@ class BlockTable {
     uint32_t first;
   };
   static constexpr uint32_t kDead = 0xffffffff;
-  static constexpr uint32_t kRegionBits = 14;  // log2 of the code units that stay together
+  static constexpr uint32_t kRegionBits = 10;  // log2 of the code units that stay together: a page of entries
 
-  // Where to look first. Neighbours in guest memory are neighbours here, which spares cache misses and page faults; what lies further
-  // apart is scattered.
+  // Where to look first. Regions of guest code are scattered over the table's pages, but inside a region neighbours stay
+  // neighbours: that spares cache misses and page faults.
   size_t place(uint64_t pc, uint32_t context) const {
     const uint64_t units = pc >> pc_shift_;
-    const uint64_t region = (units >> kRegionBits) + (uint64_t{context} << 48);
-    return static_cast<size_t>(units + (region * 0x9e3779b97f4a7c15u >> 20)) & (entries_.capacity() - 1);
+    const uint64_t region = ((units >> kRegionBits) + (uint64_t{context} << 48)) * 0x9e3779b97f4a7c15u >> 32;
+    return static_cast<size_t>(region << kRegionBits | (units & ((1u << kRegionBits) - 1))) & (entries_.capacity() - 1);
   }
+  void free_entry(size_t at);
   Page *page(uint64_t number, bool make);
   template <typename F>
   void for_page(const Page &page, uint64_t first, uint64_t last, F f);
