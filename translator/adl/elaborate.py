@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pyqemu.translator.adl import ast
-from pyqemu.translator.adl.body import Body, Demand
+from pyqemu.translator.adl.body import Body, Demand, Path
 from pyqemu.translator.adl.builtins import INTEGER_BUILTINS
 from pyqemu.translator.adl.builtins_float import FLOAT_BUILTINS
 from pyqemu.translator.adl.builtins_memory import MEMORY_BUILTINS, load
@@ -21,16 +21,16 @@ from pyqemu.translator.adl.expressions import Evaluator
 from pyqemu.translator.adl.knowledge import Fact, Knowledge, Leaf, truth
 from pyqemu.translator.adl.model import BoundEncoding, Model
 from pyqemu.translator.adl.outline import Outliner
-from pyqemu.translator.adl.shapes import Explorer
+from pyqemu.translator.adl.shapes import Decisions, Explorer, replay
 from pyqemu.translator.adl.statements import execute
 from pyqemu.translator.adl.values import Lazy, Scope
-from pyqemu.translator.adl.writes import finish_instruction
+from pyqemu.translator.adl.writes import finish_instruction, flush_writes
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.verifier import verify
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.fold import Fold
 from pyqemu.translator.passes.pipeline import run_passes
-from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, substitute
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, substitute
 from pyqemu.translator.target import Encoding, ShapeTree, Undefined
 
 #: A clean-up that every function goes through after it is built.
@@ -43,6 +43,10 @@ def light_clean_up(function: Function) -> None:
 
 
 _EVALUATE = Evaluator(Caller({**INTEGER_BUILTINS, **FLOAT_BUILTINS, **MEMORY_BUILTINS}), load)
+
+
+#: What stands before the names of the second instruction's fields in fused code.
+SECOND = "b."
 
 
 class Elaborator:
@@ -101,14 +105,42 @@ class Elaborator:
         self._finish(function)
         return function
 
+    def fuse(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
+    ) -> Function | None:
+        """IR of two neighbouring instructions with these shapes; the second's fields are called `b.NAME`.
+
+        None if the first may go elsewhere than to the next instruction, or if the shapes exclude each other.
+        """
+        one, two = self._bound[first.number], self._bound[second.number]
+        renamed = _renamed(two, SECOND)
+        facts = _facts(one) + tuple((substitute(fact, renamed), value) for fact, value in _facts(two))
+        decisions = (*first_shape, *((substitute(expr, renamed), value) for expr, value in second_shape))
+        knowledge = replay(Knowledge({}, facts), decisions)
+        if knowledge is None:
+            return None
+        function = Function(f"{first.name}+{second.name}")
+        here = Here(self._declarations.address_width)
+        body = self._body(function, knowledge, here)
+        self._run(body, one)
+        leaves = any(write.register.startswith("ctx ") for write in body.path.writes)
+        if not body.path.alive or body.path.goto is not None or body.path.sync or leaves:
+            return None
+        flush_writes(body)
+        body.path, body.here = Path(), apply("add", here, first.unit.width // 8)
+        self._run(body, two, SECOND)
+        finish_instruction(body)
+        self._finish(function)
+        return function
+
     def _run(self, body: Body, bound: BoundEncoding, prefix: str = "") -> None:
         """Elaborates an instruction's statements; `prefix` stands before its fields' names."""
         scope = Scope()
         for field in bound.encoding.fields:
             scope.names[field.name] = body.leaf(Field(prefix + field.name, field.width, field.signed))
-        renamed = {f.name: Field(prefix + f.name, f.width, f.signed) for f in bound.encoding.fields}
+        renamed = _renamed(bound, prefix) if prefix else {}
         for name, expr in bound.given.items():
-            scope.names[name] = body.substituted(substitute(expr, renamed) if prefix else expr)
+            scope.names[name] = body.substituted(substitute(expr, renamed))
         for let in bound.instruction.lets:
             _bind_let(body, let, scope)
         execute(body, bound.instruction.body, Scope(scope))
@@ -139,6 +171,10 @@ def elaboration_errors(model: Model) -> list[DescriptionError]:
         except DescriptionError as error:
             found.setdefault(error.span, error)
     return list(found.values())
+
+
+def _renamed(bound: BoundEncoding, prefix: str) -> dict[str, StaticExpr]:
+    return {f.name: Field(prefix + f.name, f.width, f.signed) for f in bound.encoding.fields}
 
 
 def _facts(bound: BoundEncoding) -> tuple[Fact, ...]:

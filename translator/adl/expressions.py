@@ -30,11 +30,11 @@ class Evaluator:
 
     def __call__(self, body: Body, expr: ast.Expr, scope: Scope) -> Val:
         """The value of `expr`."""
+        if type(expr) is ast.Name:  # the two most frequent kinds first
+            return _name(body, expr, scope)
         match expr:
             case ast.Number():
                 return expr.value
-            case ast.Name():
-                return _name(body, expr, scope)
             case ast.Binary():
                 return self._binary(body, expr, scope)
             case ast.Call():
@@ -213,8 +213,14 @@ def _bound(body: Body, expr: ast.Name, found: Val | Cell | Lazy) -> Val:
             if found.busy:
                 raise body.error(expr.span, f"{expr.name} is defined by itself")
             found.busy = True
-            found.value = body.evaluate(body, found.expr, found.scope)
-            found.busy = False
+            value = body.evaluate(body, found.expr, found.scope)
+            if as_static(value) is None:
+                raise body.error(
+                    found.expr.span,
+                    f"{expr.name} is {describe(value)}, but what an instruction's `let` names is an int",
+                    "move it into `do`",
+                )
+            found.value, found.busy = value, False
         return found.value
     return body.knowledge.known(found) if as_static(found) is not None else found  # type: ignore[arg-type]
 

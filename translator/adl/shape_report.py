@@ -5,24 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 from pyqemu.translator.adl.elaborate import Elaborator
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import Model, build
 from pyqemu.translator.adl.parse import parse_folder
+from pyqemu.translator.adl.shapes import paths
 from pyqemu.translator.ir.printer import print_function
-from pyqemu.translator.target import ShapeChoice, ShapeLeaf, ShapeTree
-
-
-def leaves(tree: ShapeTree) -> Iterator[ShapeLeaf]:
-    """All shapes of a tree."""
-    if isinstance(tree, ShapeLeaf):
-        yield tree
-    elif isinstance(tree, ShapeChoice):
-        for child in tree.children.values():
-            yield from leaves(child)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -51,7 +41,7 @@ def _report(model: Model, top: int, shown: list[str]) -> int:
     for bound in model.encodings:
         encoding = bound.encoding
         try:
-            shapes = list(leaves(elaborator.shapes(encoding)))
+            shapes = [leaf for _, leaf in paths(elaborator.shapes(encoding))]
         except DescriptionError as error:
             failed = True
             print(error, file=sys.stderr)

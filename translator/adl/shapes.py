@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pyqemu.translator.adl import ast
@@ -13,6 +13,8 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import Apply, Ctx, Element, Field, Here, StaticExpr
 from pyqemu.translator.target import ShapeChoice, ShapeLeaf, ShapeTree, Undefined
 
+#: The way from the root of a shape tree to a leaf: what was decided how.
+Decisions = Sequence[tuple[StaticExpr, int]]
 #: Makes the function for what is known; raises Demand where that does not suffice.
 Attempt = Callable[[Knowledge, str], Function | Undefined]
 
@@ -64,6 +66,27 @@ class Explorer:
             f"this encoding has more than {self.limit} shapes; most come from {what}: {count} values",
             "compute it at run time, use a hole where a stencil need not differ, or raise `limit shapes`",
         )
+
+
+def paths(
+    tree: ShapeTree, above: tuple[tuple[StaticExpr, int], ...] = ()
+) -> Iterator[tuple[tuple[tuple[StaticExpr, int], ...], ShapeLeaf]]:
+    """All shapes of a tree, each with the decisions that lead to it."""
+    if isinstance(tree, ShapeLeaf):
+        yield above, tree
+    elif isinstance(tree, ShapeChoice):
+        for value, child in tree.children.items():
+            yield from paths(child, (*above, (tree.expr, value)))
+
+
+def replay(knowledge: Knowledge, decisions: Decisions) -> Knowledge | None:
+    """What is known after some decisions; None if they exclude each other."""
+    for expr, value in decisions:
+        split = knowledge.split(expr)
+        if split is None or value not in split.children:
+            return None
+        knowledge = split.children[value]
+    return knowledge
 
 
 def decided(expr: StaticExpr, value: int) -> str:

@@ -7,6 +7,7 @@ functions with several results, `ListValue` from lists.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.ir.function import Value
@@ -77,11 +78,12 @@ class Scope:
         return set(self.names) | (self.parent.all_names() if self.parent else set())
 
 
+_STATIC_TYPES = frozenset({int, Field, Here, Ctx, Apply, Element})
+
+
 def as_static(value: Binding) -> StaticExpr | None:
     """`value` if it is known before run time, else None."""
-    if isinstance(value, int | Field | Here | Ctx | Apply | Element):
-        return value
-    return None
+    return cast(StaticExpr, value) if type(value) in _STATIC_TYPES else None
 
 
 def type_name(ty: Type) -> str:
