@@ -24,13 +24,16 @@ from pyqemu.translator.adl.transform_declarations import InstructionTransform
 _OPENING = {"LPAR": "RPAR", "LSQB": "RSQB"}
 
 
+def _grammar() -> str:
+    return Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+
+
 @functools.cache
 def _lark() -> tuple[Lark, InstructionTransform, frozenset[str]]:
     """The parser, its transformer, and the names of terminals that are key words."""
     transform = InstructionTransform()
-    grammar = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
     lark = Lark(
-        grammar,
+        _grammar(),
         parser="lalr",
         lexer="basic",
         start=["declaration", "expr"],
@@ -51,9 +54,14 @@ def _continuing() -> frozenset[str]:
     return frozenset(named | {"BINOP", "MINUS", "PIPE", "UNOP", "_SEP"})
 
 
+@functools.cache
+def _lexer() -> Any:
+    """Lark without a parser: it keeps its lexer, where one with a parser makes a new one for each text."""
+    return Lark(_grammar(), parser=None, lexer="basic", start=["declaration", "expr"])
+
+
 def _lex(text: str) -> Iterator[Token]:
-    lark: Any = _lark()[0]
-    return lark.lex(text)
+    return _lexer().lex(text)
 
 
 def _new_parser(start: str) -> Any:

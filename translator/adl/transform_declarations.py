@@ -143,10 +143,11 @@ class DeclarationTransform(StatementTransform):
 
     def function(self, c: Children) -> ast.Decl:
         outline, name, parameters, results, body = c
-        if not isinstance(body, tuple):
-            body = (ast.Return(body.span, body),)
+        statements: tuple[ast.Stmt, ...] = (
+            (ast.Return(body.span, body),) if isinstance(body, ast.Expr) else body
+        )
         span = self.token_span(name)
-        return ast.Function(span, str(name), parameters or (), results or (), body, outline is not None)
+        return ast.Function(span, str(name), parameters or (), results or (), statements, outline is not None)
 
     def parameters(self, c: Children) -> tuple[ast.Parameter, ...]:
         return tuple(c)
