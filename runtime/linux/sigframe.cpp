@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "guest_memory.hpp"
+#include "log.hpp"
 #include "signals.hpp"
 
 namespace pyqemu::user {
@@ -132,6 +133,10 @@ FrameLayout parse_layout(const Abi &abi) {
 
 const FrameLayout &layout_of(const Abi &abi) {
   static const FrameLayout layout = parse_layout(abi);
+  if (!layout.good) {
+    complain("internal error: the pack's table has a bad sigframe");
+    exit_now(kExitInternal);
+  }
   return layout;
 }
 
@@ -264,7 +269,6 @@ int64_t set_alt_stack(Thread &thread, uint64_t address, uint64_t bytes, int flag
 bool enter_handler(Thread &thread, const Delivery &delivery) {
   Guest &guest = *thread.guest;
   const FrameLayout &layout = layout_of(guest.abi);
-  if (!layout.good) return false;
   uint64_t sp = get_reg(thread.cpu, guest.abi.sp);
   bool on_alt = on_alt_stack(thread, sp);
   if ((delivery.action->flags & kSaOnStack) && thread.alt_size && !on_alt) {
@@ -303,7 +307,7 @@ bool leave_handler(Thread &thread, uint64_t *mask) {
   const FrameLayout &layout = layout_of(thread.guest->abi);
   uint64_t frame = get_reg(thread.cpu, thread.guest->abi.sp);
   alignas(16) uint8_t bytes[kMostFrameBytes];
-  if (!layout.good || frame % layout.align || !read_guest(bytes, frame, layout.size)) return false;
+  if (frame % layout.align || !read_guest(bytes, frame, layout.size)) return false;
   FrameContext at{thread, layout, nullptr, bytes};
   const Item *fp_status = nullptr;  // after host_fp, which holds its sticky flags too
   for (const Item &item : layout.items) {
