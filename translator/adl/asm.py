@@ -17,7 +17,7 @@ from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model
 from pyqemu.translator.adl.parse import parse_expression
 from pyqemu.translator.adl.static_expr import Environment
-from pyqemu.translator.static import Field, StaticExpr
+from pyqemu.translator.static import Ctx, Field, StaticExpr, leaves_of
 
 _PART = re.compile(r"\{\{|\}\}|\{(?P<hole>[^{}]*)\}|(?P<wrong>[{}])|[^{}]+")
 _STYLE = re.compile(r"(?P<expr>.*\S):(?P<style>[a-z]\w*)", re.DOTALL)
@@ -92,7 +92,9 @@ class _Maker:
     def encoding(self, bound: BoundEncoding) -> tuple[Row, ...]:
         rows: list[Row] = []
         for row in bound.instruction.asm:
-            condition = 1 if row.condition is None else bound.environment.condition(row.condition)
+            condition: StaticExpr = 1
+            if row.condition is not None:
+                condition = _printable(bound.environment.condition(row.condition), row.condition.span)
             if condition != 0:
                 rows.append(Row(condition, self.template(row.template, row.span, bound.environment)))
             if condition == 1:
@@ -115,14 +117,14 @@ class _Maker:
         if isinstance(expr, ast.Call) and self.has_text(expr.name):
             return (self.table_text(expr, environment),)
         if isinstance(expr, ast.Conditional) and self.is_text(expr):
-            condition = environment.condition(expr.condition)
+            condition = _printable(environment.condition(expr.condition), expr.condition.span)
             if isinstance(condition, int):
                 return self.hole(expr.then if condition else expr.otherwise, style, environment)
             then, otherwise = (self.hole(e, style, environment) for e in (expr.then, expr.otherwise))
             return (Choice(condition, then, otherwise),)
         if isinstance(expr, ast.Text):
             return (expr.value,)
-        value = environment.static(expr)
+        value = _printable(environment.static(expr), expr.span)
         return (str(value),) if isinstance(value, int) and style == "d" else (Number(value, style),)
 
     def is_text(self, expr: ast.Expr) -> bool:
@@ -148,7 +150,8 @@ class _Maker:
         if table.name not in self.syntax.tables:
             self.syntax.tables[table.name] = TextTable(table.name, table.parameters, ())
             self.syntax.tables[table.name] = self.table(table)
-        return TableText(table.name, tuple(environment.static(argument) for argument in call.arguments))
+        arguments = tuple(_printable(environment.static(a), a.span) for a in call.arguments)
+        return TableText(table.name, arguments)
 
     def table(self, table: ast.OperandTable) -> TextTable:
         arguments: list[StaticExpr] = [Field(name, 64, True) for name in table.parameters]
@@ -164,6 +167,14 @@ class _Maker:
                 )
             rows.append(Row(condition, self.template(row.text, row.text_span or row.span, environment)))
         return TextTable(table.name, table.parameters, tuple(rows))
+
+
+def _printable(value: StaticExpr, span: ast.Span) -> StaticExpr:
+    """`value`, which may depend on fields and the address only: text is printed without a context."""
+    for leaf in leaves_of(value):
+        if isinstance(leaf, Ctx):
+            raise DescriptionError(span, f"assembly text cannot depend on context variable {leaf.name}")
+    return value
 
 
 def _parse_template(text: str, span: ast.Span) -> Iterator[str | Hole]:

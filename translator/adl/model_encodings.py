@@ -7,7 +7,7 @@ from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
 from pyqemu.translator.adl.pictures import Picture, parse_picture
 from pyqemu.translator.adl.static_expr import Environment
-from pyqemu.translator.static import Field, Here, StaticExpr, apply, leaves_of
+from pyqemu.translator.static import Field, Here, StaticExpr, leaves_of
 from pyqemu.translator.target import Encoding, Unit
 
 
@@ -36,8 +36,10 @@ def _bind(
             raise DescriptionError(
                 declaration.guard.span, "this guard is never true", "so the encoding has no words"
             )
-    undefined = tuple(environment.condition(expr) for expr in instruction.undefined)
-    unpredictable = tuple((environment.condition(u.condition), u.policy) for u in instruction.unpredictable)
+    undefined = tuple(_decode_time(environment, expr) for expr in instruction.undefined)
+    unpredictable = tuple(
+        (_decode_time(environment, u.condition), u.policy) for u in instruction.unpredictable
+    )
     name = instruction.name if len(instruction.encodings) == 1 else f"{instruction.name}_{position + 1}"
     encoding = Encoding(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
@@ -98,8 +100,8 @@ def _environment(
 
 
 def _decode_time(environment: Environment, expr: ast.Expr) -> StaticExpr:
-    """A guard: fields and context variables only."""
+    """A guard or condition as 0 or 1: fields and context variables only."""
     value = environment.condition(expr)
     if any(isinstance(leaf, Here) for leaf in leaves_of(value)):
-        raise DescriptionError(expr.span, "a guard cannot depend on the instruction's address")
-    return apply("ne", value, 0)
+        raise DescriptionError(expr.span, "this cannot depend on the instruction's address")
+    return value
