@@ -17,7 +17,8 @@ class Level:
     name: str
     cpu: str
     features: str
-    has: frozenset[str]  # "round": rounding to integral values, "fma", "shuffle": byte shuffles, "clmul"
+    #: "round" to integral values, "fma", "shuffle" of bytes, "shift" of vectors' lanes by different amounts, "clmul".
+    has: frozenset[str]
 
 
 class Host(Protocol):

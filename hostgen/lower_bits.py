@@ -110,17 +110,16 @@ def _as_vector(f: Lowering, a: Operand) -> Operand:
 
 
 def _vtable_by_shuffle(f: Lowering, table: Operand, index: Operand) -> Operand:
-    """16 bytes of the table at a time: an index out of reach gets its top bit set, which gives 0."""
+    """16 bytes of the table (or fewer and zeros) at a time: an index beyond gets its top bit set, which gives 0."""
     e = f.e
     lanes, wanted = lanes_of(table.type), lanes_of(index.type)
     full = "<16 x i8>"
     wide_index = _pick(f, index, 0, 16)
     result: Operand | None = None
     for start in range(0, lanes, 16):
-        size = min(16, lanes - start)
         chunk = _pick(f, table, start, 16)
         place = e.op("sub", wide_index, start) if start else wide_index
-        marked = e.intrinsic("uadd.sat", place, constant(full, 0x80 - size))
+        marked = e.intrinsic("uadd.sat", place, constant(full, 0x70))
         part = f.host.byte_shuffle(e, chunk, marked)
         result = part if result is None else e.op("or", result, part)
     assert result is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyqemu.hostgen.emit import CPU, Operand, constant, element_type, lanes_of, like, width_of
-from pyqemu.hostgen.fp import FLOATS, Fp
+from pyqemu.hostgen.fp import FLOATS, Fp, power
 from pyqemu.hostgen.lower import Lowering, lowers
 from pyqemu.hostgen.pack_format import CPU as MEMBERS
 from pyqemu.translator.errors import UnsupportedError
@@ -55,12 +55,13 @@ def _fcvt(f: Lowering, op: Op) -> Operand:
     (a,) = f.args(op)
     fp = _fp(f)
     source, target = width_of(a.type), width_of(f.type(op))
+    if source in (16, target):  # nothing to convert then but a signalling NaN, which times one makes quiet
+        middle = max(target, 32)
+        wide = fp.as_float(_each(f, f"cvt.16.{middle}", f"i{middle}", a) if source == 16 else a)
+        bits = fp.as_bits(fp.arithmetic("fmul", wide, fp.number(wide.type, power(0, middle))))
+        return _each(f, "cvt.32.16", "i16", bits) if target == 16 else bits
     if target == 16:
-        return a if source == 16 else _each(f, f"cvt.{source}.16", "i16", a)
-    if source == 16:  # times one: a signalling NaN raises invalid
-        wide = fp.as_float(_each(f, f"cvt.16.{target}", f"i{target}", a))
-        one = fp.number(wide.type, {32: 127 << 23, 64: 1023 << 52}[target])
-        return fp.as_bits(fp.arithmetic("fmul", wide, one))
+        return _each(f, f"cvt.{source}.16", "i16", a)
     number = fp.as_float(a)
     result = fp.convert(number, like(number.type, FLOATS[target]))
     if target < source and fp.tininess_before:

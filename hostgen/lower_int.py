@@ -134,15 +134,30 @@ def _shift(f: Lowering, op: Op) -> Operand:
         result = f.host.shift_by_hole(e, op.name, a, symbol)
         if result is not None:
             return result
-    if op.name == "rotr":
+    if lanes_of(a.type) and width == 32 and "shift" not in f.host.level.has and not _is_uniform(f, op.operands[1]):
+        # LLVM makes powers of two by a conversion from float there, which raises floating-point flags.
+        lanes = [_shift_scalar(f, op.name, e.lane(a, i), e.lane(b, i), bounded) for i in range(lanes_of(a.type))]
+        return e.gather(lanes, a.type)
+    return _shift_scalar(f, op.name, a, b, bounded)
+
+
+def _is_uniform(f: Lowering, amount: Value) -> bool:
+    definition = f.definition(amount)
+    return definition is not None and definition.name in ("const", "splat", "hole")
+
+
+def _shift_scalar(f: Lowering, name: str, a: Operand, b: Operand, bounded: bool) -> Operand:
+    """A shift of a scalar, or lane by lane."""
+    e, width = f.e, width_of(a.type)
+    if name == "rotr":
         return e.intrinsic("fshr", a, a, b)
     if bounded:
-        return e.op(op.name, a, b)
-    if op.name == "ashr":
+        return e.op(name, a, b)
+    if name == "ashr":
         return e.op("ashr", a, e.intrinsic("umin", b, constant(b.type, width - 1)))
     inside = e.icmp("ult", b, width)
     safe = e.op("and", b, width - 1) if width & (width - 1) == 0 else e.select(inside, b, constant(b.type, 0))
-    return e.select(inside, e.op(op.name, a, safe), constant(a.type, 0))
+    return e.select(inside, e.op(name, a, safe), constant(a.type, 0))
 
 
 def _below_width(f: Lowering, amount: Value, width: int) -> bool:

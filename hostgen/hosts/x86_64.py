@@ -18,7 +18,7 @@ from pyqemu.hostgen.pack_format import CPU, RelocKind
 LEVELS: Mapping[str, Level] = {
     "v1": Level("x86-64-v1", "x86-64", "+cx16", frozenset()),
     "v3": Level(
-        "x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "clmul", "half"})
+        "x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "shift", "clmul"})
     ),
 }
 
