@@ -22,7 +22,8 @@ int64_t extract(const FieldRec &field, const SliceRec *slices, uint64_t word) {
 }  // namespace
 
 const char *Decoder::prepare() {
-  if (!choices_.reserve(kChoices) || !values_[0].reserve(kMaxValues) || !values_[1].reserve(kMaxValues))
+  if (!choices_.reserve(size_t{1} << kChoiceBits) || !leaves_.reserve(tables_.cand.size() + 1) ||
+      !values_[0].reserve(kMaxValues) || !values_[1].reserve(kMaxValues))
     return "no memory for the decoder";
   undefined_ = preparer_.stencil(tables_.header->undefined, nullptr);
   return preparer_.damage();
@@ -41,28 +42,61 @@ const int64_t *Decoder::run(std::span<const ProgOp> ops, const EncodingInfo *enc
 }
 
 Prepared *Decoder::decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
-  const EncodingInfo *encoding = find_encoding(word, unit, here, context);
-  return encoding != nullptr ? choose(*encoding, word, here, context) : nullptr;
+  const uint32_t leaf = find_leaf(word, unit);
+  if (leaf == kNone) return nullptr;
+  const Inputs &inputs = leaf_info(leaf).inputs;
+  const uint64_t bits = word & inputs.word;
+  const uint64_t hash = (bits + leaf * 0x9e3779b97f4a7c15u + context.id * uint64_t{0x51ed27}) * 0xff51afd7ed558ccdu;
+  Choice &choice = choices_[hash >> (64 - kChoiceBits)];
+  if (choice.leaf == leaf + 1 && choice.bits == bits && choice.context == context.id) return choice.stencil;
+  const EncodingInfo *encoding = find_encoding(leaf, word, here, context);
+  Prepared *stencil = encoding != nullptr ? walk_shapes(*encoding, word, here, context) : nullptr;
+  if (!inputs.here && preparer_.damage() == nullptr) choice = {bits, leaf + 1, context.id, stencil};
+  return stencil;
 }
 
-const EncodingInfo *Decoder::find_encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
+// The first candidate's number, or kNone.
+uint32_t Decoder::find_leaf(uint64_t word, uint32_t unit) {
   uint32_t entry = tables_.header->root[unit] | kNodeBit;
   for (uint32_t depth = 0; entry != kNone && (entry & kNodeBit) != 0; depth++) {
-    uint32_t index = entry & ~kNodeBit;
+    const uint32_t index = entry & ~kNodeBit;
     if (index >= tables_.node.size() || depth == kMaxDepth) {
       preparer_.set_damage("the pack's decode tree is damaged");
-      return nullptr;
+      return kNone;
     }
     const DecodeNode &node = tables_.node[index];
-    uint64_t child = node.first_child + ((word >> (node.shift & 63)) & ((uint64_t{1} << (node.bits & 63)) - 1));
+    const uint64_t child = node.first_child + ((word >> (node.shift & 63)) & ((uint64_t{1} << (node.bits & 63)) - 1));
     if (child >= tables_.child.size()) {
       preparer_.set_damage("the pack's decode tree is damaged");
-      return nullptr;
+      return kNone;
     }
     entry = tables_.child[child];
   }
-  if (entry == kNone) return nullptr;
-  for (uint32_t at = entry; at < tables_.cand.size(); at++) {
+  if (entry < tables_.cand.size()) return entry;
+  if (entry != kNone) preparer_.set_damage("the pack's decode tree is damaged");
+  return kNone;
+}
+
+const Decoder::Leaf &Decoder::leaf_info(uint32_t number) {
+  Leaf &leaf = leaves_[number];
+  if (leaf.known) return leaf;
+  leaf.known = true;
+  for (uint32_t at = number; at < tables_.cand.size(); at++) {
+    const Candidate &candidate = tables_.cand[at];
+    leaf.inputs.word |= candidate.mask;
+    const EncodingInfo *encoding = preparer_.encoding(candidate.encoding);
+    if (encoding == nullptr) break;
+    leaf.inputs.word |= encoding->shape.word;
+    leaf.inputs.here |= encoding->shape.here;
+    if (candidate.guard != kNone)
+      preparer_.add_inputs(preparer_.guard(candidate.guard, *encoding), *encoding, &leaf.inputs);
+    if (candidate.last != 0) break;
+  }
+  return leaf;
+}
+
+const EncodingInfo *Decoder::find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context) {
+  for (uint32_t at = leaf; at < tables_.cand.size(); at++) {
     const Candidate &candidate = tables_.cand[at];
     if ((word & candidate.mask) == candidate.value) {
       const EncodingInfo *encoding = preparer_.encoding(candidate.encoding);
@@ -83,20 +117,6 @@ bool Decoder::matches(const Candidate &candidate, const EncodingInfo &encoding, 
   if (ops.empty()) return false;
   const int64_t *values = run(ops, &encoding, word, here, context, 0);
   return values[preparer_.inputs(&encoding) + ops.size() - 1] != 0;
-}
-
-Prepared *Decoder::choose(const EncodingInfo &encoding, uint64_t word, uint64_t here, const DecodeContext &context) {
-  if (encoding.shape_reads_here) return walk_shapes(encoding, word, here, context);
-  const uint64_t bits = word & encoding.shape_mask;
-  const uint32_t context_id = encoding.shape_reads_context ? context.id : 0;
-  const auto number = static_cast<uint64_t>(encoding.record - tables_.enc.data());
-  const uint64_t hash = (bits + number * 0x9e3779b97f4a7c15u + context_id * uint64_t{0x51ed27}) * 0xff51afd7ed558ccdu;
-  Choice &choice = choices_[hash >> 52];
-  static_assert(kChoices == 1u << 12);
-  if (choice.encoding == &encoding && choice.bits == bits && choice.context == context_id) return choice.stencil;
-  Prepared *stencil = walk_shapes(encoding, word, here, context);
-  if (stencil != nullptr) choice = {bits, &encoding, context_id, stencil};
-  return stencil;
 }
 
 Prepared *Decoder::walk_shapes(const EncodingInfo &encoding, uint64_t word, uint64_t here,

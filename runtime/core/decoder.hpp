@@ -31,25 +31,33 @@ class Decoder {
                      const DecodeContext &context, int which);
 
  private:
-  // A choice of stencil made before: direct-mapped by encoding, context and the bits of the word that decide.
+  // A decision made before: direct-mapped by leaf of the decode tree, context and the bits of the word that decide.
   struct Choice {
     uint64_t bits;
-    const EncodingInfo *encoding;
+    uint32_t leaf;  // + 1
     uint32_t context;
     Prepared *stencil;
   };
-  static constexpr uint32_t kChoices = 4096;
+  static constexpr uint32_t kChoiceBits = 12;
 
-  const EncodingInfo *find_encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
+  // What decides among a leaf's candidates and their stencils.
+  struct Leaf {
+    bool known;
+    Inputs inputs;
+  };
+
+  uint32_t find_leaf(uint64_t word, uint32_t unit);
+  const Leaf &leaf_info(uint32_t leaf);
+  const EncodingInfo *find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context);
   bool matches(const Candidate &candidate, const EncodingInfo &encoding, uint64_t word, uint64_t here,
                const DecodeContext &context);
-  Prepared *choose(const EncodingInfo &encoding, uint64_t word, uint64_t here, const DecodeContext &context);
   Prepared *walk_shapes(const EncodingInfo &encoding, uint64_t word, uint64_t here, const DecodeContext &context);
 
   const PackTables &tables_;
   Preparer &preparer_;
   Prepared *undefined_ = nullptr;
   ReservedArray<Choice> choices_;
+  ReservedArray<Leaf> leaves_;  // by number of the first candidate
   ReservedArray<int64_t> values_[2];
 };
 

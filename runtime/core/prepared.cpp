@@ -66,7 +66,6 @@ bool Preparer::load_encoding(EncodingInfo *info, uint32_t number) {
 
 // Finds the bits of the word that any program of the shape tree reads. Damaged nodes are left to the walk itself.
 void Preparer::find_shape_inputs(EncodingInfo *info) {
-  const uint32_t fields = static_cast<uint32_t>(info->fields.size());
   std::array<uint32_t, 256> stack;
   uint32_t depth = 0, budget = kShapeBudget;
   stack[depth++] = info->record->shape_root;
@@ -76,23 +75,24 @@ void Preparer::find_shape_inputs(EncodingInfo *info) {
     const ShapeNode &node = tables_.shape[entry & ~kNodeBit];
     if (node.count > budget || depth + node.count > stack.size() ||
         !in_table(node.first_child, node.count, tables_.child.size())) {
-      info->shape_mask = ~uint64_t{0};
-      info->shape_reads_context = info->shape_reads_here = true;
+      info->shape = {~uint64_t{0}, true};
       return;
     }
     budget -= node.count;
-    for (const ProgOp &op : guard(node.program, *info)) {
-      const uint16_t operands[3] = {op.a, op.b, op.c};
-      for (int k = 0; k < operand_count(static_cast<ProgOpCode>(op.op)); k++) {
-        if (operands[k] < fields)
-          info->shape_mask |= word_bits(info->fields[operands[k]], tables_.slice);
-        else if (operands[k] == fields)
-          info->shape_reads_here = true;
-        else if (operands[k] < inputs(info))
-          info->shape_reads_context = true;
-      }
-    }
+    add_inputs(guard(node.program, *info), *info, &info->shape);
     for (uint32_t i = 0; i < node.count; i++) stack[depth++] = tables_.child[node.first_child + i];
+  }
+}
+
+void Preparer::add_inputs(std::span<const ProgOp> ops, const EncodingInfo &encoding, Inputs *inputs) const {
+  for (const ProgOp &op : ops) {
+    const uint16_t operands[3] = {op.a, op.b, op.c};
+    for (int k = 0; k < operand_count(static_cast<ProgOpCode>(op.op)); k++) {
+      if (operands[k] < encoding.fields.size())
+        inputs->word |= word_bits(encoding.fields[operands[k]], tables_.slice);
+      else if (operands[k] == encoding.fields.size())
+        inputs->here = true;
+    }
   }
 }
 

@@ -17,10 +17,15 @@ inline constexpr uint32_t kMaxStencilBytes = 16384;
 inline constexpr uint32_t kMaxExits = 2;
 inline constexpr uint8_t kNoField = 0xff;
 
+// What decode-time programs depend on: bits of the word, and whether on `here`.
+struct Inputs {
+  uint64_t word = 0;
+  bool here = false;
+};
+
 struct EncodingInfo {
   enum State : uint8_t { kUnknown, kGood, kBad } state = kUnknown;
-  bool shape_reads_here = false, shape_reads_context = false;
-  uint64_t shape_mask = 0;  // bits of the word that the choice of a stencil depends on
+  Inputs shape;             // of the choice of a stencil
   uint64_t features = 0;    // that the CPU model must have
   const EncodingRec *record = nullptr;
   std::span<const FieldRec> fields;
@@ -90,6 +95,8 @@ class Preparer {
   // The stencil that does both, or null if there is none (or the pack is damaged).
   Prepared *fused(Prepared *first, Prepared *second);
 
+  // Adds what `ops` read.
+  void add_inputs(std::span<const ProgOp> ops, const EncodingInfo &encoding, Inputs *inputs) const;
   // The guard or shape program `number`, checked; empty if it is damaged.
   std::span<const ProgOp> guard(uint32_t number, const EncodingInfo &encoding);
 

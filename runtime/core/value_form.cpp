@@ -11,9 +11,10 @@ namespace {
 constexpr uint32_t kMaxTerms = 4;
 constexpr size_t kMaxValues = 512;  // longer programs are run, not analysed
 
-// What is known of a value: the sum of terms, a constant and masked `here`; or an element of a table.
+// What is known of a value: the sum of terms, a constant and masked `here`; an element of a table; or, for a choice, what ValueForm says
+// with terms 1 and 2 in place of `more`.
 struct Known {
-  enum Kind : uint8_t { kOpaque, kSum, kElement } kind = kOpaque;
+  enum Kind : uint8_t { kOpaque, kSum, kElement, kChoice } kind = kOpaque;
   uint8_t count = 0;
   uint64_t add = 0, here_mask = 0;
   Term terms[kMaxTerms];
@@ -23,6 +24,8 @@ struct Known {
   bool constant() const { return kind == kSum && count == 0 && here_mask == 0; }
   bool no_here() const { return kind == kSum && here_mask == 0; }
   int64_t number() const { return static_cast<int64_t>(add); }
+  // Some bits of the word, unsigned, and nothing else.
+  bool bare() const { return no_here() && count == 1 && add == 0 && terms[0].sign == 0 && terms[0].factor == 1; }
 };
 
 Known make_constant(int64_t value) {
@@ -88,13 +91,48 @@ bool fits_unsigned(const Known &a, int64_t bits) {
 Known cut(const Known &a, const Known &bits, bool is_signed) {
   if (!bits.constant()) return {};
   if (bits.number() >= 64 || fits_unsigned(a, bits.number() - (is_signed ? 1 : 0))) return a;
-  return {};
+  if (!a.bare() || bits.number() <= 0) return {};
+  Known result = a;
+  result.terms[0].mask &= (uint64_t{1} << bits.number()) - 1;
+  if (is_signed) result.terms[0].sign = uint64_t{1} << (bits.number() - 1);
+  return result;
 }
 
 Known masked(const Known &a, const Known &b) {
-  if (a.kind != Known::kSum || !b.constant() || a.count != 0 || a.add != 0) return {};
+  if (!b.constant()) return {};
   Known result = a;
+  if (a.bare()) {
+    result.terms[0].mask &= b.add;
+    return result;
+  }
+  if (a.kind != Known::kSum || a.count != 0 || a.add != 0) return {};
   result.here_mask &= b.add;
+  return result;
+}
+
+Known shifted_right(const Known &a, const Known &b) {
+  if (!a.bare() || !b.constant() || b.add >= 64 || a.terms[0].from + b.add >= 64) return {};
+  Known result = a;
+  result.terms[0].from += static_cast<uint32_t>(b.add);
+  result.terms[0].mask >>= b.add;
+  return result;
+}
+
+Known choice(const Known &condition, const Known &then, const Known &otherwise) {
+  if (condition.constant()) return condition.number() != 0 ? then : otherwise;
+  if (!condition.no_here() || condition.count != 1 || condition.add != 0 || !then.no_here() || !otherwise.no_here() ||
+      then.count > 1 || otherwise.count > 1)
+    return {};
+  const Term &flag = condition.terms[0];
+  if (then.constant() && otherwise.constant() && flag.mask == 1 && flag.sign == 0 && flag.factor == 1)
+    return sum(scaled(condition, static_cast<int64_t>(then.add - otherwise.add)), otherwise);
+  if (then.add != otherwise.add) return {};
+  Known result = otherwise;
+  result.kind = Known::kChoice;
+  result.count = 3;
+  if (otherwise.count == 0) result.terms[0] = {};
+  result.terms[1] = condition.terms[0];
+  result.terms[2] = then.count != 0 ? then.terms[0] : Term{};
   return result;
 }
 
@@ -123,7 +161,9 @@ Known step(const ProgOp &op, const Known &a, const Known &b, const Known &c, std
     case ProgOpCode::kShl:
       return b.constant() && b.add < 64 ? scaled(a, static_cast<int64_t>(uint64_t{1} << b.add)) : Known{};
     case ProgOpCode::kAnd: return b.constant() ? masked(a, b) : a.constant() ? masked(b, a) : Known{};
-    case ProgOpCode::kSelect: return a.constant() ? (a.number() != 0 ? b : c) : Known{};
+    case ProgOpCode::kShr:
+    case ProgOpCode::kUshr: return shifted_right(a, b);
+    case ProgOpCode::kSelect: return choice(a, b, c);
     case ProgOpCode::kBits: return cut(a, b, false);
     case ProgOpCode::kSbits: return cut(a, b, true);
     case ProgOpCode::kTable: return element(a, b, op.imm, table);
@@ -145,7 +185,7 @@ ValueForm make_form(const Known &known, uint16_t number, Arena &arena) {
     form.table = known.table;
     form.count = known.table_count;
   } else if (known.count > 1 || known.here_mask != 0) {
-    form.source = ValueForm::kSum;
+    form.source = known.kind == Known::kChoice ? ValueForm::kChoice : ValueForm::kSum;
     form.here_mask = known.here_mask;
     form.more_count = known.count > 1 ? static_cast<uint8_t>(known.count - 1) : 0;
     Term *more = arena.make<Term>(form.more_count);

@@ -29,6 +29,7 @@ struct ValueForm {
     kTerm,     // term + add
     kElement,  // table[term + add], 0 outside 0 … count-1
     kSum,      // term + more terms + add + (here & here_mask)
+    kChoice,   // (more[0] is nonzero ? more[1] : term) + add
     kProgram,  // value `value` of the stencil's program
   };
   Source source = kTerm;
@@ -44,8 +45,10 @@ struct ValueForm {
   uint64_t count = 0;
 
   int64_t of(uint64_t word, uint64_t here, const int64_t *program_values) const {
+    if (source == kChoice && more[0].of(word) != 0)
+      return static_cast<int64_t>(static_cast<uint64_t>(more[1].of(word)) + static_cast<uint64_t>(add));
     uint64_t sum = static_cast<uint64_t>(term.of(word)) + static_cast<uint64_t>(add);
-    if (source == kTerm) return static_cast<int64_t>(sum);
+    if (source == kTerm || source == kChoice) return static_cast<int64_t>(sum);
     if (source == kElement) return sum < count ? table[sum] : 0;
     if (source == kProgram) return program_values[value];
     for (uint32_t i = 0; i < more_count; i++) sum += static_cast<uint64_t>(more[i].of(word));
