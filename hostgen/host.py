@@ -33,6 +33,11 @@ class Host(Protocol):
         """What an object's relocation means in a stencil; None if it is to an address (rel32)."""
         ...
 
+    def turn_branch(self, code: bytes, near: int, far: int) -> bytes | None:
+        """If code ends in a conditional and then an unconditional jump whose address fields are at `near` and `far`:
+        the code with the condition inverted, for the fields' contents to be exchanged. Else None."""
+        ...
+
     def elf_reloc(self, kind: RelocKind) -> int:
         """The object file's relocation type for a kind."""
         ...

@@ -148,7 +148,19 @@ class Library:
         uses_next = any(reloc.kind is RelocKind.NEXT for reloc in relocs)
         if uses_next and not stencil.attributes & Attribute.FALLS_THROUGH:
             raise UnsupportedError(f"{stencil.label}: goes on, but ends its block")
-        return Compiled(stencil, piece.data, relocs)
+        return self._turned(Compiled(stencil, piece.data, relocs))
+
+    def _turned(self, one: Compiled) -> Compiled:
+        """With NEXT as the last jump, which need not be made, where a branch ends the code the other way round."""
+        last_two = sorted(one.relocs, key=lambda r: r.offset)[-2:]
+        if len(last_two) < 2 or last_two[0].kind is not RelocKind.NEXT or last_two[1].kind is not RelocKind.EXIT:
+            return one
+        near, far = last_two
+        code = self._host.turn_branch(one.code, near.offset, far.offset)
+        if code is None:
+            return one
+        exchanged = {near: replace(near, offset=far.offset), far: replace(far, offset=near.offset)}
+        return replace(one, code=code, relocs=tuple(exchanged.get(r, r) for r in one.relocs))
 
     def _reloc(self, stencil: Stencil, patch: Patch) -> Reloc:
         kind = self._host.reloc_kind(patch.type)

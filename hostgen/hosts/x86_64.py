@@ -87,6 +87,15 @@ class X86_64:
             case _:
                 raise AssertionError(f"x86-64 relocation {number} is not known")
 
+    def turn_branch(self, code: bytes, near: int, far: int) -> bytes | None:
+        """`jcc near; jmp far`, at the end, with the condition inverted: then the places of the two fields are exchanged."""
+        start = len(code) - 11
+        if near != start + 2 or far != start + 7 or start < 0:
+            return None
+        if code[start] != 0x0F or code[start + 1] & 0xF0 != 0x80 or code[far - 1] != 0xE9:
+            return None
+        return code[: start + 1] + bytes([code[start + 1] ^ 1]) + code[start + 2 :]
+
     def elf_reloc(self, kind: RelocKind) -> int:
         return next((number for number, known in _KINDS.items() if known is kind), _R_PLT32)
 
