@@ -16,6 +16,7 @@ GUEST = "aarch64"
 #: What may differ between two right runs, and what it is replaced by; with the reason. At most 20.
 SUBSTITUTIONS: tuple[tuple[bytes, bytes, str], ...] = (
     (rb"tmp\.\w{6}", b"tmp.XXXXXX", "mktemp's random names"),
+    (rb"qemu: uncaught target signal .*\n", b"", "QEMU's own message when a guest dies of a signal"),
 )
 
 
