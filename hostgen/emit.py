@@ -169,7 +169,10 @@ class Emitter:
         return a if a.type == ty else self.let(ty, f"{code} {a} to {ty}")
 
     def opaque(self, a: Operand) -> Operand:
-        """`a` in a register; LLVM knows nothing of it."""
+        """`a` (64 bits at most) in a register; LLVM knows nothing of it."""
+        if a.type not in ("i32", "i64"):
+            wide = "i32" if width_of(a.type) < 32 else "i64"
+            return self.resize(self.opaque(self.resize(a, wide)), a.type)
         return self.let(a.type, f'call {a.type} asm "", "=r,0"({a})')
 
     def resize(self, a: Operand, ty: str, *, signed: bool = False) -> Operand:

@@ -170,7 +170,8 @@ class Runnable:
         self, state: State, *, fields: Mapping[str, int] | None = None, here: int = 0x1000, membase: int = 0
     ) -> State:
         """The state after it."""
-        values = evaluate_program(self.compiled.stencil.program, fields or {}, here, state.context)
+        program = self.compiled.stencil.program
+        values = evaluate_program(program, fields or dict.fromkeys(program.fields, 0), here, state.context)
         self._link(values)
         self._put(state)
         self.arena.enter(self.arena.cpu, membase, self.arena.base + self.arena.free)
