@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 import pytest
 from pyqemu.translator.adl.load import DescribedTarget, load
 
+from tests.paths import pyqemu_user
 from tests.targets.aarch64.harness.interpreter import Interpreter
 from tests.targets.aarch64.harness.machine import build_runner
 
@@ -27,9 +29,17 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 
 
 @pytest.fixture(scope="session")
-def qemu_runner(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The command that runs cases under QEMU; skips without QEMU or a cross compiler."""
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Commands that run cases, by name: QEMU and pyqemu-user, as far as they are there; skips without any."""
+    if shutil.which("aarch64-linux-gnu-gcc") is None:
+        pytest.skip("needs aarch64-linux-gnu-gcc")
+    found: dict[str, list[str]] = {}
+    runner = str(build_runner(tmp_path_factory.mktemp("runner")))
     qemu = shutil.which("qemu-aarch64")
-    if qemu is None or shutil.which("aarch64-linux-gnu-gcc") is None:
-        pytest.skip("needs qemu-aarch64 and aarch64-linux-gnu-gcc")
-    return [qemu, "-cpu", "cortex-a57", str(build_runner(tmp_path_factory.mktemp("runner")))]
+    if qemu is not None:
+        found["QEMU"] = [qemu, "-cpu", "cortex-a57", runner]
+    with contextlib.suppress(FileNotFoundError):
+        found["pyqemu-user"] = [str(pyqemu_user()), "-cpu", "cortex-a57", runner]
+    if not found:
+        pytest.skip("needs qemu-aarch64 or pyqemu-user")
+    return found

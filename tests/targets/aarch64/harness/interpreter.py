@@ -14,6 +14,7 @@ from pyqemu.translator.static import evaluate
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
 
 from tests.targets.aarch64.harness.machine import (
+    BRK,
     CODE,
     DATA,
     PAGE,
@@ -37,28 +38,26 @@ class Endless(Exception):
 
 
 class DataPage:
-    """The one page of data; `faulted` is the address of the first access that did not hit it."""
+    """The one page of data, and the page of code to read; nothing else can be accessed."""
 
-    def __init__(self, number: int) -> None:
-        self.bytes = bytearray(page_contents(number))
-        self.faulted: int | None = None
-
-    def _place(self, address: int, size: int, access: str) -> int:
-        if not DATA <= address <= DATA + PAGE - size:
-            if self.faulted is None:
-                self.faulted = address
-            raise GuestFault(address, access)
-        return address - DATA
+    def __init__(self, case: Case) -> None:
+        self.bytes = bytearray(page_contents(case.page))
+        self._words = case.words
 
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes at guest address `address`."""
-        place = self._place(address, size, "read")
-        return bytes(self.bytes[place : place + size])
+        if CODE <= address <= CODE + PAGE - size:
+            words = (*self._words, *[BRK] * (PAGE // 4 - len(self._words)))
+            return struct.pack(f"<{PAGE // 4}I", *words)[address - CODE : address - CODE + size]
+        if not DATA <= address <= DATA + PAGE - size:
+            raise GuestFault(address, "read")
+        return bytes(self.bytes[address - DATA : address - DATA + size])
 
     def store(self, address: int, data: bytes) -> None:
         """Puts `data` at guest address `address`."""
-        place = self._place(address, len(data), "write")
-        self.bytes[place : place + len(data)] = data
+        if not DATA <= address <= DATA + PAGE - len(data):
+            raise GuestFault(address, "write")
+        self.bytes[address - DATA : address - DATA + len(data)] = data
 
     def changes(self, number: int) -> tuple[tuple[int, int], ...]:
         """8-byte words that differ from contents `number`."""
@@ -112,7 +111,7 @@ class _Machine:
         self._target = target = interpreter.target
         resets = interpreter.resets
         self._case = case
-        self._memory = DataPage(case.page)
+        self._memory = DataPage(case)
         state = case.state
         self._registers: dict[str, dict[int, int]] = {
             r.name: dict.fromkeys(range(r.count), resets.get(r.name, 0)) for r in target.registers
@@ -163,7 +162,6 @@ class _Machine:
             if self._env.ctx["tbi"] or not fault.address >> 56:
                 return self._end(SIGSEGV, pc, fault.address)
             self._env.ctx["tbi"] = 1  # what the runtime does when a tagged address faults
-            self._memory.faulted = None
             after = self._step(word, pc)
             self._env.ctx["tbi"] = 0
             return after

@@ -16,6 +16,7 @@ PAGE = 4096
 PAGES = 16
 WORDS = 16
 CHANGES = 16
+BRK = 0xD4200000  # what a sequence ends with
 SIGILL, SIGTRAP, SIGBUS, SIGSEGV = 4, 5, 7, 11
 
 _STATE = struct.Struct("<31Q5Q64Q")

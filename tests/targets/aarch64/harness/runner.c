@@ -9,9 +9,10 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long u64;
 
-#define CODE 0x10000000UL  /* the sequence; the rest of its page is BRK */
-#define DATA 0x10010000UL  /* the data page; nothing is mapped beside it */
-#define STUB 0x16000000UL  /* loads the last registers; out of reach of all branches but B and BL */
+#define CODE 0x10000000UL     /* the sequence; the rest of its page is BRK; cannot be written there */
+#define WRITABLE 0x30000000UL /* the same page */
+#define DATA 0x10010000UL     /* the data page; nothing is mapped beside it */
+#define STUB 0x16000000UL     /* loads the last registers; out of reach of all branches but B and BL */
 #define PAGE 4096
 #define PAGES 16
 #define CHANGES 16
@@ -56,8 +57,9 @@ static void die(int status) {
   sys(93, status, 0, 0, 0);
   __builtin_unreachable();
 }
-static void map(u64 address, int protection) {
-  if (syscall6(222, (long)address, PAGE, protection, 0x32, -1, 0) != (long)address) die(3);
+static void map(u64 address, int protection, int file) {
+  int flags = file < 0 ? 0x32 : 0x11; /* MAP_FIXED with MAP_PRIVATE | MAP_ANONYMOUS, or MAP_SHARED */
+  if (syscall6(222, (long)address, PAGE, protection, flags, file, 0) != (long)address) die(3);
 }
 static int read_all(void *to, u64 bytes) {
   for (u64 done = 0; done < bytes;) {
@@ -140,7 +142,7 @@ static void catch(int signal) {
 
 static void write_code(const struct request *request) {
   static u32 last_count = PAGE / 4;
-  volatile u32 *code = (u32 *)CODE, *stub = (u32 *)STUB;
+  volatile u32 *code = (u32 *)WRITABLE, *stub = (u32 *)STUB;
   u32 count = request->count;
   for (u32 i = 0; i < count; i++) code[i] = request->code[i];
   for (u32 i = count; i < last_count || i == count; i++) code[i] = BRK;
@@ -168,7 +170,9 @@ void run(void) {
       random ^= random << 13, random ^= random >> 7, random ^= random << 17;
       pages[i][k] = random;
     }
-  map(CODE, 7), map(DATA, 3), map(STUB, 7);
+  int file = (int)sys(279, "code", 0, 0, 0); /* memfd_create */
+  if (file < 0 || sys(46, file, PAGE, 0, 0) != 0) die(7);
+  map(CODE, 5, file), map(WRITABLE, 3, file), map(DATA, 3, -1), map(STUB, 7, -1);
   sys(132, &stack, 0, 0, 0);
   for (u32 i = 0; i < sizeof signals / sizeof *signals; i++) catch(signals[i]);
   while (read_all(&request, sizeof request)) {

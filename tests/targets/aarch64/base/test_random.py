@@ -1,0 +1,62 @@
+"""Random base instructions: the interpreter, QEMU and pyqemu-user agree on the whole state."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from tests.targets.aarch64.base.exceptions import ORACLE
+from tests.targets.aarch64.base.test_text import FILES
+from tests.targets.aarch64.harness.compare import Report, compare_cases, describe
+from tests.targets.aarch64.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
+from tests.targets.aarch64.harness.interpreter import Interpreter, Run
+from tests.targets.aarch64.harness.machine import Case
+
+CASES = 60  # of each encoding; the harness's own command runs more
+SEQUENCES = {  # by what they are made of: the words of one, how many
+    "plain": (("dp_immediate", "dp_register", "crc"), 6, 500),
+    "branches and memory": (("dp_immediate", "dp_register", "branch", "loadstore", "atomic"), 10, 1000),
+}
+
+
+def _compare(
+    interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
+) -> None:
+    made = list(cases)
+    assert made
+    for name, command in emulators.items():
+        report = Report(interpreter.target, ORACLE if name == "QEMU" else ())
+        compare_cases(report, command, made)
+        shown = [describe(report.target, mismatch) for mismatch in report.mismatches[:5]]
+        assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]], file: str) -> None:
+    """Single instructions; a store-exclusive follows its load."""
+    target = interpreter.target
+    generator = Generator(target, interpreter, random.Random(file))
+    chosen = [
+        e
+        for e in target.encodings
+        if target.bound(e).declaration.span.file.stem == file and e.name not in NOT_RUN
+    ]
+    cases = [case for encoding in chosen for case in generator.cases(encoding, CASES)]
+    _compare(interpreter, emulators, cases)
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]], kind: str) -> None:
+    """Several instructions in a row: one's results are another's operands, flags are used or not."""
+    target = interpreter.target
+    files, length, count = SEQUENCES[kind]
+    encodings = [
+        e
+        for e in target.encodings
+        if target.bound(e).declaration.span.file.stem in files
+        and e.instruction not in NOT_IN_SEQUENCES | NOT_RUN
+    ]
+    generator = Generator(target, interpreter, random.Random(2))
+    _compare(interpreter, emulators, generator.sequences(encodings, count, length))
