@@ -7,7 +7,8 @@
 
 namespace pyqemu::binding {
 
-// Runs the CPU. *signal and *address tell of a fault at cpu->pc (the result is then kInterrupted), else *signal is 0.
+// Runs the CPU. *signal and *address tell of a fault at cpu->pc (the result is then kInterrupted), else
+// *signal is 0.
 StopKind run_guarded(Engine &engine, CpuHeader *cpu, int *signal, uint64_t *address);
 
 }  // namespace pyqemu::binding

@@ -1,4 +1,5 @@
-// Python module pyqemu_runtime: packs, engines, CPUs and guest memory for tests and tools. No hot path of the emulator passes here.
+// Python module pyqemu_runtime: packs, engines, CPUs and guest memory for tests and tools. No hot path of the
+// emulator passes here.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -38,7 +39,8 @@ class Memory {
   uint64_t address() const { return reinterpret_cast<uint64_t>(data_); }
   size_t size() const { return size_; }
   uint8_t *at(uint64_t address, size_t bytes) const {
-    if (address < this->address() || address - this->address() > size_ || bytes > size_ - (address - this->address()))
+    if (address < this->address() || address - this->address() > size_ ||
+        bytes > size_ - (address - this->address()))
       throw std::out_of_range("beyond the memory");
     return data_ + (address - this->address());
   }
@@ -60,7 +62,8 @@ struct PyPack {
 };
 
 struct PyEngine {
-  PyEngine(nb::object owner, size_t code_cache_bytes, uint32_t max_block_insns, bool chain, uint64_t membase, uint32_t log)
+  PyEngine(nb::object owner, size_t code_cache_bytes, uint32_t max_block_insns, bool chain, uint64_t membase,
+           uint32_t log)
       : pack_object(owner), pack(nb::cast<PyPack &>(owner)) {
     EngineOptions options;
     options.code_cache_bytes = code_cache_bytes;
@@ -83,7 +86,8 @@ struct PyEngine {
 
 class PyCpu {
  public:
-  PyCpu(nb::object owner, const std::string &model) : engine_object_(owner), engine_(nb::cast<PyEngine &>(owner)) {
+  PyCpu(nb::object owner, const std::string &model)
+      : engine_object_(owner), engine_(nb::cast<PyEngine &>(owner)) {
     cpu_ = engine_.engine->new_cpu(model);
     if (cpu_ == nullptr) throw std::invalid_argument("no such CPU model");
   }
@@ -114,10 +118,14 @@ class PyCpu {
     }
     if (fault_signal != 0) return "fault";
     switch (stop) {
-      case StopKind::kInterrupted: return "interrupted";
-      case StopKind::kException: return "exception";
-      case StopKind::kBadFetch: return "bad fetch";
-      case StopKind::kFailed: break;
+      case StopKind::kInterrupted:
+        return "interrupted";
+      case StopKind::kException:
+        return "exception";
+      case StopKind::kBadFetch:
+        return "bad fetch";
+      case StopKind::kFailed:
+        break;
     }
     throw std::runtime_error(engine_.engine->error());
   }
@@ -158,7 +166,8 @@ class PyCpu {
 
 std::vector<std::tuple<std::string, uint32_t, uint32_t>> registers(const PyPack &pack) {
   std::vector<std::tuple<std::string, uint32_t, uint32_t>> result;
-  for (const RegRec &reg : pack.tables().reg) result.emplace_back(pack.pack->string(reg.name), reg.width, reg.count);
+  for (const RegRec &reg : pack.tables().reg)
+    result.emplace_back(pack.pack->string(reg.name), reg.width, reg.count);
   return result;
 }
 
@@ -183,53 +192,82 @@ NB_MODULE(pyqemu_runtime, module) {
       .def(nb::init<size_t, uint64_t>(), "size"_a, "address"_a = 0)
       .def_prop_ro("address", &Memory::address)
       .def_prop_ro("size", &Memory::size)
-      .def("read", [](const Memory &memory, uint64_t address, size_t bytes) {
-        return nb::bytes(reinterpret_cast<const char *>(memory.at(address, bytes)), bytes);
-      }, "address"_a, "size"_a)
-      .def("write", [](const Memory &memory, uint64_t address, nb::bytes data) {
-        memcpy(memory.at(address, data.size()), data.c_str(), data.size());
-      }, "address"_a, "data"_a)
-      .def("view", [](nb::handle self) {
-        const Memory &memory = nb::cast<const Memory &>(self);
-        char *data = reinterpret_cast<char *>(memory.at(memory.address(), memory.size()));
-        return nb::steal(PyMemoryView_FromMemory(data, static_cast<Py_ssize_t>(memory.size()), PyBUF_WRITE));
-      }, nb::keep_alive<0, 1>(), "A writable memoryview of all of it.");
+      .def(
+          "read",
+          [](const Memory &memory, uint64_t address, size_t bytes) {
+            return nb::bytes(reinterpret_cast<const char *>(memory.at(address, bytes)), bytes);
+          },
+          "address"_a, "size"_a)
+      .def(
+          "write",
+          [](const Memory &memory, uint64_t address, nb::bytes data) {
+            memcpy(memory.at(address, data.size()), data.c_str(), data.size());
+          },
+          "address"_a, "data"_a)
+      .def(
+          "view",
+          [](nb::handle self) {
+            const Memory &memory = nb::cast<const Memory &>(self);
+            char *data = reinterpret_cast<char *>(memory.at(memory.address(), memory.size()));
+            return nb::steal(
+                PyMemoryView_FromMemory(data, static_cast<Py_ssize_t>(memory.size()), PyBUF_WRITE));
+          },
+          nb::keep_alive<0, 1>(), "A writable memoryview of all of it.");
   nb::class_<PyPack>(module, "Pack")
       .def(nb::init<const std::string &>(), "path"_a)
-      .def_prop_ro("architecture", [](const PyPack &pack) { return pack.pack->string(pack.pack->header().arch_name); })
+      .def_prop_ro("architecture",
+                   [](const PyPack &pack) { return pack.pack->string(pack.pack->header().arch_name); })
       .def_prop_ro("registers", &registers, "(name, width in bits, number of elements) of each")
-      .def("value", [](const PyPack &pack, const std::string &key) -> nb::object {
-        const char *value = pack.pack->value(key);
-        return value != nullptr ? nb::object(nb::str(value)) : nb::none();
-      }, "key"_a);
+      .def(
+          "value",
+          [](const PyPack &pack, const std::string &key) -> nb::object {
+            const char *value = pack.pack->value(key);
+            return value != nullptr ? nb::object(nb::str(value)) : nb::none();
+          },
+          "key"_a);
   nb::class_<PyEngine>(module, "Engine")
       .def(nb::init<nb::object, size_t, uint32_t, bool, uint64_t, uint32_t>(), "pack"_a,
-           "code_cache_bytes"_a = 16u << 20, "max_block_insns"_a = 64, "chain"_a = true, "membase"_a = 0, "log"_a = 0)
-      .def("invalidate", [](PyEngine &engine, uint64_t address, size_t size) { engine.engine->invalidate(address, size); },
-           "address"_a, "size"_a)
-      .def("translate", [](PyEngine &engine, PyCpu &cpu, uint64_t pc) { return engine.engine->translate(cpu.cpu(), pc); },
-           "cpu"_a, "pc"_a, "Translates one block; the guest bytes that it covers.")
+           "code_cache_bytes"_a = 16u << 20, "max_block_insns"_a = 64, "chain"_a = true, "membase"_a = 0,
+           "log"_a = 0)
+      .def(
+          "invalidate",
+          [](PyEngine &engine, uint64_t address, size_t size) { engine.engine->invalidate(address, size); },
+          "address"_a, "size"_a)
+      .def(
+          "translate",
+          [](PyEngine &engine, PyCpu &cpu, uint64_t pc) { return engine.engine->translate(cpu.cpu(), pc); },
+          "cpu"_a, "pc"_a, "Translates one block; the guest bytes that it covers.")
       .def_prop_ro("stats", &stats)
-      .def_prop_ro("log", [](PyEngine &engine) { return engine.log_text; }, "What was logged of translated blocks.");
+      .def_prop_ro(
+          "log", [](PyEngine &engine) { return engine.log_text; }, "What was logged of translated blocks.");
   nb::class_<PyCpu>(module, "Cpu")
       .def(nb::init<nb::object, const std::string &>(), "engine"_a, "model"_a = "")
       .def("get", &PyCpu::get, "name"_a, "index"_a = 0)
       .def("set", &PyCpu::set, "name"_a, "value"_a, "index"_a = 0)
-      .def("get_context", [](const PyCpu &cpu, const std::string &name) { return cpu.context(name); }, "name"_a)
-      .def("set_context", [](PyCpu &cpu, const std::string &name, uint64_t value) { cpu.context(name) = value; },
-           "name"_a, "value"_a)
-      .def_prop_rw("pc", [](const PyCpu &cpu) { return cpu.cpu()->pc; },
-                   [](PyCpu &cpu, uint64_t pc) { cpu.cpu()->pc = pc; })
-      .def_prop_rw("host_fp", [](const PyCpu &cpu) { return cpu.cpu()->host_fp; },
-                   [](PyCpu &cpu, uint32_t value) { cpu.cpu()->host_fp = value; })
-      .def_prop_rw("fp_extra", [](const PyCpu &cpu) { return cpu.cpu()->fp_extra; },
-                   [](PyCpu &cpu, uint32_t value) { cpu.cpu()->fp_extra = value; })
-      .def_prop_rw("fp_mode", [](const PyCpu &cpu) { return cpu.cpu()->fp_mode; },
-                   [](PyCpu &cpu, uint32_t value) { cpu.cpu()->fp_mode = value; })
+      .def(
+          "get_context", [](const PyCpu &cpu, const std::string &name) { return cpu.context(name); },
+          "name"_a)
+      .def(
+          "set_context",
+          [](PyCpu &cpu, const std::string &name, uint64_t value) { cpu.context(name) = value; }, "name"_a,
+          "value"_a)
+      .def_prop_rw(
+          "pc", [](const PyCpu &cpu) { return cpu.cpu()->pc; },
+          [](PyCpu &cpu, uint64_t pc) { cpu.cpu()->pc = pc; })
+      .def_prop_rw(
+          "host_fp", [](const PyCpu &cpu) { return cpu.cpu()->host_fp; },
+          [](PyCpu &cpu, uint32_t value) { cpu.cpu()->host_fp = value; })
+      .def_prop_rw(
+          "fp_extra", [](const PyCpu &cpu) { return cpu.cpu()->fp_extra; },
+          [](PyCpu &cpu, uint32_t value) { cpu.cpu()->fp_extra = value; })
+      .def_prop_rw(
+          "fp_mode", [](const PyCpu &cpu) { return cpu.cpu()->fp_mode; },
+          [](PyCpu &cpu, uint32_t value) { cpu.cpu()->fp_mode = value; })
       .def_prop_ro("exception", &PyCpu::exception, "Name of the exception that stopped the CPU.")
       .def_prop_ro("exception_args", &PyCpu::exception_args)
       .def_ro("fault_signal", &PyCpu::fault_signal)
       .def_ro("fault_address", &PyCpu::fault_address)
-      .def("run", &PyCpu::run, "Until something stops it: 'exception', 'bad fetch', 'fault' or 'interrupted'.")
+      .def("run", &PyCpu::run,
+           "Until something stops it: 'exception', 'bad fetch', 'fault' or 'interrupted'.")
       .def("interrupt", &PyCpu::interrupt);
 }

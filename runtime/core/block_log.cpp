@@ -8,7 +8,8 @@ namespace pyqemu {
 
 void BlockLog::begin(uint64_t guest_pc, uintptr_t host, uint32_t host_bytes) {
   char line[128];
-  snprintf(line, sizeof line, "block 0x%" PRIx64 " at 0x%" PRIxPTR ", %u bytes\n", guest_pc, host, host_bytes);
+  snprintf(line, sizeof line, "block 0x%" PRIx64 " at 0x%" PRIxPTR ", %u bytes\n", guest_pc, host,
+           host_bytes);
   text_ = line;
 }
 
@@ -31,6 +32,8 @@ void BlockLog::host_code(std::span<const uint8_t> code) {
   }
 }
 
-void BlockLog::end() { options_.log_sink(options_.log_context, text_.c_str()); }
+void BlockLog::end() {
+  options_.log_sink(options_.log_context, text_.c_str());
+}
 
 }  // namespace pyqemu

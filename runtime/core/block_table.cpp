@@ -14,12 +14,14 @@ bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
   pc_shift_ = pc_shift;
   page_shift_ = 64 - static_cast<uint32_t>(std::bit_width(count * 2) - 1);
-  return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) && copies.reserve(count * 64) &&
-         entries_.reserve(count * 2) && pages_.reserve(count * 2) && used_pages_.reserve(count);
+  return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) &&
+         copies.reserve(count * 64) && entries_.reserve(count * 2) && pages_.reserve(count * 2) &&
+         used_pages_.reserve(count);
 }
 
 bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted) const {
-  // A block may open two pages; each is a block's, so pages never outnumber what the array of blocks allows twice over.
+  // A block may open two pages; each is a block's, so pages never outnumber what the array of blocks allows
+  // twice over.
   return blocks.room() > 0 && slots.room() >= slots_wanted && insns.room() >= insns_wanted &&
          copies.room() >= insns_wanted * sizeof(uint64_t) && used_pages_.room() >= 2;
 }
@@ -64,7 +66,8 @@ uint32_t BlockTable::add(const Block &from) {
   const size_t mask = entries_.capacity() - 1;
   size_t at = place(from.guest_pc, from.context);
   // The first free place will do, as the caller has found that the block is not there.
-  while (entries_[at].load(std::memory_order_relaxed) != 0 && entries_[at].load(std::memory_order_relaxed) != kDead)
+  while (entries_[at].load(std::memory_order_relaxed) != 0 &&
+         entries_[at].load(std::memory_order_relaxed) != kDead)
     at = (at + 1) & mask;
   entries_[at].store(index + 1, std::memory_order_release);
   return index;

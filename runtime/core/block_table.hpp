@@ -1,8 +1,10 @@
-// What is known of translated blocks: by guest address and context (to find code), by host address (to find the guest instruction of a
-// fault), by guest page (to drop what was translated from it); and the exits by which blocks are chained.
+// What is known of translated blocks: by guest address and context (to find code), by host address (to find
+// the guest instruction of a fault), by guest page (to drop what was translated from it); and the exits by
+// which blocks are chained.
 //
-// Written by one thread at a time, under the engine's lock. find() and guest_pc() take no lock and may run meanwhile; guest_pc() may run in
-// a signal handler. Records stay where they are until clear(), which needs all threads at safe points.
+// Written by one thread at a time, under the engine's lock. find() and guest_pc() take no lock and may run
+// meanwhile; guest_pc() may run in a signal handler. Records stay where they are until clear(), which needs
+// all threads at safe points.
 #pragma once
 
 #include <atomic>
@@ -25,13 +27,14 @@ struct ExitSlot {
 struct Block {
   uint64_t guest_pc;
   uint32_t context;
-  uint32_t host, host_bytes;         // hot part, in the code cache
+  uint32_t host, host_bytes;  // hot part, in the code cache
   uint32_t guest_bytes;
-  uint32_t first_insn, insn_count;   // in BlockTable::insns
+  uint32_t first_insn, insn_count;  // in BlockTable::insns
   uint32_t first_slot, slot_count;
-  uint32_t incoming;                 // slots chained to this block
-  uint32_t next_in_page[2];          // blocks of the page that it starts in; of the page that it ends in, if that is another
-  uint32_t copy;                     // in BlockTable::copies, its guest code, if that may change silently; else kNone
+  uint32_t incoming;         // slots chained to this block
+  uint32_t next_in_page[2];  // blocks of the page that it starts in; of the page that it ends in, if that is
+                             // another
+  uint32_t copy;             // in BlockTable::copies, its guest code, if that may change silently; else kNone
   uint32_t next_changeable;
   std::atomic<uint32_t> dead;
 };
@@ -58,7 +61,8 @@ class BlockTable {
   void kill(uint32_t block);
   void clear();
 
-  // The guest address of the instruction whose code contains code cache offset `host`; false if there is none.
+  // The guest address of the instruction whose code contains code cache offset `host`; false if there is
+  // none.
   bool guest_pc(uint32_t host, uint64_t *pc) const;
 
   // Calls f(index) for each living block that shares a byte with [address, address + bytes); f may kill it.
@@ -79,12 +83,13 @@ class BlockTable {
   static constexpr uint32_t kDead = 0xffffffff;
   static constexpr uint32_t kRegionBits = 10;  // log2 of the code units that stay together: a page of entries
 
-  // Where to look first. Regions of guest code are scattered over the table's pages, but inside a region neighbours stay
-  // neighbours: that spares cache misses and page faults.
+  // Where to look first. Regions of guest code are scattered over the table's pages, but inside a region
+  // neighbours stay neighbours: that spares cache misses and page faults.
   size_t place(uint64_t pc, uint32_t context) const {
     const uint64_t units = pc >> pc_shift_;
     const uint64_t region = ((units >> kRegionBits) + (uint64_t{context} << 48)) * 0x9e3779b97f4a7c15u >> 32;
-    return static_cast<size_t>(region << kRegionBits | (units & ((1u << kRegionBits) - 1))) & (entries_.capacity() - 1);
+    return static_cast<size_t>(region << kRegionBits | (units & ((1u << kRegionBits) - 1))) &
+           (entries_.capacity() - 1);
   }
   void free_entry(size_t at);
   Page *page(uint64_t number, bool make);

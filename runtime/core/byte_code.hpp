@@ -1,4 +1,5 @@
-// The meaning of decode-time byte code (`.pq.prog`): total, wrapping arithmetic on int64, as translator/static.py has it on ints.
+// The meaning of decode-time byte code (`.pq.prog`): total, wrapping arithmetic on int64, as
+// translator/static.py has it on ints.
 #pragma once
 
 #include <bit>
@@ -13,13 +14,17 @@ namespace pyqemu {
 constexpr int operand_count(ProgOpCode op) {
   switch (op) {
     case ProgOpCode::kConst:
-    case ProgOpCode::kConst64: return 0;
+    case ProgOpCode::kConst64:
+      return 0;
     case ProgOpCode::kNeg:
     case ProgOpCode::kInv:
     case ProgOpCode::kLog2:
-    case ProgOpCode::kPopcount: return 1;
-    case ProgOpCode::kSelect: return 3;
-    default: return 2;
+    case ProgOpCode::kPopcount:
+      return 1;
+    case ProgOpCode::kSelect:
+      return 3;
+    default:
+      return 2;
   }
 }
 
@@ -50,38 +55,66 @@ inline int64_t low_bits_signed(int64_t a, int64_t n) {
 inline int64_t apply_op(const ProgOp &op, int64_t a, int64_t b, int64_t c, std::span<const int64_t> table) {
   const uint64_t x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
   switch (static_cast<ProgOpCode>(op.op)) {
-    case ProgOpCode::kConst: return op.imm;
-    case ProgOpCode::kConst64: return table_element(table, op.imm, 0, 1);
-    case ProgOpCode::kAdd: return static_cast<int64_t>(x + y);
-    case ProgOpCode::kSub: return static_cast<int64_t>(x - y);
-    case ProgOpCode::kMul: return static_cast<int64_t>(x * y);
-    case ProgOpCode::kDiv: return floor_div(a, b);
-    case ProgOpCode::kMod: return b == 0 ? a : static_cast<int64_t>(x - static_cast<uint64_t>(floor_div(a, b)) * y);
-    case ProgOpCode::kNeg: return static_cast<int64_t>(0 - x);
-    case ProgOpCode::kInv: return ~a;
-    case ProgOpCode::kAnd: return a & b;
-    case ProgOpCode::kOr: return a | b;
-    case ProgOpCode::kXor: return a ^ b;
-    case ProgOpCode::kShl: return y < 64 ? static_cast<int64_t>(x << y) : 0;
-    case ProgOpCode::kShr: return b < 0 ? 0 : a >> (b < 64 ? b : 63);
-    case ProgOpCode::kUshr: return y < 64 ? static_cast<int64_t>(x >> y) : 0;
-    case ProgOpCode::kEq: return a == b;
-    case ProgOpCode::kNe: return a != b;
-    case ProgOpCode::kLt: return a < b;
-    case ProgOpCode::kLe: return a <= b;
-    case ProgOpCode::kUlt: return x < y;
-    case ProgOpCode::kUle: return x <= y;
-    case ProgOpCode::kSelect: return a != 0 ? b : c;
-    case ProgOpCode::kBits: return low_bits(a, b);
-    case ProgOpCode::kSbits: return low_bits_signed(a, b);
-    case ProgOpCode::kLog2: return int64_t{63} - std::countl_zero(a < 0 ? 0 - x : x);
-    case ProgOpCode::kPopcount: return std::popcount(x);
-    case ProgOpCode::kTable: return table_element(table, op.imm, a, b);
+    case ProgOpCode::kConst:
+      return op.imm;
+    case ProgOpCode::kConst64:
+      return table_element(table, op.imm, 0, 1);
+    case ProgOpCode::kAdd:
+      return static_cast<int64_t>(x + y);
+    case ProgOpCode::kSub:
+      return static_cast<int64_t>(x - y);
+    case ProgOpCode::kMul:
+      return static_cast<int64_t>(x * y);
+    case ProgOpCode::kDiv:
+      return floor_div(a, b);
+    case ProgOpCode::kMod:
+      return b == 0 ? a : static_cast<int64_t>(x - static_cast<uint64_t>(floor_div(a, b)) * y);
+    case ProgOpCode::kNeg:
+      return static_cast<int64_t>(0 - x);
+    case ProgOpCode::kInv:
+      return ~a;
+    case ProgOpCode::kAnd:
+      return a & b;
+    case ProgOpCode::kOr:
+      return a | b;
+    case ProgOpCode::kXor:
+      return a ^ b;
+    case ProgOpCode::kShl:
+      return y < 64 ? static_cast<int64_t>(x << y) : 0;
+    case ProgOpCode::kShr:
+      return b < 0 ? 0 : a >> (b < 64 ? b : 63);
+    case ProgOpCode::kUshr:
+      return y < 64 ? static_cast<int64_t>(x >> y) : 0;
+    case ProgOpCode::kEq:
+      return a == b;
+    case ProgOpCode::kNe:
+      return a != b;
+    case ProgOpCode::kLt:
+      return a < b;
+    case ProgOpCode::kLe:
+      return a <= b;
+    case ProgOpCode::kUlt:
+      return x < y;
+    case ProgOpCode::kUle:
+      return x <= y;
+    case ProgOpCode::kSelect:
+      return a != 0 ? b : c;
+    case ProgOpCode::kBits:
+      return low_bits(a, b);
+    case ProgOpCode::kSbits:
+      return low_bits_signed(a, b);
+    case ProgOpCode::kLog2:
+      return int64_t{63} - std::countl_zero(a < 0 ? 0 - x : x);
+    case ProgOpCode::kPopcount:
+      return std::popcount(x);
+    case ProgOpCode::kTable:
+      return table_element(table, op.imm, a, b);
   }
   return 0;
 }
 
-// Whether each operation is known and reads only values before its own; `first` is the number of values before the first operation.
+// Whether each operation is known and reads only values before its own; `first` is the number of values
+// before the first operation.
 inline bool valid_program(std::span<const ProgOp> ops, uint32_t first) {
   for (size_t i = 0; i < ops.size(); i++) {
     if (ops[i].op > static_cast<uint8_t>(ProgOpCode::kTable)) return false;
@@ -92,8 +125,10 @@ inline bool valid_program(std::span<const ProgOp> ops, uint32_t first) {
   return true;
 }
 
-// Appends the results of `ops` to `values`, whose first `first` elements are there already. The program has to be valid.
-inline void run_program(std::span<const ProgOp> ops, int64_t *values, uint32_t first, std::span<const int64_t> table) {
+// Appends the results of `ops` to `values`, whose first `first` elements are there already. The program has
+// to be valid.
+inline void run_program(std::span<const ProgOp> ops, int64_t *values, uint32_t first,
+                        std::span<const int64_t> table) {
   int64_t *result = values + first;
   for (const ProgOp &op : ops) {
     int operands = operand_count(static_cast<ProgOpCode>(op.op));

@@ -49,7 +49,8 @@ bool write_all(int fd, const void *from, size_t bytes, off_t offset) {
 
 }  // namespace
 
-std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8_t> image, const char **error) {
+std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8_t> image,
+                                             const char **error) {
   std::unique_ptr<CodeCache> cache(new CodeCache);
   bytes = (bytes + kPage - 1) & ~(kPage - 1);
   if (bytes > kLargest) bytes = kLargest;
@@ -77,7 +78,8 @@ bool CodeCache::map(int fd, bool fixed) {
   void *write = mmap(fixed ? write_ : nullptr, size_, PROT_READ | PROT_WRITE, flags, fd, 0);
   if (write == MAP_FAILED) return false;
   write_ = static_cast<uint8_t *>(write);
-  void *run = mmap(fixed ? reinterpret_cast<void *>(run_) : nullptr, size_, PROT_READ | PROT_EXEC, flags, fd, 0);
+  void *run =
+      mmap(fixed ? reinterpret_cast<void *>(run_) : nullptr, size_, PROT_READ | PROT_EXEC, flags, fd, 0);
   if (run == MAP_FAILED) return false;
   run_ = reinterpret_cast<uintptr_t>(run);
   return true;
@@ -138,6 +140,8 @@ bool CodeCache::renew(std::span<const uint8_t> image) {
   return true;
 }
 
-void CodeCache::discard(int fd) { close(fd); }
+void CodeCache::discard(int fd) {
+  close(fd);
+}
 
 }  // namespace pyqemu

@@ -1,5 +1,6 @@
-// Memory for generated code: one shared memory object mapped twice, to be written through one view and run through the other.
-// The pack's image lies at the start; hot code grows upwards behind it and cold code (exit stubs) downwards from the end.
+// Memory for generated code: one shared memory object mapped twice, to be written through one view and run
+// through the other. The pack's image lies at the start; hot code grows upwards behind it and cold code (exit
+// stubs) downwards from the end.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +41,9 @@ class CodeCache {
   uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
   void reset();
 
-  // For forks. copy(): the used part in a new memory object: its descriptor, or -1. adopt() maps it in place of the present one, renew() an
-  // empty one; false if that failed, and the cache cannot be used any more. discard() gives the copy up.
+  // For forks. copy(): the used part in a new memory object: its descriptor, or -1. adopt() maps it in place
+  // of the present one, renew() an empty one; false if that failed, and the cache cannot be used any more.
+  // discard() gives the copy up.
   int copy() const;
   bool adopt(int fd);
   bool renew(std::span<const uint8_t> image);

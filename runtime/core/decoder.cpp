@@ -1,4 +1,5 @@
-// Decoding. This is on the path of every instruction that is translated, so the choice of a stencil is remembered by the bits that decide.
+// Decoding. This is on the path of every instruction that is translated, so the choice of a stencil is
+// remembered by the bits that decide.
 #include "decoder.hpp"
 
 #include "byte_code.hpp"
@@ -16,7 +17,8 @@ int64_t extract(const FieldRec &field, const SliceRec *slices, uint64_t word) {
     uint64_t mask = slice.width >= 64 ? ~uint64_t{0} : (uint64_t{1} << slice.width) - 1;
     value |= ((word >> slice.from) & mask) << slice.to;
   }
-  return field.is_signed ? low_bits_signed(static_cast<int64_t>(value), field.width) : static_cast<int64_t>(value);
+  return field.is_signed ? low_bits_signed(static_cast<int64_t>(value), field.width)
+                         : static_cast<int64_t>(value);
 }
 
 }  // namespace
@@ -29,14 +31,16 @@ const char *Decoder::prepare() {
   return preparer_.damage();
 }
 
-const int64_t *Decoder::run(std::span<const ProgOp> ops, const EncodingInfo *encoding, uint64_t word, uint64_t here,
-                            const DecodeContext &context, int which) {
+const int64_t *Decoder::run(std::span<const ProgOp> ops, const EncodingInfo *encoding, uint64_t word,
+                            uint64_t here, const DecodeContext &context, int which) {
   int64_t *values = values_[which].data();
   uint32_t count = 0;
   if (encoding != nullptr)
-    for (const FieldRec &field : encoding->fields) values[count++] = extract(field, tables_.slice.data(), word);
+    for (const FieldRec &field : encoding->fields)
+      values[count++] = extract(field, tables_.slice.data(), word);
   values[count++] = static_cast<int64_t>(here);
-  for (uint32_t i = 0; i < tables_.header->context_count; i++) values[count++] = static_cast<int64_t>(context.values[i]);
+  for (uint32_t i = 0; i < tables_.header->context_count; i++)
+    values[count++] = static_cast<int64_t>(context.values[i]);
   run_program(ops, values, count, tables_.table);
   return values;
 }
@@ -46,7 +50,8 @@ Prepared *Decoder::decode(uint64_t word, uint32_t unit, uint64_t here, const Dec
   if (leaf == kNone) return nullptr;
   const Inputs &inputs = leaf_info(leaf).inputs;
   const uint64_t bits = word & inputs.word;
-  const uint64_t hash = (bits + leaf * 0x9e3779b97f4a7c15u + context.id * uint64_t{0x51ed27}) * 0xff51afd7ed558ccdu;
+  const uint64_t hash =
+      (bits + leaf * 0x9e3779b97f4a7c15u + context.id * uint64_t{0x51ed27}) * 0xff51afd7ed558ccdu;
   Choice &choice = choices_[hash >> (64 - kChoiceBits)];
   if (choice.leaf == leaf + 1 && choice.bits == bits && choice.context == context.id) return choice.stencil;
   const EncodingInfo *encoding = find_encoding(leaf, word, here, context);
@@ -65,7 +70,8 @@ uint32_t Decoder::find_leaf(uint64_t word, uint32_t unit) {
       return kNone;
     }
     const DecodeNode &node = tables_.node[index];
-    const uint64_t child = node.first_child + ((word >> (node.shift & 63)) & ((uint64_t{1} << (node.bits & 63)) - 1));
+    const uint64_t child =
+        node.first_child + ((word >> (node.shift & 63)) & ((uint64_t{1} << (node.bits & 63)) - 1));
     if (child >= tables_.child.size()) {
       preparer_.set_damage("the pack's decode tree is damaged");
       return kNone;
@@ -95,7 +101,8 @@ const Decoder::Leaf &Decoder::leaf_info(uint32_t number) {
   return leaf;
 }
 
-const EncodingInfo *Decoder::find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context) {
+const EncodingInfo *Decoder::find_encoding(uint32_t leaf, uint64_t word, uint64_t here,
+                                           const DecodeContext &context) {
   for (uint32_t at = leaf; at < tables_.cand.size(); at++) {
     const Candidate &candidate = tables_.cand[at];
     if ((word & candidate.mask) == candidate.value) {

@@ -8,7 +8,8 @@
 
 namespace pyqemu {
 
-// What decoding depends on besides the word: context variables and the CPU model's features. `id` stands for all of it.
+// What decoding depends on besides the word: context variables and the CPU model's features. `id` stands for
+// all of it.
 struct DecodeContext {
   uint64_t values[4] = {};
   uint64_t features = 0;
@@ -22,16 +23,19 @@ class Decoder {
   // Memory for its tables, and the stencil for what is undefined; null, or what is wrong.
   const char *prepare();
 
-  // The stencil for `word` of unit `unit` at guest address `here`; null if the unit has no such instruction, or the pack is damaged.
+  // The stencil for `word` of unit `unit` at guest address `here`; null if the unit has no such instruction,
+  // or the pack is damaged.
   Prepared *decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
   Prepared *undefined() const { return undefined_; }
 
-  // Fills `values` with a program's inputs and the results of `ops`; gives the array, which the next call overwrites.
+  // Fills `values` with a program's inputs and the results of `ops`; gives the array, which the next call
+  // overwrites.
   const int64_t *run(std::span<const ProgOp> ops, const EncodingInfo *encoding, uint64_t word, uint64_t here,
                      const DecodeContext &context, int which);
 
  private:
-  // A decision made before: direct-mapped by leaf of the decode tree, context and the bits of the word that decide.
+  // A decision made before: direct-mapped by leaf of the decode tree, context and the bits of the word that
+  // decide.
   struct Choice {
     uint64_t bits;
     uint32_t leaf;  // + 1
@@ -48,10 +52,12 @@ class Decoder {
 
   uint32_t find_leaf(uint64_t word, uint32_t unit);
   const Leaf &leaf_info(uint32_t leaf);
-  const EncodingInfo *find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context);
+  const EncodingInfo *find_encoding(uint32_t leaf, uint64_t word, uint64_t here,
+                                    const DecodeContext &context);
   bool matches(const Candidate &candidate, const EncodingInfo &encoding, uint64_t word, uint64_t here,
                const DecodeContext &context);
-  Prepared *walk_shapes(const EncodingInfo &encoding, uint64_t word, uint64_t here, const DecodeContext &context);
+  Prepared *walk_shapes(const EncodingInfo &encoding, uint64_t word, uint64_t here,
+                        const DecodeContext &context);
 
   const PackTables &tables_;
   Preparer &preparer_;

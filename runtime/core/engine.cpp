@@ -32,13 +32,19 @@ std::unique_ptr<Engine> Engine::create(const Pack &pack, const EngineOptions &op
 }
 
 EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
-    : pack_(pack), tables_(pack.tables()), options_(options), preparer_(tables_), decoder_(tables_, preparer_) {}
+    : pack_(pack),
+      tables_(pack.tables()),
+      options_(options),
+      preparer_(tables_),
+      decoder_(tables_, preparer_) {}
 
 const char *EngineImpl::prepare() {
   const char *problem = nullptr;
-  cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes), &problem);
+  cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes),
+                             &problem);
   if (cache_ == nullptr) return problem;
-  if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) || !preparer_.reserve())
+  if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
+      !preparer_.reserve())
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
   translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, preparer_, decoder_);
@@ -75,7 +81,8 @@ CpuHeader *EngineImpl::new_cpu(std::string_view model) {
   for (const ResetRec &reset : tables_.reset.subspan(found->first_reset, found->reset_count)) {
     const RegRec &reg = tables_.reg[reset.reg];
     const size_t bytes = (reg.width + 7u) / 8;
-    memcpy(reinterpret_cast<char *>(cpu) + reg.offset + reset.index * reg.stride, &reset.value, bytes < 8 ? bytes : 8);
+    memcpy(reinterpret_cast<char *>(cpu) + reg.offset + reset.index * reg.stride, &reset.value,
+           bytes < 8 ? bytes : 8);
   }
   return cpu;
 }
@@ -100,9 +107,13 @@ void EngineImpl::free_cpu(CpuHeader *cpu) {
   munmap(cpu, kCpuBytes);
 }
 
-void EngineImpl::set_fetch_check(FetchCheck check, void *context) { fetch_check_ = {check, context}; }
+void EngineImpl::set_fetch_check(FetchCheck check, void *context) {
+  fetch_check_ = {check, context};
+}
 
-void EngineImpl::set_change_check(FetchCheck check, void *context) { change_check_ = {check, context}; }
+void EngineImpl::set_change_check(FetchCheck check, void *context) {
+  change_check_ = {check, context};
+}
 
 void EngineImpl::interrupt(CpuHeader *cpu) {
   thread_of(cpu).interrupted.store(1);
@@ -126,7 +137,9 @@ void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t gue
   host::leave_to(ucontext, cache_->return_address(), cpu->runtime[0]);
 }
 
-bool EngineImpl::recover_fetch(void *ucontext) { return host::recover_fetch(ucontext); }
+bool EngineImpl::recover_fetch(void *ucontext) {
+  return host::recover_fetch(ucontext);
+}
 
 // The copy is made before the fork: afterwards other threads of the parent change the shared memory again.
 void EngineImpl::before_fork() {
@@ -160,7 +173,8 @@ EngineStats EngineImpl::stats() const {
   stats.host_bytes = translator_->host_bytes();
   stats.flushes = flushes_;
   stats.invalidations = dropped_;
-  stats.translate_ns = ticks > 0 ? static_cast<uint64_t>(static_cast<double>(translate_ticks_) / ticks * nanoseconds) : 0;
+  stats.translate_ns =
+      ticks > 0 ? static_cast<uint64_t>(static_cast<double>(translate_ticks_) / ticks * nanoseconds) : 0;
   return stats;
 }
 

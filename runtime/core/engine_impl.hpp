@@ -1,5 +1,5 @@
-// The engine's parts put together. Its methods are in engine.cpp (CPUs, forks, faults), executor.cpp (the run loop, translation on demand)
-// and invalidate.cpp (guest code that changes, flushes).
+// The engine's parts put together. Its methods are in engine.cpp (CPUs, forks, faults), executor.cpp (the run
+// loop, translation on demand) and invalidate.cpp (guest code that changes, flushes).
 #pragma once
 
 #include <array>

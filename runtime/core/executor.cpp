@@ -1,4 +1,5 @@
-// The run loop: enters generated code, looks at why it came back, finds or makes the block that comes next, and connects the two.
+// The run loop: enters generated code, looks at why it came back, finds or makes the block that comes next,
+// and connects the two.
 #include "engine_impl.hpp"
 #include "host_code.hpp"
 
@@ -17,7 +18,8 @@ StopKind EngineImpl::loop(Thread &thread) {
   if (!refresh_context(thread)) return StopKind::kFailed;
   Taken taken;
   for (;;) {
-    if (__atomic_load_n(&cpu->poll, __ATOMIC_SEQ_CST) != 0 && serve_poll(thread)) return StopKind::kInterrupted;
+    if (__atomic_load_n(&cpu->poll, __ATOMIC_SEQ_CST) != 0 && serve_poll(thread))
+      return StopKind::kInterrupted;
     uint32_t block = find_or_translate(thread, cpu->pc);
     if (block == kNone) return error_.load() != nullptr ? StopKind::kFailed : StopKind::kBadFetch;
     if (options_.chain) connect(thread, taken, block);
@@ -28,13 +30,17 @@ StopKind EngineImpl::loop(Thread &thread) {
         taken.slot = static_cast<uint32_t>(cpu->exit_slot);
         cpu->pc = blocks_.slots[taken.slot].target;
         break;
-      case kExitLookup: taken.looked_up = true; break;
-      case kExitException: return StopKind::kException;
+      case kExitLookup:
+        taken.looked_up = true;
+        break;
+      case kExitException:
+        return StopKind::kException;
       case kExitSync:
         if (!refresh_context(thread)) return StopKind::kFailed;
         if (tables_.header->icache_coherent == 0) drop_changed_code(thread);
         break;
-      default: return StopKind::kInterrupted;
+      default:
+        return StopKind::kInterrupted;
     }
   }
 }
@@ -52,7 +58,8 @@ bool EngineImpl::serve_poll(Thread &thread) {
 void EngineImpl::connect(Thread &thread, const Taken &taken, uint32_t block) {
   if (taken.looked_up) {
     const uint64_t pc = thread.cpu->pc;
-    auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
+    auto *entries =
+        reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
     entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
         pc, cache_->address(blocks_.blocks[block].host)};
   }
@@ -78,7 +85,8 @@ uint32_t EngineImpl::find_or_translate(Thread &thread, uint64_t pc) {
   wanted = wanted < in_page + 8 - unit ? wanted : in_page + 8 - unit;
   wanted = wanted < kMaxFetchBytes ? wanted : kMaxFetchBytes;
   for (;;) {
-    // Checks may take locks of their owner, under which he may stop the world: so they are made from the outside.
+    // Checks may take locks of their owner, under which he may stop the world: so they are made from the
+    // outside.
     world_.leave(thread);
     const uint64_t before = invalidations_.load();
     const size_t available = fetch_check_(pc, wanted, wanted);

@@ -1,6 +1,7 @@
 // Dropping translations: of guest code that changed, and all of them when the code cache is full.
 //
-// A dropped block cannot be found any more and nothing is chained to it; its code stays until the next flush, because another thread may be in it.
+// A dropped block cannot be found any more and nothing is chained to it; its code stays until the next flush,
+// because another thread may be in it.
 #include "engine_impl.hpp"
 #include "host_code.hpp"
 
@@ -54,7 +55,8 @@ void EngineImpl::drop_changed_code(Thread &thread) {
   world_.unlock();
 }
 
-// With the lock held and the thread inside; the lock is given up meanwhile. Other threads may have filled it again.
+// With the lock held and the thread inside; the lock is given up meanwhile. Other threads may have filled it
+// again.
 void EngineImpl::flush(Thread &thread) {
   const uint64_t epoch = epoch_.load();
   world_.unlock();

@@ -1,4 +1,5 @@
-// Opens packs: maps the ELF file, finds its sections, and looks up registers, exceptions and table values by name.
+// Opens packs: maps the ELF file, finds its sections, and looks up registers, exceptions and table values by
+// name.
 #include "pack.hpp"
 
 #include <elf.h>
@@ -18,16 +19,20 @@ namespace {
 // Copies of stencils are made in whole 16-byte pieces, so this much must be readable after `.text`.
 constexpr size_t kTextSlack = 16;
 
-bool inside(uint64_t offset, uint64_t size, uint64_t limit) { return offset <= limit && size <= limit - offset; }
+bool inside(uint64_t offset, uint64_t size, uint64_t limit) {
+  return offset <= limit && size <= limit - offset;
+}
 
 template <typename T>
 bool take(std::span<const T> *out, std::span<const uint8_t> bytes) {
-  if (bytes.size() % sizeof(T) != 0 || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return false;
+  if (bytes.size() % sizeof(T) != 0 || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0)
+    return false;
   *out = {reinterpret_cast<const T *>(bytes.data()), bytes.size() / sizeof(T)};
   return true;
 }
 
-// Puts section `name` where it belongs; false if its size or alignment is wrong. Sections of other names are ignored.
+// Puts section `name` where it belongs; false if its size or alignment is wrong. Sections of other names are
+// ignored.
 bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t> bytes) {
   if (name == ".text") return t->text = bytes, true;
   if (!name.starts_with(".pq.")) return true;
@@ -107,7 +112,8 @@ const char *PackFile::load() {
 const char *PackFile::load_sections() {
   const uint64_t size = bytes_.size();
   if (reinterpret_cast<uintptr_t>(bytes_.data()) % 16 != 0) return "the pack is not aligned in memory";
-  if (size < sizeof(Elf64_Ehdr) || memcmp(bytes_.data(), ELFMAG, SELFMAG) != 0) return "the pack is not an ELF file";
+  if (size < sizeof(Elf64_Ehdr) || memcmp(bytes_.data(), ELFMAG, SELFMAG) != 0)
+    return "the pack is not an ELF file";
   const auto &elf = *reinterpret_cast<const Elf64_Ehdr *>(bytes_.data());
   if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB)
     return "the pack is not a 64-bit little-endian ELF file";
@@ -115,7 +121,8 @@ const char *PackFile::load_sections() {
   if (elf.e_shentsize != sizeof(Elf64_Shdr) || elf.e_shoff % alignof(Elf64_Shdr) != 0 ||
       !inside(elf.e_shoff, uint64_t{elf.e_shnum} * sizeof(Elf64_Shdr), size) || elf.e_shstrndx >= elf.e_shnum)
     return "the pack's section table is damaged";
-  std::span<const Elf64_Shdr> sections(reinterpret_cast<const Elf64_Shdr *>(bytes_.data() + elf.e_shoff), elf.e_shnum);
+  std::span<const Elf64_Shdr> sections(reinterpret_cast<const Elf64_Shdr *>(bytes_.data() + elf.e_shoff),
+                                       elf.e_shnum);
   const Elf64_Shdr &names = sections[elf.e_shstrndx];
   if (!inside(names.sh_offset, names.sh_size, size) || names.sh_size == 0 ||
       bytes_[names.sh_offset + names.sh_size - 1] != 0)
@@ -141,7 +148,8 @@ const char *PackFile::check_header() const {
       static_cast<size_t>(bytes_.data() + bytes_.size() - (t.text.data() + t.text.size())) < kTextSlack)
     return "the pack has no room after its code";
   if (h.image_bytes > t.image.size() || h.enter >= h.image_bytes) return "the pack's image is damaged";
-  if (h.state_bytes < kStateOffset || h.state_bytes > kJumpCacheOffset) return "the pack's CPU state is too large";
+  if (h.state_bytes < kStateOffset || h.state_bytes > kJumpCacheOffset)
+    return "the pack's CPU state is too large";
   if (h.flag_count > 32 || h.flag_offset > h.state_bytes || h.flag_count > h.state_bytes - h.flag_offset)
     return "the pack's flags are damaged";
   if (h.context_count > 4 || h.pc_shift > 6 || h.address_bits == 0 || h.address_bits > 64)
@@ -154,14 +162,18 @@ const char *PackFile::check_header() const {
       return "the pack's decode roots are damaged";
   }
   for (const RegRec &reg : t.reg)
-    if (reg.offset < kStateOffset || reg.offset > h.state_bytes || (reg.width + 7u) / 8 > h.state_bytes - reg.offset ||
-        (reg.count > 1 && uint64_t{reg.count - 1} * reg.stride > h.state_bytes - reg.offset - (reg.width + 7u) / 8))
+    if (reg.offset < kStateOffset || reg.offset > h.state_bytes ||
+        (reg.width + 7u) / 8 > h.state_bytes - reg.offset ||
+        (reg.count > 1 &&
+         uint64_t{reg.count - 1} * reg.stride > h.state_bytes - reg.offset - (reg.width + 7u) / 8))
       return "a register of the pack lies outside the CPU state";
   for (const CpuRec &cpu : t.cpu)
     if (!inside(cpu.first_reset, cpu.reset_count, t.reset.size())) return "the pack's CPU models are damaged";
   for (const ResetRec &reset : t.reset)
-    if (reset.reg >= t.reg.size() || reset.index >= t.reg[reset.reg].count) return "the pack's resets are damaged";
-  if (!host::supports_level(t.string(h.host_level))) return "this host's CPU lacks what the pack was made for";
+    if (reset.reg >= t.reg.size() || reset.index >= t.reg[reset.reg].count)
+      return "the pack's resets are damaged";
+  if (!host::supports_level(t.string(h.host_level)))
+    return "this host's CPU lacks what the pack was made for";
   return nullptr;
 }
 

@@ -1,5 +1,6 @@
-// The tables of a mapped pack, for the decoder and the translator. Section bounds are checked when the pack is opened;
-// what lies inside the tables is checked by whoever uses a record first (a pack has many more records than a run uses).
+// The tables of a mapped pack, for the decoder and the translator. Section bounds are checked when the pack
+// is opened; what lies inside the tables is checked by whoever uses a record first (a pack has many more
+// records than a run uses).
 #pragma once
 
 #include <cstddef>

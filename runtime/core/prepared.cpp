@@ -14,13 +14,17 @@ constexpr uint32_t kMaxValues = 65536;
 constexpr uint32_t kShapeBudget = 4096;  // shape nodes to look at before giving up on a narrower key
 constexpr uint32_t kMaxRelocs = 512;
 
-bool in_table(uint64_t first, uint64_t count, uint64_t size) { return first <= size && count <= size - first; }
+bool in_table(uint64_t first, uint64_t count, uint64_t size) {
+  return first <= size && count <= size - first;
+}
 
 uint32_t field_bytes(RelocKind kind) {
   return kind == RelocKind::kAbs64 ? 8 : kind == RelocKind::kAbs8 ? 1 : 4;
 }
 
-bool has_value(RelocKind kind) { return kind <= RelocKind::kAbs8; }
+bool has_value(RelocKind kind) {
+  return kind <= RelocKind::kAbs8;
+}
 
 uint64_t word_bits(const FieldRec &field, std::span<const SliceRec> slices) {
   uint64_t bits = 0;
@@ -39,7 +43,8 @@ bool Preparer::reserve() {
 const EncodingInfo *Preparer::encoding(uint32_t number) {
   if (number < tables_.enc.size()) {
     EncodingInfo &info = encodings_[number];
-    if (info.state == EncodingInfo::kUnknown) info.state = load_encoding(&info, number) ? info.kGood : info.kBad;
+    if (info.state == EncodingInfo::kUnknown)
+      info.state = load_encoding(&info, number) ? info.kGood : info.kBad;
     if (info.state == EncodingInfo::kGood) return &info;
   }
   set_damage("the pack's encodings are damaged");
@@ -48,13 +53,16 @@ const EncodingInfo *Preparer::encoding(uint32_t number) {
 
 bool Preparer::load_encoding(EncodingInfo *info, uint32_t number) {
   const EncodingRec &record = tables_.enc[number];
-  if (record.unit >= 4 || !in_table(record.first_field, record.field_count, tables_.field.size())) return false;
+  if (record.unit >= 4 || !in_table(record.first_field, record.field_count, tables_.field.size()))
+    return false;
   info->record = &record;
   info->fields = tables_.field.subspan(record.first_field, record.field_count);
   for (const FieldRec &field : info->fields) {
-    if (field.width > 64 || !in_table(field.first_slice, field.slice_count, tables_.slice.size())) return false;
+    if (field.width > 64 || !in_table(field.first_slice, field.slice_count, tables_.slice.size()))
+      return false;
     for (const SliceRec &slice : tables_.slice.subspan(field.first_slice, field.slice_count))
-      if (slice.width == 0 || slice.from + slice.width > 64 || slice.to + slice.width > field.width) return false;
+      if (slice.width == 0 || slice.from + slice.width > 64 || slice.to + slice.width > field.width)
+        return false;
   }
   if (record.reserved != 0) {
     if (record.reserved > tables_.table.size()) return false;
@@ -64,7 +72,8 @@ bool Preparer::load_encoding(EncodingInfo *info, uint32_t number) {
   return true;
 }
 
-// Finds the bits of the word that any program of the shape tree reads. Damaged nodes are left to the walk itself.
+// Finds the bits of the word that any program of the shape tree reads. Damaged nodes are left to the walk
+// itself.
 void Preparer::find_shape_inputs(EncodingInfo *info) {
   std::array<uint32_t, 256> stack;
   uint32_t depth = 0, budget = kShapeBudget;
@@ -117,7 +126,8 @@ std::span<const ProgOp> Preparer::guard(uint32_t number, const EncodingInfo &enc
 bool Preparer::load_program(PreparedProgram *program, const EncodingInfo *encoding, uint32_t stencil) {
   const StencilRec &record = tables_.stencil[stencil];
   const uint32_t first = inputs(encoding);
-  if (!in_table(record.first_op, record.op_count, tables_.prog.size()) || first + record.op_count > kMaxValues ||
+  if (!in_table(record.first_op, record.op_count, tables_.prog.size()) ||
+      first + record.op_count > kMaxValues ||
       record.fields != (encoding != nullptr ? encoding->fields.size() : 0))
     return false;
   program->encoding = encoding;
@@ -173,9 +183,10 @@ Prepared *Preparer::fused(Prepared *first, Prepared *second) {
 
 Prepared *Preparer::prepare(uint32_t number, const PreparedProgram programs[2], bool fused) {
   const StencilRec &record = tables_.stencil[number];
-  if (!in_table(record.first_reloc, record.reloc_count, tables_.reloc.size()) || record.reloc_count > kMaxRelocs ||
-      !in_table(record.code, record.size, tables_.text.size()) || record.size > kMaxStencilBytes ||
-      record.exit_count > kMaxExits || record.align > 64 || (record.align & (record.align - 1)) != 0)
+  if (!in_table(record.first_reloc, record.reloc_count, tables_.reloc.size()) ||
+      record.reloc_count > kMaxRelocs || !in_table(record.code, record.size, tables_.text.size()) ||
+      record.size > kMaxStencilBytes || record.exit_count > kMaxExits || record.align > 64 ||
+      (record.align & (record.align - 1)) != 0)
     return damaged("a stencil of the pack is damaged");
   Prepared *made = arena_.make<Prepared>();
   made->code = tables_.text.data() + record.code;
@@ -207,7 +218,8 @@ bool Preparer::check(const StencilRec &record, std::span<const RelocRec> relocs,
   for (const RelocRec &reloc : relocs) {
     if (reloc.kind > static_cast<uint8_t>(RelocKind::kImage)) return false;
     RelocKind kind = static_cast<RelocKind>(reloc.kind);
-    if (!in_table(reloc.offset, field_bytes(kind), record.size) || reloc.insn > (made.fused ? 1 : 0)) return false;
+    if (!in_table(reloc.offset, field_bytes(kind), record.size) || reloc.insn > (made.fused ? 1 : 0))
+      return false;
     if (has_value(kind) && !value_exists(reloc.insn, reloc.value)) return false;
     if (kind == RelocKind::kExit && reloc.value >= record.exit_count) return false;
     if (kind == RelocKind::kImage && reloc.image >= tables_.header->image_bytes) return false;
@@ -239,7 +251,8 @@ void Preparer::place_exits(Prepared *made, const StencilRec &record, std::span<c
     PreparedExit &exit = made->exits[k];
     exit.insn = made->fused ? 1 : 0;
     if (exit.way == PreparedExit::kTail || uses[k] == 0) continue;
-    bool alignable = made->align == 1 || exit.offset % std::min<uint32_t>(made->align, host::kPatchAlign) == 0;
+    bool alignable =
+        made->align == 1 || exit.offset % std::min<uint32_t>(made->align, host::kPatchAlign) == 0;
     if (uses[k] == 1 && alignable && made->patch_field == kNoField) {
       exit.way = PreparedExit::kField;
       made->patch_field = k;
@@ -284,7 +297,8 @@ void Preparer::analyse_values(Prepared *made, const StencilRec &record, int insn
   PreparedProgram &program = made->program[insn];
   const auto fields = program.encoding != nullptr ? program.encoding->fields : std::span<const FieldRec>();
   forms_.assign(wanted_.size(), ValueForm());
-  analyse({fields, tables_.slice, tables_.header->context_count}, program.ops, tables_.table, wanted_, forms_, arena_);
+  analyse({fields, tables_.slice, tables_.header->context_count}, program.ops, tables_.table, wanted_, forms_,
+          arena_);
   for (size_t i = 0; i < forms_.size(); i++) {
     *destinations_[i] = forms_[i];
     program.needed |= forms_[i].source == ValueForm::kProgram;

@@ -1,5 +1,5 @@
-// Encodings and stencils as the translator wants them: records checked, relocations sorted out, values in quick forms.
-// Made when an encoding or stencil is used for the first time; kept as long as the engine lives.
+// Encodings and stencils as the translator wants them: records checked, relocations sorted out, values in
+// quick forms. Made when an encoding or stencil is used for the first time; kept as long as the engine lives.
 #pragma once
 
 #include <cstdint>
@@ -25,16 +25,16 @@ struct Inputs {
 
 struct EncodingInfo {
   enum State : uint8_t { kUnknown, kGood, kBad } state = kUnknown;
-  Inputs shape;             // of the choice of a stencil
-  uint64_t features = 0;    // that the CPU model must have
+  Inputs shape;           // of the choice of a stencil
+  uint64_t features = 0;  // that the CPU model must have
   const EncodingRec *record = nullptr;
   std::span<const FieldRec> fields;
 };
 
 struct PreparedReloc {
   RelocKind kind;
-  uint8_t insn;    // whose values: the first instruction's, or the second's of a fused stencil
-  uint8_t exit;    // kExit: its number
+  uint8_t insn;  // whose values: the first instruction's, or the second's of a fused stencil
+  uint8_t exit;  // kExit: its number
   uint8_t signed_only;
   uint32_t offset;
   int32_t addend;
@@ -55,7 +55,8 @@ struct PreparedExit {
   ValueForm target;
 };
 
-// The byte code of one instruction; `needed` if it has to run each time, because some value has no quick form.
+// The byte code of one instruction; `needed` if it has to run each time, because some value has no quick
+// form.
 struct PreparedProgram {
   std::span<const ProgOp> ops;
   const EncodingInfo *encoding = nullptr;
@@ -64,7 +65,7 @@ struct PreparedProgram {
 
 struct Prepared {
   const uint8_t *code = nullptr;
-  uint32_t size = 0;           // without a last jump to NEXT, or a tail exit
+  uint32_t size = 0;  // without a last jump to NEXT, or a tail exit
   uint32_t stencil = kNone;
   uint32_t attributes = 0, reads = 0, writes = 0;
   uint16_t reloc_count = 0;
@@ -101,7 +102,8 @@ class Preparer {
   std::span<const ProgOp> guard(uint32_t number, const EncodingInfo &encoding);
 
   uint32_t inputs(const EncodingInfo *encoding) const {
-    return static_cast<uint32_t>(encoding != nullptr ? encoding->fields.size() : 0) + 1 + tables_.header->context_count;
+    return static_cast<uint32_t>(encoding != nullptr ? encoding->fields.size() : 0) + 1 +
+           tables_.header->context_count;
   }
   const char *damage() const { return damage_; }
   void set_damage(const char *what) {

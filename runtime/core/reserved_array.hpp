@@ -1,5 +1,6 @@
-// An array that grows in place within address space reserved at the start, so that elements never move: threads and signal
-// handlers read elements below size() without a lock while one thread, holding the engine's lock, appends.
+// An array that grows in place within address space reserved at the start, so that elements never move:
+// threads and signal handlers read elements below size() without a lock while one thread, holding the
+// engine's lock, appends.
 #pragma once
 
 #include <sys/mman.h>

@@ -23,9 +23,14 @@ uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
 
 }  // namespace
 
-Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-                       Preparer &preparer, Decoder &decoder)
-    : tables_(tables), options_(options), cache_(cache), blocks_(blocks), preparer_(preparer), decoder_(decoder) {}
+Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
+                       BlockTable &blocks, Preparer &preparer, Decoder &decoder)
+    : tables_(tables),
+      options_(options),
+      cache_(cache),
+      blocks_(blocks),
+      preparer_(preparer),
+      decoder_(decoder) {}
 
 const char *Translator::prepare() {
   head_ = preparer_.stencil(tables_.header->head_poll, nullptr);
@@ -79,7 +84,8 @@ uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &cont
   return item_count_;
 }
 
-// The first unit that has a match gives the instruction. Null if there are too few bytes, or the pack is damaged.
+// The first unit that has a match gives the instruction. Null if there are too few bytes, or the pack is
+// damaged.
 Prepared *Translator::decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
                                  uint32_t *bytes) {
   const PackHeader &header = *tables_.header;
@@ -119,7 +125,8 @@ void Translator::fuse() {
   item_count_ = kept;
 }
 
-// Backwards: where all flags that an instruction writes are written again before they are read or the guest could see them.
+// Backwards: where all flags that an instruction writes are written again before they are read or the guest
+// could see them.
 void Translator::drop_dead_flags() {
   uint32_t live = kAllFlags;
   for (uint32_t i = item_count_; i-- > 0;) {
@@ -154,8 +161,8 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   hot_ += head_->size;
 
   for (uint32_t i = 0; i < item_count_; i++) {
-    blocks_.insns.push({static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host),
-                        static_cast<uint16_t>(items_[i].guest[0])});
+    blocks_.insns.push(
+        {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), static_cast<uint16_t>(items_[i].guest[0])});
     emit_item(code, items_[i], context);
   }
   const Prepared &last = *items_[item_count_ - 1].stencil;
@@ -189,7 +196,8 @@ void Translator::emit_item(const Fetched &code, const Item &item, const DecodeCo
   const int64_t *values[2] = {};
   for (int k = 0; k < (stencil.fused ? 2 : 1); k++)
     if (stencil.program[k].needed)
-      values[k] = decoder_.run(stencil.program[k].ops, stencil.program[k].encoding, item.word[k], here[k], context, k);
+      values[k] = decoder_.run(stencil.program[k].ops, stencil.program[k].encoding, item.word[k], here[k],
+                               context, k);
 
   uint32_t jumps[kMaxExits] = {};
   for (uint32_t k = 0; k < stencil.exit_count; k++) {
@@ -213,22 +221,29 @@ void Translator::emit_item(const Fetched &code, const Item &item, const DecodeCo
 
 // Fills the holes of the copy at `at`. Exits go to `exit_targets`, NEXT to `next`.
 void Translator::emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
-                             const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets) {
+                             const uint64_t here[2], const int64_t *const values[2],
+                             const uint32_t *exit_targets) {
   for (const PreparedReloc &reloc : std::span(stencil.relocs, stencil.reloc_count)) {
     const uint32_t place = at + reloc.offset;
     uint8_t *field = cache_.writable(place);
     switch (reloc.kind) {
-      case RelocKind::kNext: set_rel32(place, next); continue;
-      case RelocKind::kExit: set_rel32(place, exit_targets[reloc.exit]); continue;
-      case RelocKind::kImage:
-        host::write_rel32(field, static_cast<int32_t>(reloc.image) - static_cast<int32_t>(place) + reloc.addend);
+      case RelocKind::kNext:
+        set_rel32(place, next);
         continue;
-      default: break;
+      case RelocKind::kExit:
+        set_rel32(place, exit_targets[reloc.exit]);
+        continue;
+      case RelocKind::kImage:
+        host::write_rel32(field,
+                          static_cast<int32_t>(reloc.image) - static_cast<int32_t>(place) + reloc.addend);
+        continue;
+      default:
+        break;
     }
     const int insn = reloc.insn;
-    const int64_t value = static_cast<int64_t>(
-        static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
-        static_cast<uint64_t>(int64_t{reloc.addend}));
+    const int64_t value =
+        static_cast<int64_t>(static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
+                             static_cast<uint64_t>(int64_t{reloc.addend}));
     bool fits = true;
     if (reloc.kind == RelocKind::kAbs32S) {
       fits = value == static_cast<int32_t>(value);
@@ -242,7 +257,8 @@ void Translator::emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next
     } else {
       memcpy(field, &value, 8);
     }
-    if (!fits) [[unlikely]] preparer_.set_damage("a value does not fit its place in a stencil");
+    if (!fits) [[unlikely]]
+      preparer_.set_damage("a value does not fit its place in a stencil");
   }
 }
 

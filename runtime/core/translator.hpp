@@ -1,4 +1,5 @@
-// Makes blocks: decodes guest code, picks stencils, copies them into the code cache and fills their holes. Used under the engine's lock.
+// Makes blocks: decodes guest code, picks stencils, copies them into the code cache and fills their holes.
+// Used under the engine's lock.
 #pragma once
 
 #include <array>
@@ -35,7 +36,8 @@ class Translator {
   const char *prepare();
   // Whether the next block certainly fits.
   bool room() const;
-  // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see Preparer::damage).
+  // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
+  // Preparer::damage).
   uint32_t translate(const Fetched &code, const DecodeContext &context);
 
   uint64_t guest_insns() const { return guest_insns_; }
@@ -52,13 +54,14 @@ class Translator {
   };
 
   uint32_t decode_block(const Fetched &code, const DecodeContext &context);
-  Prepared *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item, uint32_t *bytes);
+  Prepared *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+                       uint32_t *bytes);
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
-  void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2], const uint64_t here[2],
-                   const int64_t *const values[2], const uint32_t *exit_targets);
+  void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
+                   const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
   uint32_t emit_cold(const Prepared &stencil, uint64_t hole);
   uint32_t emit_trampoline();

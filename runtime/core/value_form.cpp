@@ -11,8 +11,8 @@ namespace {
 constexpr uint32_t kMaxTerms = 4;
 constexpr size_t kMaxValues = 512;  // longer programs are run, not analysed
 
-// What is known of a value: the sum of terms, a constant and masked `here`; an element of a table; or, for a choice, what ValueForm says
-// with terms 1 and 2 in place of `more`.
+// What is known of a value: the sum of terms, a constant and masked `here`; an element of a table; or, for a
+// choice, what ValueForm says with terms 1 and 2 in place of `more`.
 struct Known {
   enum Kind : uint8_t { kOpaque, kSum, kElement, kChoice } kind = kOpaque;
   uint8_t count = 0;
@@ -25,7 +25,9 @@ struct Known {
   bool no_here() const { return kind == kSum && here_mask == 0; }
   int64_t number() const { return static_cast<int64_t>(add); }
   // Some bits of the word, unsigned, and nothing else.
-  bool bare() const { return no_here() && count == 1 && add == 0 && terms[0].sign == 0 && terms[0].factor == 1; }
+  bool bare() const {
+    return no_here() && count == 1 && add == 0 && terms[0].sign == 0 && terms[0].factor == 1;
+  }
 };
 
 Known make_constant(int64_t value) {
@@ -48,7 +50,8 @@ Known make_field(const FieldRec &field, std::span<const SliceRec> slices) {
     Term &term = known.terms[known.count++];
     term.from = slice.from;
     term.mask = slice.width >= 64 ? ~uint64_t{0} : (uint64_t{1} << slice.width) - 1;
-    if (field.is_signed && slice.to + slice.width == field.width) term.sign = uint64_t{1} << (slice.width - 1);
+    if (field.is_signed && slice.to + slice.width == field.width)
+      term.sign = uint64_t{1} << (slice.width - 1);
     term.factor = static_cast<int64_t>(uint64_t{1} << slice.to);
   }
   return known;
@@ -59,7 +62,8 @@ Known scaled(const Known &a, int64_t by) {
   Known result = a;
   result.add *= static_cast<uint64_t>(by);
   for (uint32_t i = 0; i < a.count; i++)
-    result.terms[i].factor = static_cast<int64_t>(static_cast<uint64_t>(a.terms[i].factor) * static_cast<uint64_t>(by));
+    result.terms[i].factor =
+        static_cast<int64_t>(static_cast<uint64_t>(a.terms[i].factor) * static_cast<uint64_t>(by));
   return result;
 }
 
@@ -120,8 +124,8 @@ Known shifted_right(const Known &a, const Known &b) {
 
 Known choice(const Known &condition, const Known &then, const Known &otherwise) {
   if (condition.constant()) return condition.number() != 0 ? then : otherwise;
-  if (!condition.no_here() || condition.count != 1 || condition.add != 0 || !then.no_here() || !otherwise.no_here() ||
-      then.count > 1 || otherwise.count > 1)
+  if (!condition.no_here() || condition.count != 1 || condition.add != 0 || !then.no_here() ||
+      !otherwise.no_here() || then.count > 1 || otherwise.count > 1)
     return {};
   const Term &flag = condition.terms[0];
   if (then.constant() && otherwise.constant() && flag.mask == 1 && flag.sign == 0 && flag.factor == 1)
@@ -153,21 +157,33 @@ Known step(const ProgOp &op, const Known &a, const Known &b, const Known &c, std
   if ((operands < 1 || a.constant()) && (operands < 2 || b.constant()) && (operands < 3 || c.constant()))
     return make_constant(apply_op(op, a.number(), b.number(), c.number(), table));
   switch (code) {
-    case ProgOpCode::kAdd: return sum(a, b);
-    case ProgOpCode::kSub: return sum(a, scaled(b, -1));
-    case ProgOpCode::kNeg: return scaled(a, -1);
-    case ProgOpCode::kInv: return sum(scaled(a, -1), make_constant(-1));
-    case ProgOpCode::kMul: return b.constant() ? scaled(a, b.number()) : a.constant() ? scaled(b, a.number()) : Known{};
+    case ProgOpCode::kAdd:
+      return sum(a, b);
+    case ProgOpCode::kSub:
+      return sum(a, scaled(b, -1));
+    case ProgOpCode::kNeg:
+      return scaled(a, -1);
+    case ProgOpCode::kInv:
+      return sum(scaled(a, -1), make_constant(-1));
+    case ProgOpCode::kMul:
+      return b.constant() ? scaled(a, b.number()) : a.constant() ? scaled(b, a.number()) : Known{};
     case ProgOpCode::kShl:
       return b.constant() && b.add < 64 ? scaled(a, static_cast<int64_t>(uint64_t{1} << b.add)) : Known{};
-    case ProgOpCode::kAnd: return b.constant() ? masked(a, b) : a.constant() ? masked(b, a) : Known{};
+    case ProgOpCode::kAnd:
+      return b.constant() ? masked(a, b) : a.constant() ? masked(b, a) : Known{};
     case ProgOpCode::kShr:
-    case ProgOpCode::kUshr: return shifted_right(a, b);
-    case ProgOpCode::kSelect: return choice(a, b, c);
-    case ProgOpCode::kBits: return cut(a, b, false);
-    case ProgOpCode::kSbits: return cut(a, b, true);
-    case ProgOpCode::kTable: return element(a, b, op.imm, table);
-    default: return {};
+    case ProgOpCode::kUshr:
+      return shifted_right(a, b);
+    case ProgOpCode::kSelect:
+      return choice(a, b, c);
+    case ProgOpCode::kBits:
+      return cut(a, b, false);
+    case ProgOpCode::kSbits:
+      return cut(a, b, true);
+    case ProgOpCode::kTable:
+      return element(a, b, op.imm, table);
+    default:
+      return {};
   }
 }
 
@@ -196,7 +212,8 @@ ValueForm make_form(const Known &known, uint16_t number, Arena &arena) {
 }
 
 // Marks in `needed` what the wanted values are computed from.
-void mark(std::span<const ProgOp> ops, uint32_t first, std::span<const uint16_t> wanted, std::vector<bool> *needed) {
+void mark(std::span<const ProgOp> ops, uint32_t first, std::span<const uint16_t> wanted,
+          std::vector<bool> *needed) {
   for (uint16_t value : wanted) (*needed)[value] = true;
   for (size_t i = ops.size(); i-- > 0;) {
     if (!(*needed)[first + i]) continue;
@@ -222,8 +239,9 @@ void analyse(const ProgramInputs &inputs, std::span<const ProgOp> ops, std::span
       if (!needed[first + i]) continue;
       const int operands = operand_count(static_cast<ProgOpCode>(ops[i].op));
       static const Known none;
-      known[first + i] = step(ops[i], operands > 0 ? known[ops[i].a] : none, operands > 1 ? known[ops[i].b] : none,
-                              operands > 2 ? known[ops[i].c] : none, table);
+      known[first + i] =
+          step(ops[i], operands > 0 ? known[ops[i].a] : none, operands > 1 ? known[ops[i].b] : none,
+               operands > 2 ? known[ops[i].c] : none, table);
     }
   }
   for (size_t i = 0; i < wanted.size(); i++)

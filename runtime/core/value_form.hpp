@@ -1,7 +1,8 @@
 // Decode-time values in a form that is quick to compute.
 //
-// Nearly every hole is a register's offset (a table indexed by a field), an immediate (a field times a constant plus another), or
-// an address near the instruction. `analyse` finds out which; only what is none of these runs byte code for each instruction.
+// Nearly every hole is a register's offset (a table indexed by a field), an immediate (a field times a
+// constant plus another), or an address near the instruction. `analyse` finds out which; only what is none of
+// these runs byte code for each instruction.
 #pragma once
 
 #include <cstdint>

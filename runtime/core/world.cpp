@@ -1,4 +1,5 @@
-// Stopping and resuming threads. Futexes rather than condition variables: these survive a fork while others wait.
+// Stopping and resuming threads. Futexes rather than condition variables: these survive a fork while others
+// wait.
 #include "world.hpp"
 
 #include <linux/futex.h>
@@ -57,7 +58,8 @@ void World::lock_and_enter(Thread &thread) {
 }
 
 bool World::anyone_inside() const {
-  return std::any_of(threads_.begin(), threads_.end(), [](const Thread *thread) { return thread->inside.load() != 0; });
+  return std::any_of(threads_.begin(), threads_.end(),
+                     [](const Thread *thread) { return thread->inside.load() != 0; });
 }
 
 void World::stop() {

@@ -1,4 +1,5 @@
-// The engine's threads, its lock, and how all threads are brought to a safe point. docs/decisions/code-cache-and-threads.md explains the protocol.
+// The engine's threads, its lock, and how all threads are brought to a safe point.
+// docs/decisions/code-cache-and-threads.md explains the protocol.
 #pragma once
 
 #include <pthread.h>
@@ -16,9 +17,9 @@ namespace pyqemu {
 // What the engine keeps for a CPU (CpuHeader::owner).
 struct Thread {
   CpuHeader *cpu = nullptr;
-  std::atomic<uint32_t> inside{0};      // may run generated code or hold block numbers
+  std::atomic<uint32_t> inside{0};  // may run generated code or hold block numbers
   std::atomic<uint32_t> interrupted{0};
-  std::atomic<uint32_t> stale{0};       // its jump cache has to be emptied before it runs on
+  std::atomic<uint32_t> stale{0};  // its jump cache has to be emptied before it runs on
   const DecodeContext *context = nullptr;
   uint64_t features = 0;
 };
@@ -28,14 +29,17 @@ class World {
   void add(Thread *thread);
   void remove(Thread *thread);
 
-  // A thread goes to where it may run generated code (and waits there while the world is stopped), or leaves it.
+  // A thread goes to where it may run generated code (and waits there while the world is stopped), or leaves
+  // it.
   void enter(Thread &thread) {
     thread.inside.store(1);
-    if (stopped_.load() != 0) [[unlikely]] enter_slow(thread);
+    if (stopped_.load() != 0) [[unlikely]]
+      enter_slow(thread);
   }
   void leave(Thread &thread) {
     thread.inside.store(0);
-    if (stopped_.load() != 0) [[unlikely]] tell_stopper();
+    if (stopped_.load() != 0) [[unlikely]]
+      tell_stopper();
   }
 
   // The lock. lock_and_enter: for a thread that has left; it is inside again when it has the lock.
@@ -43,7 +47,8 @@ class World {
   void unlock() { mutex_.unlock(); }
   void lock_and_enter(Thread &thread);
 
-  // Stops all threads that are inside, and keeps others from entering. Without the lock; the caller must not be inside.
+  // Stops all threads that are inside, and keeps others from entering. Without the lock; the caller must not
+  // be inside.
   void stop();
   void resume();
   // Waits while another thread keeps the world stopped.
@@ -70,6 +75,8 @@ class World {
 };
 
 // Sets the poll flag that generated code looks at. Async-signal-safe.
-inline void request_poll(CpuHeader *cpu) { __atomic_store_n(&cpu->poll, 1u, __ATOMIC_SEQ_CST); }
+inline void request_poll(CpuHeader *cpu) {
+  __atomic_store_n(&cpu->poll, 1u, __ATOMIC_SEQ_CST);
+}
 
 }  // namespace pyqemu

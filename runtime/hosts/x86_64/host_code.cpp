@@ -74,11 +74,14 @@ void leave_to(void *ucontext, uintptr_t pc, uintptr_t sp) {
   registers[REG_EFL] &= ~(kDirection | kAlignmentCheck);
 }
 
-size_t fetch_copy(void *to, const void *from, size_t bytes) { return pyqemu_fetch_copy(to, from, bytes); }
+size_t fetch_copy(void *to, const void *from, size_t bytes) {
+  return pyqemu_fetch_copy(to, from, bytes);
+}
 
 bool recover_fetch(void *ucontext) {
   uintptr_t pc = context_pc(ucontext);
-  if (pc < reinterpret_cast<uintptr_t>(pyqemu_fetch_begin) || pc >= reinterpret_cast<uintptr_t>(pyqemu_fetch_end))
+  if (pc < reinterpret_cast<uintptr_t>(pyqemu_fetch_begin) ||
+      pc >= reinterpret_cast<uintptr_t>(pyqemu_fetch_end))
     return false;
   static_cast<ucontext_t *>(ucontext)->uc_mcontext.gregs[REG_RIP] =
       static_cast<greg_t>(reinterpret_cast<uintptr_t>(pyqemu_fetch_recover));

@@ -10,11 +10,11 @@
 
 namespace pyqemu::host {
 
-inline constexpr uint16_t kElfMachine = 62;     // EM_X86_64
-inline constexpr uint32_t kPatchAlign = 4;      // a rel32 aligned like this is replaced by one atomic store
-inline constexpr uint32_t kJumpBytes = 5;       // e9 rel32
-inline constexpr uint32_t kJumpField = 1;       // where its rel32 lies
-inline constexpr uint32_t kRelocFieldMax = 8;   // longest field that a relocation fills
+inline constexpr uint16_t kElfMachine = 62;    // EM_X86_64
+inline constexpr uint32_t kPatchAlign = 4;     // a rel32 aligned like this is replaced by one atomic store
+inline constexpr uint32_t kJumpBytes = 5;      // e9 rel32
+inline constexpr uint32_t kJumpField = 1;      // where its rel32 lies
+inline constexpr uint32_t kRelocFieldMax = 8;  // longest field that a relocation fills
 
 // Whether this machine has what a pack of level `level` ("x86-64-v3") uses.
 bool supports_level(std::string_view level);
@@ -28,7 +28,9 @@ inline bool is_tail_jump(const uint8_t *code, uint32_t size, uint32_t field) {
 void emit_nops(uint8_t *at, uint32_t count);
 
 // A jump whose rel32 is still to be written.
-inline void emit_jump(uint8_t *at) { *at = 0xe9; }
+inline void emit_jump(uint8_t *at) {
+  *at = 0xe9;
+}
 
 // Leaves generated code for `enter`.
 inline uint32_t emit_return(uint8_t *at) {
@@ -36,7 +38,9 @@ inline uint32_t emit_return(uint8_t *at) {
   return 1;
 }
 
-inline void write_rel32(uint8_t *at, int32_t value) { memcpy(at, &value, sizeof value); }
+inline void write_rel32(uint8_t *at, int32_t value) {
+  memcpy(at, &value, sizeof value);
+}
 
 // Replaces the aligned rel32 of a jump that other threads may be running.
 inline void patch_rel32(uint8_t *at, int32_t value) {
@@ -47,7 +51,9 @@ inline void patch_rel32(uint8_t *at, int32_t value) {
 inline void publish_code(const void *, size_t) {}
 
 // A clock of unknown but constant rate that costs a few nanoseconds.
-inline uint64_t ticks() { return __rdtsc(); }
+inline uint64_t ticks() {
+  return __rdtsc();
+}
 
 // The program counter in a ucontext_t.
 uintptr_t context_pc(const void *ucontext);
@@ -55,8 +61,8 @@ uintptr_t context_pc(const void *ucontext);
 // Makes the handler of `ucontext` return to `pc` with stack pointer `sp`.
 void leave_to(void *ucontext, uintptr_t pc, uintptr_t sp);
 
-// Copies guest code, which another thread may unmap meanwhile; gives the number of bytes copied. A SIGSEGV or SIGBUS in it is
-// recovered from by recover_fetch, which the signal handler has to ask first.
+// Copies guest code, which another thread may unmap meanwhile; gives the number of bytes copied. A SIGSEGV or
+// SIGBUS in it is recovered from by recover_fetch, which the signal handler has to ask first.
 size_t fetch_copy(void *to, const void *from, size_t bytes);
 bool recover_fetch(void *ucontext);
 

@@ -1,5 +1,6 @@
-// Measures start-up and translation, without running: ns per guest instruction and per block. `bench_translate [PACK CODE]` takes a real
-// pack, and a file of guest code of which blocks are formed one after the other.
+// Measures start-up and translation, without running: ns per guest instruction and per block.
+// `bench_translate [PACK CODE]` takes a real pack, and a file of guest code of which blocks are formed one
+// after the other.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -32,7 +33,8 @@ void sweep(const Pack &pack, uint64_t begin, uint64_t end) {
     fprintf(stderr, "%s\n", error);
     exit(1);
   }
-  engine->set_change_check([](void *, uint64_t, size_t) -> size_t { return 0; }, nullptr);  // as for a program's text
+  engine->set_change_check([](void *, uint64_t, size_t) -> size_t { return 0; },
+                           nullptr);  // as for a program's text
   CpuHeader *cpu = engine->new_cpu("");
   double created = now();
   for (int turn = 0; turn < 3; turn++) {
@@ -45,7 +47,8 @@ void sweep(const Pack &pack, uint64_t begin, uint64_t end) {
     double took = now() - from;
     const EngineStats after = engine->stats();
     const double insns = static_cast<double>(after.guest_insns - before.guest_insns);
-    printf("turn %d: %.0f insns, %" PRIu64 " blocks, %.1f ns/insn, %.1f ns/insn inside, %.1f ns/block, %.1f host bytes/insn\n",
+    printf("turn %d: %.0f insns, %" PRIu64
+           " blocks, %.1f ns/insn, %.1f ns/insn inside, %.1f ns/block, %.1f host bytes/insn\n",
            turn, insns, after.blocks - before.blocks, took / insns,
            static_cast<double>(after.translate_ns - before.translate_ns) / insns,
            took / static_cast<double>(after.blocks - before.blocks),
@@ -74,7 +77,8 @@ int main(int argc, char **argv) {
     REQUIRE(fd >= 0 && fstat(fd, &info) == 0);
     void *code = mmap(nullptr, static_cast<size_t>(info.st_size), PROT_READ, MAP_PRIVATE, fd, 0);
     REQUIRE(code != MAP_FAILED);
-    sweep(*pack, reinterpret_cast<uint64_t>(code), reinterpret_cast<uint64_t>(code) + static_cast<uint64_t>(info.st_size));
+    sweep(*pack, reinterpret_cast<uint64_t>(code),
+          reinterpret_cast<uint64_t>(code) + static_cast<uint64_t>(info.st_size));
     return 0;
   }
   Machine m;
@@ -85,7 +89,9 @@ int main(int argc, char **argv) {
     seed = seed * 1664525 + 1013904223;
     static constexpr Op kMix[] = {kAddi, kAddi, kSubs, kLd, kSt, kXori, kModal, kGuarded};
     const uint32_t r = seed >> 8;
-    put(code, i, {i % 6 == 5 ? word(kBz, 0, 0, 20) : word(kMix[r % 8], r >> 3 & 15, r >> 7 & 15, static_cast<int32_t>(r >> 9))});
+    put(code, i,
+        {i % 6 == 5 ? word(kBz, 0, 0, 20)
+                    : word(kMix[r % 8], r >> 3 & 15, r >> 7 & 15, static_cast<int32_t>(r >> 9))});
   }
   sweep(*m.pack, code.address(), code.address() + kWords * 4);
   return 0;

@@ -9,18 +9,20 @@ inline int &failures() {
   return count;
 }
 
-#define CHECK(condition)                                                    \
-  do {                                                                      \
-    if (!(condition)) {                                                     \
+#define CHECK(condition)                                                      \
+  do {                                                                        \
+    if (!(condition)) {                                                       \
       fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
-      failures()++;                                                         \
-    }                                                                       \
+      failures()++;                                                           \
+    }                                                                         \
   } while (0)
 
-#define REQUIRE(condition)                                                  \
-  do {                                                                      \
-    CHECK(condition);                                                       \
-    if (failures() != 0) exit(1);                                           \
+#define REQUIRE(condition)        \
+  do {                            \
+    CHECK(condition);             \
+    if (failures() != 0) exit(1); \
   } while (0)
 
-inline int result() { return failures() == 0 ? 0 : 1; }
+inline int result() {
+  return failures() == 0 ? 0 : 1;
+}

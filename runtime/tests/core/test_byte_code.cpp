@@ -1,6 +1,5 @@
 // Byte code against the meanings in translator/static.py.
 #include "byte_code.hpp"
-
 #include "check.hpp"
 
 using namespace pyqemu;
@@ -48,7 +47,8 @@ int main() {
   CHECK(eval(kLog2, 1) == 0 && eval(kLog2, 0) == -1 && eval(kLog2, 255) == 7 && eval(kLog2, INT64_MIN) == 63);
   CHECK(eval(kPopcount, -1) == 64);
   CHECK(eval(kNeg, INT64_MIN) == INT64_MIN && eval(kInv, 0) == -1);
-  CHECK(eval(kTable, 1, 3) == 20 && eval(kTable, 3, 3) == 0 && eval(kTable, -1, 3) == 0 && eval(kTable, 2, 3, 0, 1) == 0);
+  CHECK(eval(kTable, 1, 3) == 20 && eval(kTable, 3, 3) == 0 && eval(kTable, -1, 3) == 0 &&
+        eval(kTable, 2, 3, 0, 1) == 0);
 
   const ProgOp good[] = {{0, 0, 0, 0, 0, 5}, {static_cast<uint8_t>(kAdd), 0, 0, 1, 0, 0}};
   const ProgOp forward[] = {{static_cast<uint8_t>(kAdd), 0, 0, 1, 0, 0}};

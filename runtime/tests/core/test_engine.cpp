@@ -12,8 +12,9 @@ namespace {
 void straight_line() {
   Machine m;
   Pages code(4096);
-  put(code, 0, {word(kAddi, 1, 0, 5), word(kAddi, 2, 1, -7), word(kXori, 3, 2, 0x0f), word(kSubs, 4, 1, 5),
-                word(kStZ, 5), word(kGuarded, 6, 0, 9), word(kGuarded, 15, 0, 9), word(kSvc, 0, 0, 77)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 5), word(kAddi, 2, 1, -7), word(kXori, 3, 2, 0x0f), word(kSubs, 4, 1, 5),
+       word(kStZ, 5), word(kGuarded, 6, 0, 9), word(kGuarded, 15, 0, 9), word(kSvc, 0, 0, 77)});
   CHECK(m.run_at(code.address()) == StopKind::kException);
   CHECK(reg(m.cpu, 1) == 5 && reg(m.cpu, 2) == static_cast<uint64_t>(-2));
   CHECK(reg(m.cpu, 3) == static_cast<uint64_t>(-2 + (0x0f ^ 0x55)));
@@ -28,8 +29,9 @@ void straight_line() {
 void loops(const EngineOptions &options, const PackOptions &pack_options) {
   Machine m(options, pack_options);
   Pages code(4096);
-  put(code, 0, {word(kAddi, 1, 0, 10000), word(kAddi, 2, 2, 1), word(kSubs, 1, 1, 1), word(kBz, 0, 0, 2),
-                word(kB, 0, 0, -3), word(kSvc)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 10000), word(kAddi, 2, 2, 1), word(kSubs, 1, 1, 1), word(kBz, 0, 0, 2),
+       word(kB, 0, 0, -3), word(kSvc)});
   CHECK(m.run_at(code.address()) == StopKind::kException);
   CHECK(reg(m.cpu, 1) == 0 && reg(m.cpu, 2) == 10000 && flag_z(m.cpu) == 1);
   CHECK(m.engine->stats().blocks < 8);
@@ -39,9 +41,10 @@ void loops(const EngineOptions &options, const PackOptions &pack_options) {
 void jumps() {
   Machine m;
   Pages code(4096);
-  put(code, 0, {word(kAddi, 1, 0, 1000), word(kAddi, 14, 13, 12), word(kB, 0, 0, 100),  // R14: return address
-                word(kAddi, 14, 13, 20), word(kB, 0, 0, 98),
-                word(kSubs, 1, 1, 1), word(kBsel, 0, 0, 2), word(kB, 0, 0, -6), word(kSvc)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 1000), word(kAddi, 14, 13, 12), word(kB, 0, 0, 100),  // R14: return address
+       word(kAddi, 14, 13, 20), word(kB, 0, 0, 98), word(kSubs, 1, 1, 1), word(kBsel, 0, 0, 2),
+       word(kB, 0, 0, -6), word(kSvc)});
   put(code, 102, {word(kAddi, 3, 3, 1), word(kJr, 0, 14)});
   reg(m.cpu, 13) = code.address();
   CHECK(m.run_at(code.address()) == StopKind::kException);
@@ -52,8 +55,9 @@ void jumps() {
 void contexts() {
   Machine m;
   Pages code(4096);
-  put(code, 0, {word(kModal, 1, 0, 3), word(kMode, 0, 0, 1), word(kModal, 2, 0, 3), word(kMode, 0, 0, 0),
-                word(kModal, 3, 0, 3), word(kMode, 0, 0, 2), word(kModal, 4, 0, 3)});
+  put(code, 0,
+      {word(kModal, 1, 0, 3), word(kMode, 0, 0, 1), word(kModal, 2, 0, 3), word(kMode, 0, 0, 0),
+       word(kModal, 3, 0, 3), word(kMode, 0, 0, 2), word(kModal, 4, 0, 3)});
   for (int turn = 0; turn < 3; turn++) {
     m.cpu->context[0] = 0;
     CHECK(m.run_at(code.address()) == StopKind::kException);
@@ -76,7 +80,9 @@ void flags_stay_visible() {
   Machine m;
   Pages code(4096);
   // The first SUBS is dead, the second is read, the third is the last of the block.
-  put(code, 0, {word(kSubs, 1, 1, 1), word(kSubs, 2, 2, 0), word(kStZ, 3), word(kSubs, 4, 4, 1), word(kB, 0, 0, 1), word(kSvc)});
+  put(code, 0,
+      {word(kSubs, 1, 1, 1), word(kSubs, 2, 2, 0), word(kStZ, 3), word(kSubs, 4, 4, 1), word(kB, 0, 0, 1),
+       word(kSvc)});
   CHECK(m.run_at(code.address()) == StopKind::kException);
   CHECK(reg(m.cpu, 3) == 1 && flag_z(m.cpu) == 0);
   std::string text;
@@ -85,7 +91,8 @@ void flags_stay_visible() {
   options.log_context = &text;
   options.log_sink = [](void *context, const char *more) { *static_cast<std::string *>(context) += more; };
   Machine logged(options);
-  put(code, 8, {word(kSubs, 1, 1, 1), word(kLd, 2, 9), word(kSubs, 2, 2, 0), word(kSubs, 2, 2, 0), word(kSvc)});
+  put(code, 8,
+      {word(kSubs, 1, 1, 1), word(kLd, 2, 9), word(kSubs, 2, 2, 0), word(kSubs, 2, 2, 0), word(kSvc)});
   logged.engine->translate(logged.cpu, code.address());
   logged.engine->translate(logged.cpu, code.address() + 32);
   CHECK(text.find("SUBS  SUB\n") < text.find("SUBS  SUBS\n"));

@@ -30,8 +30,9 @@ void loads_and_stores(Op load) {
   Machine m;
   machine = &m;
   Pages code(4096);
-  put(code, 0, {word(kAddi, 1, 0, 5), word(kSubs, 2, 1, 5), word(load, 3, 4, 16), word(kAddi, 1, 1, 1), word(kSt, 1, 4, 8),
-                word(kAddi, 1, 1, 1), word(kSvc)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 5), word(kSubs, 2, 1, 5), word(load, 3, 4, 16), word(kAddi, 1, 1, 1),
+       word(kSt, 1, 4, 8), word(kAddi, 1, 1, 1), word(kSvc)});
   uint64_t memory[4] = {1, 2, 3, 4};
   for (int turn = 0; turn < 1000; turn++) {
     faults = 0;

@@ -13,8 +13,9 @@ using namespace pyqemu::test;
 namespace {
 
 void loop_code(Pages &code, int32_t step) {
-  put(code, 0, {word(kAddi, 1, 0, 100), word(kAddi, 2, 2, step), word(kSubs, 1, 1, 1), word(kBz, 0, 0, 2), word(kB, 0, 0, -3),
-                word(kSvc)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 100), word(kAddi, 2, 2, step), word(kSubs, 1, 1, 1), word(kBz, 0, 0, 2),
+       word(kB, 0, 0, -3), word(kSvc)});
 }
 
 int child_of(Machine &m, Pages &code) {

@@ -1,4 +1,5 @@
-// Guest code that changes: by invalidate(), at an isync, under chains and jump caches; and a code cache that is too small.
+// Guest code that changes: by invalidate(), at an isync, under chains and jump caches; and a code cache that
+// is too small.
 #include "check.hpp"
 #include "test_pack.hpp"
 
@@ -7,14 +8,16 @@ using namespace pyqemu::test;
 
 namespace {
 
-// A caller's loop that is chained to a callee which then changes; reached by a direct and by an indirect jump.
+// A caller's loop that is chained to a callee which then changes; reached by a direct and by an indirect
+// jump.
 void chained() {
   Machine m;
   Pages caller(4096), callee(4096);
   for (bool indirect : {false, true}) {
     const int64_t distance = static_cast<int64_t>(callee.address() - caller.address()) / 4 - 1;
     if (!indirect && (distance > 32767 || distance < -32768)) continue;
-    put(caller, 0, {word(kSubs, 1, 1, 1), indirect ? word(kJr, 0, 2) : word(kB, 0, 0, static_cast<int32_t>(distance))});
+    put(caller, 0,
+        {word(kSubs, 1, 1, 1), indirect ? word(kJr, 0, 2) : word(kB, 0, 0, static_cast<int32_t>(distance))});
     put(caller, 4, {word(kSubs, 1, 1, 0), word(kBz, 0, 0, 2), word(kB, 0, 0, -6), word(kSvc)});
     reg(m.cpu, 2) = callee.address();
     reg(m.cpu, 3) = caller.address() + 16;
@@ -36,7 +39,8 @@ void at_isync() {
   Machine m;
   Pages code(4096);
   alignas(8) static uint64_t fresh;
-  put(code, 0, {word(kAddi, 1, 0, 1), word(kAddi, 2, 2, 1), word(kSt, 3, 4, 0), word(kIsync), word(kB, 0, 0, 8)});
+  put(code, 0,
+      {word(kAddi, 1, 0, 1), word(kAddi, 2, 2, 1), word(kSt, 3, 4, 0), word(kIsync), word(kB, 0, 0, 8)});
   put(code, 12, {word(kAddi, 1, 0, 7), word(kAddi, 9, 9, 1), word(kSvc)});
   reg(m.cpu, 3) = word(kAddi, 1, 0, 7) | uint64_t{word(kAddi, 9, 9, 1)} << 32;
   reg(m.cpu, 4) = code.address() + 48;

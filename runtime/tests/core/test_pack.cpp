@@ -46,8 +46,25 @@ namespace {
 
 // Values of every program: fields, here, mode, then these.
 enum Value : uint16_t {
-  kRd, kRs, kImm, kHere, kModeValue,
-  kSixteen, kRdOffset, kRsOffset, kFour, kNextPc, kTimesFour, kTarget, k55, kXored, kNegated, kZOffset, kBig, kTooBig, kValueCount,
+  kRd,
+  kRs,
+  kImm,
+  kHere,
+  kModeValue,
+  kSixteen,
+  kRdOffset,
+  kRsOffset,
+  kFour,
+  kNextPc,
+  kTimesFour,
+  kTarget,
+  k55,
+  kXored,
+  kNegated,
+  kZOffset,
+  kBig,
+  kTooBig,
+  kValueCount,
 };
 
 struct Section {
@@ -66,8 +83,8 @@ class Builder {
     str_.append(text).push_back('\0');
     return at;
   }
-  uint32_t stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads = 0, uint32_t writes = 0,
-                   uint32_t dead = kNone);
+  uint32_t stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads = 0,
+                   uint32_t writes = 0, uint32_t dead = kNone);
   void relocation(std::string_view token, uint32_t offset, uint32_t *width);
   uint32_t encoding(const char *name, uint32_t shape_root);
   void candidate(Op op, uint32_t encoding, uint32_t guard = kNone, bool last = true);
@@ -100,13 +117,17 @@ ProgOp op(ProgOpCode code, uint16_t a = 0, uint16_t b = 0, int32_t imm = 0) {
 void Builder::program() {
   using enum ProgOpCode;
   for (int64_t i = 0; i < 16; i++) table_.push_back(kRegisters + 8 * i);
-  prog_ = {op(kConst, 0, 0, 16),      op(kTable, kRd, kSixteen), op(kTable, kRs, kSixteen), op(kConst, 0, 0, 4),
-           op(kAdd, kHere, kFour),    op(kMul, kImm, kFour),     op(kAdd, kHere, kTimesFour), op(kConst, 0, 0, 0x55),
-           op(kXor, kImm, k55),       op(kNeg, kImm),            op(kConst, 0, 0, kFlagZ),  op(kConst, 0, 0, 0x7fffffff),
+  prog_ = {op(kConst, 0, 0, 16),        op(kTable, kRd, kSixteen),
+           op(kTable, kRs, kSixteen),   op(kConst, 0, 0, 4),
+           op(kAdd, kHere, kFour),      op(kMul, kImm, kFour),
+           op(kAdd, kHere, kTimesFour), op(kConst, 0, 0, 0x55),
+           op(kXor, kImm, k55),         op(kNeg, kImm),
+           op(kConst, 0, 0, kFlagZ),    op(kConst, 0, 0, 0x7fffffff),
            op(kMul, kBig, kBig)};
 }
 
-// `{s:V}` is a 32-bit hole, `{t:V}` one of the second instruction, `{q:V}` a 64-bit one, `{n}` NEXT, `{x:K}` exit K, `{i}` the helper.
+// `{s:V}` is a 32-bit hole, `{t:V}` one of the second instruction, `{q:V}` a 64-bit one, `{n}` NEXT, `{x:K}`
+// exit K, `{i}` the helper.
 void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *width) {
   RelocRec record = {};
   record.offset = static_cast<uint16_t>(offset);
@@ -124,8 +145,8 @@ void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *widt
   reloc_.push_back(record);
 }
 
-uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads, uint32_t writes,
-                          uint32_t dead) {
+uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads,
+                          uint32_t writes, uint32_t dead) {
   StencilRec record = {};
   record.name = string(name);
   record.code = static_cast<uint32_t>(text_.size());
@@ -182,10 +203,13 @@ void Builder::runtime_stencils() {
   fields_ = 0;
   header_.head_poll = stencil("head_poll", "41 83 3c 24 00  0f 85 {x:0}  e9 {n}", kFallsThrough);
   header_.head_none = stencil("head_none", "e9 {n}", kFallsThrough);
-  header_.exit_direct = stencil("exit_direct", "49 c7 44 24 10 {s:0}  41 c7 44 24 04 01000000  c3", kEndsBlock);
-  header_.exit_here = stencil("exit_here", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 04 00000000  c3", kEndsBlock);
+  header_.exit_direct =
+      stencil("exit_direct", "49 c7 44 24 10 {s:0}  41 c7 44 24 04 01000000  c3", kEndsBlock);
+  header_.exit_here =
+      stencil("exit_here", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 04 00000000  c3", kEndsBlock);
   header_.undefined = stencil(
-      "undefined", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3", kEndsBlock);
+      "undefined", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
+      kEndsBlock);
   fields_ = 3;
 }
 
@@ -194,7 +218,8 @@ void Builder::instructions() {
   const char *store_rd = " 49 89 84 24 {s:6} ";
   const std::string next = " e9 {n}";
   auto text = [&](const char *middle) { return std::string(load_rs) + middle + store_rd; };
-  auto add = [&](Op code, const char *name, const std::string &stencil_code, uint32_t attributes, uint32_t reads = 0) {
+  auto add = [&](Op code, const char *name, const std::string &stencil_code, uint32_t attributes,
+                 uint32_t reads = 0) {
     uint32_t number = stencil(name, stencil_code, attributes, reads);
     candidate(code, encoding(name, number));
     return number;
@@ -207,11 +232,13 @@ void Builder::instructions() {
   uint32_t bz = add(kBz, "BZ", "41 80 bc 24 {s:15} 00  0f 85 {x:0} e9 {x:1}", kEndsBlock, 1);
   add(kB, "B", "e9 {x:0}", kEndsBlock);
   add(kJr, "JR",
-      std::string(load_rs) + "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e1 48 3b 81 00200000 75 06 ff a1 08200000"
-                             "49 89 44 24 08 41 c7 44 24 04 00000000 c3",
+      std::string(load_rs) +
+          "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e1 48 3b 81 00200000 75 06 ff a1 08200000"
+          "49 89 44 24 08 41 c7 44 24 04 00000000 c3",
       kEndsBlock | kIndirect);
   add(kLd, "LD", text("49 8b 84 05 {s:2}") + next, kFallsThrough | kFaults);
-  add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:6} 49 89 8c 05 {s:2}" + next, kFallsThrough | kFaults);
+  add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:6} 49 89 8c 05 {s:2}" + next,
+      kFallsThrough | kFaults);
   add(kSvc, "SVC",
       "48 b8 {q:3} 49 89 44 24 08 41 c7 44 24 18 01000000 49 c7 44 24 20 {s:2} 41 c7 44 24 04 02000000 c3",
       kEndsBlock | kFaults);
@@ -224,19 +251,23 @@ void Builder::instructions() {
   uint32_t first = static_cast<uint32_t>(child_.size());
   child_.push_back(plain);
   child_.push_back(negated);
-  shape_.push_back({guard({op(ProgOpCode::kConst, 0, 0, 0), op(ProgOpCode::kAdd, kModeValue, 5)}), 0, 2, first});
+  shape_.push_back(
+      {guard({op(ProgOpCode::kConst, 0, 0, 0), op(ProgOpCode::kAdd, kModeValue, 5)}), 0, 2, first});
   candidate(kModal, encoding("MODAL", kNodeBit | 0));
   add(kBsel, "BSEL", "41 80 bc 24 {s:15} 00  0f 85 {x:0} 0f 84 {x:1} cc", kEndsBlock, 1);
   add(kXori, "XORI", text("48 05 {s:13}") + next, kFallsThrough);
   add(kLdHelper, "LDH", text("48 05 {s:2} e8 {i}") + next, kFallsThrough | kFaults);
-  uint32_t guarded = encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:2}" + (store_rd + next), kFallsThrough));
+  uint32_t guarded =
+      encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:2}" + (store_rd + next), kFallsThrough));
   candidate(kGuarded, guarded, guard({op(ProgOpCode::kConst, 0, 0, 15), op(ProgOpCode::kNe, kRd, 5)}), false);
-  candidate(kGuarded, encoding("GUARDED15", stencil("GUARDED15", "48 c7 c0 {s:14} 49 89 84 24 00010000" + next,
-                                                    kFallsThrough)));
+  candidate(kGuarded,
+            encoding("GUARDED15",
+                     stencil("GUARDED15", "48 c7 c0 {s:14} 49 89 84 24 00010000" + next, kFallsThrough)));
   add(kStZ, "STZ", "41 0f b6 84 24 {s:15}" + (store_rd + next), kFallsThrough, 1);
   add(kOverflow, "OVERFLOW", "48 c7 c0 {s:17}" + (store_rd + next), kFallsThrough);
   if (options_.fusion) {
-    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:2}") + "41 0f 94 84 24 {s:15} 0f 84 {x:0} e9 {x:1}", kEndsBlock, 0, 1);
+    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:2}") + "41 0f 94 84 24 {s:15} 0f 84 {x:0} e9 {x:1}",
+                            kEndsBlock, 0, 1);
     fuse_.push_back({subs, bz, both});
   }
 }
@@ -279,13 +310,28 @@ std::vector<uint8_t> Builder::build() {
   std::string image(test_image_begin, header_.image_bytes);
   image.resize((image.size() + 4095) & ~size_t{4095});
   std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
-  return elf({{".text", text_}, {".pq.image", image}, {".pq.header", header}, {".pq.str", str_},
-              {".pq.node", bytes_of(nodes)}, {".pq.child", bytes_of(child_)}, {".pq.cand", bytes_of(cand_)},
-              {".pq.enc", bytes_of(enc_)}, {".pq.field", bytes_of(fields)}, {".pq.slice", bytes_of(slices)},
-              {".pq.prog", bytes_of(prog_)}, {".pq.guard", bytes_of(guards_)}, {".pq.shape", bytes_of(shape_)},
-              {".pq.stencil", bytes_of(stencil_)}, {".pq.reloc", bytes_of(reloc_)}, {".pq.fuse", bytes_of(fuse_)},
-              {".pq.table", bytes_of(table_)}, {".pq.reg", bytes_of(regs)}, {".pq.exc", bytes_of(exceptions)},
-              {".pq.cpu", bytes_of(cpus)}, {".pq.reset", bytes_of(resets)}, {".pq.kv", bytes_of(kv)}});
+  return elf({{".text", text_},
+              {".pq.image", image},
+              {".pq.header", header},
+              {".pq.str", str_},
+              {".pq.node", bytes_of(nodes)},
+              {".pq.child", bytes_of(child_)},
+              {".pq.cand", bytes_of(cand_)},
+              {".pq.enc", bytes_of(enc_)},
+              {".pq.field", bytes_of(fields)},
+              {".pq.slice", bytes_of(slices)},
+              {".pq.prog", bytes_of(prog_)},
+              {".pq.guard", bytes_of(guards_)},
+              {".pq.shape", bytes_of(shape_)},
+              {".pq.stencil", bytes_of(stencil_)},
+              {".pq.reloc", bytes_of(reloc_)},
+              {".pq.fuse", bytes_of(fuse_)},
+              {".pq.table", bytes_of(table_)},
+              {".pq.reg", bytes_of(regs)},
+              {".pq.exc", bytes_of(exceptions)},
+              {".pq.cpu", bytes_of(cpus)},
+              {".pq.reset", bytes_of(resets)},
+              {".pq.kv", bytes_of(kv)}});
 }
 
 std::vector<uint8_t> Builder::elf(std::vector<Section> sections) {
@@ -323,7 +369,9 @@ std::vector<uint8_t> Builder::elf(std::vector<Section> sections) {
 
 }  // namespace
 
-std::vector<uint8_t> build_pack(const PackOptions &options) { return Builder(options).build(); }
+std::vector<uint8_t> build_pack(const PackOptions &options) {
+  return Builder(options).build();
+}
 
 Pages::Pages(size_t bytes) : size_((bytes + 4095) & ~size_t{4095}) {
   void *memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -331,7 +379,9 @@ Pages::Pages(size_t bytes) : size_((bytes + 4095) & ~size_t{4095}) {
   data_ = static_cast<uint8_t *>(memory);
 }
 
-Pages::~Pages() { munmap(data_, size_); }
+Pages::~Pages() {
+  munmap(data_, size_);
+}
 
 Machine::Machine(EngineOptions options, PackOptions pack_options) {
   const std::vector<uint8_t> bytes = build_pack(pack_options);
@@ -348,7 +398,9 @@ Machine::Machine(EngineOptions options, PackOptions pack_options) {
   REQUIRE(cpu != nullptr);
 }
 
-Machine::~Machine() { engine->free_cpu(cpu); }
+Machine::~Machine() {
+  engine->free_cpu(cpu);
+}
 
 StopKind Machine::run_at(uint64_t pc) {
   cpu->pc = pc;

@@ -1,4 +1,5 @@
-// A pack made by hand for a small architecture, so that the engine can be tested without the Python toolchain.
+// A pack made by hand for a small architecture, so that the engine can be tested without the Python
+// toolchain.
 //
 // Words are `op:8 rd:4 rs:4 imm:s16`. State: R[16], flag Z. One context variable, `mode`.
 #pragma once
@@ -15,23 +16,23 @@
 namespace pyqemu::test {
 
 enum Op : uint8_t {
-  kAddi = 1,   // R[rd] := R[rs] + imm
-  kSubs,       // R[rd] := R[rs] - imm; Z
-  kBz,         // if Z goto here + 4*imm
-  kB,          // goto here + 4*imm
-  kJr,         // goto R[rs]
-  kLd,         // R[rd] := mem[R[rs] + imm, 8]
-  kSt,         // mem[R[rs] + imm, 8] := R[rd]
-  kSvc,        // raise 1(imm)
+  kAddi = 1,  // R[rd] := R[rs] + imm
+  kSubs,      // R[rd] := R[rs] - imm; Z
+  kBz,        // if Z goto here + 4*imm
+  kB,         // goto here + 4*imm
+  kJr,        // goto R[rs]
+  kLd,        // R[rd] := mem[R[rs] + imm, 8]
+  kSt,        // mem[R[rs] + imm, 8] := R[rd]
+  kSvc,       // raise 1(imm)
   kIsync,
-  kMode,       // mode := imm
-  kModal,      // R[rd] := mode ? -imm : imm
-  kBsel,       // goto here + (Z ? 4*imm : 4), by two conditional jumps in the middle
-  kXori,       // R[rd] := R[rs] + (imm ^ 0x55)
-  kLdHelper,   // kLd in a helper that is called
-  kGuarded,    // rd != 15: R[rd] := imm, else R[0] := -imm
-  kStZ,        // R[rd] := Z
-  kOverflow,   // a stencil whose value does not fit
+  kMode,      // mode := imm
+  kModal,     // R[rd] := mode ? -imm : imm
+  kBsel,      // goto here + (Z ? 4*imm : 4), by two conditional jumps in the middle
+  kXori,      // R[rd] := R[rs] + (imm ^ 0x55)
+  kLdHelper,  // kLd in a helper that is called
+  kGuarded,   // rd != 15: R[rd] := imm, else R[0] := -imm
+  kStZ,       // R[rd] := Z
+  kOverflow,  // a stencil whose value does not fit
 };
 
 constexpr uint32_t word(Op op, uint32_t rd = 0, uint32_t rs = 0, int32_t imm = 0) {
@@ -44,7 +45,9 @@ inline constexpr uint32_t kFlagZ = kStateOffset + 128;
 inline uint64_t &reg(CpuHeader *cpu, uint32_t index) {
   return *reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(cpu) + kRegisters + 8 * index);
 }
-inline uint8_t &flag_z(CpuHeader *cpu) { return *(reinterpret_cast<uint8_t *>(cpu) + kFlagZ); }
+inline uint8_t &flag_z(CpuHeader *cpu) {
+  return *(reinterpret_cast<uint8_t *>(cpu) + kFlagZ);
+}
 
 struct PackOptions {
   bool dead_flags = true, fusion = true, coherent = false;

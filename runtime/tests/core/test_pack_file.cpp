@@ -48,7 +48,8 @@ void truncated() {
   CHECK(open_bytes(pages, bytes.size()) != nullptr);
 }
 
-// Damages tables (but no host code) and translates every instruction: it may say that the pack is damaged, or translate something else.
+// Damages tables (but no host code) and translates every instruction: it may say that the pack is damaged, or
+// translate something else.
 void damaged() {
   const auto bytes = build_pack();
   Pages pages(bytes.size());
@@ -74,7 +75,8 @@ void damaged() {
     if (engine == nullptr) continue;
     CpuHeader *cpu = engine->new_cpu("");
     for (uint32_t i = 0; i < 64; i++) {
-      code.words()[i] = random() % 2 ? word(static_cast<Op>(i % 20), 3, 4, 8) : static_cast<uint32_t>(random());
+      code.words()[i] =
+          random() % 2 ? word(static_cast<Op>(i % 20), 3, 4, 8) : static_cast<uint32_t>(random());
       engine->translate(cpu, code.address() + 4 * i);
     }
     failed += engine->error() != nullptr;

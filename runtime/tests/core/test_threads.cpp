@@ -1,4 +1,5 @@
-// Several guest threads in one engine: translation, flushes of a small cache, code that changes under running threads, stopping the world.
+// Several guest threads in one engine: translation, flushes of a small cache, code that changes under running
+// threads, stopping the world.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -46,7 +47,8 @@ void flushes() {
   CHECK(m.engine->stats().flushes > 2);
 }
 
-// Runners loop through a function that one thread keeps rewriting; after each change they must see the new one soon, and only whole ones.
+// Runners loop through a function that one thread keeps rewriting; after each change they must see the new
+// one soon, and only whole ones.
 void changing_code() {
   Machine m;
   Pages code(8192);
@@ -114,7 +116,8 @@ void endless() {
       for (CpuHeader *cpu : cpus) before.push_back(__atomic_load_n(&reg(cpu, 1), __ATOMIC_SEQ_CST));
       std::this_thread::sleep_for(std::chrono::microseconds(100));
       for (int k = 0; k < kThreads; k++)
-        CHECK(__atomic_load_n(&reg(cpus[static_cast<size_t>(k)], 1), __ATOMIC_SEQ_CST) == before[static_cast<size_t>(k)]);
+        CHECK(__atomic_load_n(&reg(cpus[static_cast<size_t>(k)], 1), __ATOMIC_SEQ_CST) ==
+              before[static_cast<size_t>(k)]);
       m.engine->resume_world();
       m.engine->invalidate(code.address(), 12);
     }

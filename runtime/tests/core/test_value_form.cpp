@@ -1,11 +1,10 @@
 // Quick forms give what the byte code gives: random programs, random words.
-#include "value_form.hpp"
-
 #include <random>
 #include <vector>
 
 #include "byte_code.hpp"
 #include "check.hpp"
+#include "value_form.hpp"
 
 using namespace pyqemu;
 
@@ -21,7 +20,8 @@ int64_t field(const FieldRec &record, uint64_t word) {
     const SliceRec &slice = kSlices[record.first_slice + i];
     value |= (word >> slice.from & ((uint64_t{1} << slice.width) - 1)) << slice.to;
   }
-  return record.is_signed ? low_bits_signed(static_cast<int64_t>(value), record.width) : static_cast<int64_t>(value);
+  return record.is_signed ? low_bits_signed(static_cast<int64_t>(value), record.width)
+                          : static_cast<int64_t>(value);
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ int main() {
       op.b = static_cast<uint16_t>(below(kInputs + i));
       op.c = static_cast<uint16_t>(below(kInputs + i));
       op.imm = static_cast<ProgOpCode>(op.op) == ProgOpCode::kConst ? static_cast<int32_t>(below(140)) - 20
-                                                                     : static_cast<int32_t>(below(70));
+                                                                    : static_cast<int32_t>(below(70));
       ops.push_back(op);
     }
     std::vector<uint16_t> wanted;
