@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import capstone
 from pyqemu.translator.adl.load import DescribedTarget
@@ -18,7 +19,7 @@ from pyqemu.translator.target import Encoding
 
 from tests.targets.aarch64.harness.words import random_word
 
-_CAPSTONE = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
+_CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 
 
 @dataclass(frozen=True, slots=True)
