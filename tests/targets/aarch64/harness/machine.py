@@ -23,7 +23,15 @@ _STATE = struct.Struct("<31Q5Q64Q")
 _REQUEST = struct.Struct(f"<II{WORDS}I")
 _REPLY = struct.Struct("<IIQQ")
 _CHANGES = struct.Struct(f"<Q{2 * CHANGES}Q")
-_FLAGS = ("-O1", "-fno-pie", "-static", "-nostdlib", "-fno-stack-protector", "-fno-builtin")
+_FLAGS = (
+    "-O1",
+    "-fno-pie",
+    "-static",
+    "-nostdlib",
+    "-fno-stack-protector",
+    "-fno-builtin",
+    "-Wl,-Ttext-segment=0x1d6b3a0000",
+)
 
 
 @dataclass(frozen=True, slots=True)

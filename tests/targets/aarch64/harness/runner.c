@@ -3,6 +3,7 @@
  * Reads `struct request`s from stdin until it ends, writes a `struct reply` for each. A sequence ends at the BRK that
  * follows it or at whatever signal it raises; either way the state is taken from the signal frame. The data page has one
  * of PAGES fixed contents, and a reply lists the 8-byte words of it that changed. No libc: TPIDR_EL0 belongs to the case.
+ * Addresses are odd ones, so that no case hits the runner itself by chance.
  * Built with: aarch64-linux-gnu-gcc -O1 -fno-pie -static -nostdlib -fno-stack-protector runner.c -o runner
  */
 typedef unsigned char u8;
@@ -10,9 +11,9 @@ typedef unsigned int u32;
 typedef unsigned long u64;
 
 #define CODE 0x10000000UL     /* the sequence; the rest of its page is BRK; cannot be written there */
-#define WRITABLE 0x30000000UL /* the same page */
+#define WRITABLE 0x35a6b000UL /* the same page */
 #define DATA 0x10010000UL     /* the data page; nothing is mapped beside it */
-#define STUB 0x16000000UL     /* loads the last registers; out of reach of all branches but B and BL */
+#define STUB 0x16a5b000UL     /* loads the last registers; out of reach of all branches but B and BL */
 #define PAGE 4096
 #define PAGES 16
 #define CHANGES 16
@@ -102,7 +103,7 @@ asm(".text\n"
     "  ldp x10, x11, [x0, 80]\n  ldp x12, x13, [x0, 96]\n  ldp x14, x15, [x0, 112]\n  ldp x16, x17, [x0, 128]\n"
     "  ldp x18, x19, [x0, 144]\n  ldp x20, x21, [x0, 160]\n  ldp x22, x23, [x0, 176]\n  ldp x24, x25, [x0, 192]\n"
     "  ldp x26, x27, [x0, 208]\n  ldp x28, x29, [x0, 224]\n  ldr x30, [x0, 240]\n"
-    "  mov x1, 0x16000000\n  br x1\n"
+    "  movz x1, 0x16a5, lsl 16\n  movk x1, 0xb000\n  br x1\n"
     "leave:\n"
     "  adrp x9, saved\n  add x9, x9, :lo12:saved\n"
     "  ldp x19, x20, [x9]\n  ldp x21, x22, [x9, 16]\n  ldp x23, x24, [x9, 32]\n  ldp x25, x26, [x9, 48]\n"
