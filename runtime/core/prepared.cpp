@@ -204,8 +204,10 @@ Prepared *Preparer::prepare(uint32_t number, const PreparedProgram programs[2], 
   }
   std::span<const RelocRec> relocs = tables_.reloc.subspan(record.first_reloc, record.reloc_count);
   if (!check(record, relocs, *made)) return damaged("a relocation of the pack is damaged");
-  place_exits(made, record, relocs);
-  make_forms(made, record, relocs);
+  relocs_.assign(relocs.begin(), relocs.end());
+  shape_end(made);
+  place_exits(made);
+  make_forms(made, record);
   return made;
 }
 
@@ -229,25 +231,41 @@ bool Preparer::check(const StencilRec &record, std::span<const RelocRec> relocs,
   return true;
 }
 
-// Chooses for each exit how it leaves, and cuts off the last jump if it is to NEXT or to an exit.
-void Preparer::place_exits(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs) {
-  uint32_t uses[kMaxExits] = {};
-  for (const RelocRec &reloc : relocs) {
-    RelocKind kind = static_cast<RelocKind>(reloc.kind);
-    bool tail = host::is_tail_jump(made->code, record.size, reloc.offset);
-    if (kind == RelocKind::kNext && tail) made->size = record.size - host::kJumpBytes;
-    if (kind != RelocKind::kExit) continue;
-    PreparedExit &exit = made->exits[reloc.value];
-    if (tail) {
-      exit.way = PreparedExit::kTail;
-      made->tail_exit = static_cast<uint8_t>(reloc.value);
-      made->size = record.size - host::kJumpBytes;
-    } else {
-      exit.offset = reloc.offset;
-      uses[reloc.value]++;
-    }
+// Cuts off the last jump if it is to NEXT, or to an exit that a conditional jump over it can go to, turned
+// round. A tail exit is cut off too.
+void Preparer::shape_end(Prepared *made) {
+  auto tail = std::find_if(relocs_.begin(), relocs_.end(), [&](const RelocRec &reloc) {
+    return host::is_tail_jump(made->code, made->size, reloc.offset);
+  });
+  if (tail == relocs_.end()) return;
+  const RelocRec last = *tail;
+  const RelocKind kind = static_cast<RelocKind>(last.kind);
+  if (kind != RelocKind::kNext && kind != RelocKind::kExit) return;
+  relocs_.erase(tail);
+  made->size -= host::kJumpBytes;
+  if (kind == RelocKind::kNext) return;
+  for (RelocRec &reloc : relocs_) {
+    if (static_cast<RelocKind>(reloc.kind) != RelocKind::kNext || reloc.offset + 4u != made->size ||
+        !host::is_conditional_jump(made->code, reloc.offset))
+      continue;
+    made->inverted = reloc.offset;
+    reloc.kind = last.kind;
+    reloc.value = last.value;
+    return;
   }
-  for (uint8_t k = 0; k < record.exit_count; k++) {
+  made->exits[last.value].way = PreparedExit::kTail;
+  made->tail_exit = static_cast<uint8_t>(last.value);
+}
+
+// Chooses for each exit how it leaves.
+void Preparer::place_exits(Prepared *made) {
+  uint32_t uses[kMaxExits] = {};
+  for (const RelocRec &reloc : relocs_) {
+    if (static_cast<RelocKind>(reloc.kind) != RelocKind::kExit) continue;
+    made->exits[reloc.value].offset = reloc.offset;
+    uses[reloc.value]++;
+  }
+  for (uint8_t k = 0; k < made->exit_count; k++) {
     PreparedExit &exit = made->exits[k];
     exit.insn = made->fused ? 1 : 0;
     if (exit.way == PreparedExit::kTail || uses[k] == 0) continue;
@@ -262,11 +280,10 @@ void Preparer::place_exits(Prepared *made, const StencilRec &record, std::span<c
   }
 }
 
-void Preparer::make_forms(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs) {
-  made->relocs = arena_.make<PreparedReloc>(relocs.size());
-  for (const RelocRec &reloc : relocs) {
+void Preparer::make_forms(Prepared *made, const StencilRec &record) {
+  made->relocs = arena_.make<PreparedReloc>(relocs_.size());
+  for (const RelocRec &reloc : relocs_) {
     RelocKind kind = static_cast<RelocKind>(reloc.kind);
-    if (reloc.offset >= made->size) continue;  // cut off
     if (kind == RelocKind::kExit && made->exits[reloc.value].way == PreparedExit::kField) continue;
     PreparedReloc &to = made->relocs[made->reloc_count++];
     to.kind = kind;

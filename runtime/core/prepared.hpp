@@ -75,6 +75,7 @@ struct Prepared {
   uint8_t tail_exit = kNoField;
   bool fused = false;
   bool dead_known = false;
+  uint16_t inverted = 0;  // field of a conditional jump to be turned round in the copy; 0: none
   PreparedReloc *relocs = nullptr;
   PreparedExit exits[kMaxExits];
   PreparedProgram program[2];
@@ -116,8 +117,9 @@ class Preparer {
   Prepared *prepare(uint32_t number, const PreparedProgram programs[2], bool fused);
   bool load_program(PreparedProgram *program, const EncodingInfo *encoding, uint32_t stencil);
   bool check(const StencilRec &record, std::span<const RelocRec> relocs, const Prepared &made) const;
-  void place_exits(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs);
-  void make_forms(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs);
+  void shape_end(Prepared *made);
+  void place_exits(Prepared *made);
+  void make_forms(Prepared *made, const StencilRec &record);
   void analyse_values(Prepared *made, const StencilRec &record, int insn);
   Prepared *damaged(const char *what) {
     set_damage(what);
@@ -130,7 +132,8 @@ class Preparer {
   ReservedArray<EncodingInfo> encodings_;
   ReservedArray<Prepared *> stencils_, fused_;  // by stencil, by index in .pq.fuse
   ReservedArray<uint32_t> guard_inputs_;        // 1 + number of inputs that a guard was found good for
-  std::vector<uint16_t> wanted_;                // scratch of analyse_values
+  std::vector<RelocRec> relocs_;  // of the stencil that is being prepared, as they are to be applied
+  std::vector<uint16_t> wanted_;  // scratch of analyse_values
   std::vector<ValueForm *> destinations_;
   std::vector<ValueForm> forms_;
 };

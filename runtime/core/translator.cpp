@@ -132,6 +132,7 @@ void Translator::drop_dead_flags() {
   for (uint32_t i = item_count_; i-- > 0;) {
     Prepared *&stencil = items_[i].stencil;
     const uint32_t writes = stencil->writes;
+    if (stencil->exit_count != 0) live = kAllFlags;  // the exit may be in the middle of the block
     if (writes != 0 && (writes & live) == 0)
       if (Prepared *dead = preparer_.dead_variant(stencil)) stencil = dead;
     live = (live & ~writes) | stencil->reads;
@@ -150,16 +151,7 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   block->insn_count = item_count_;
   block->first_slot = blocks_.slots.size();
 
-  const uint32_t leave = emit_cold(*exit_here_, code.pc);
-  const uint32_t to_leave[kMaxExits] = {leave, leave};
-  const uint64_t no_word[2] = {}, here[2] = {code.pc, code.pc};
-  const int64_t *const no_values[2] = {};
-  copy(hot_, head_->code, head_->size);
-  emit_relocs(*head_, hot_, hot_ + head_->size, no_word, here, no_values, to_leave);
-  for (uint32_t k = 0; k < head_->exit_count; k++)
-    if (head_->exits[k].way == PreparedExit::kField) set_rel32(hot_ + head_->exits[k].offset, leave);
-  hot_ += head_->size;
-
+  emit_head(code.pc);
   for (uint32_t i = 0; i < item_count_; i++) {
     blocks_.insns.push(
         {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), static_cast<uint16_t>(items_[i].guest[0])});
@@ -180,6 +172,27 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
 }
 
+// The head's exits go to a stub that leaves for the block's own address; they are never chained.
+void Translator::emit_head(uint64_t pc) {
+  const uint32_t leave = emit_cold(*exit_here_, pc);
+  const uint32_t to_leave[kMaxExits] = {leave, leave};
+  const uint64_t no_word[2] = {}, here[2] = {pc, pc};
+  const int64_t *const no_values[2] = {};
+  const uint32_t at = hot_;
+  copy(at, *head_);
+  hot_ += head_->size;
+  for (uint32_t k = 0; k < head_->exit_count; k++) {
+    if (head_->exits[k].way == PreparedExit::kField) {
+      set_rel32(at + head_->exits[k].offset, leave);
+    } else if (head_->exits[k].way == PreparedExit::kTail) {
+      host::emit_jump(cache_.writable(hot_));
+      set_rel32(hot_ + host::kJumpField, leave);
+      hot_ += host::kJumpBytes;
+    }
+  }
+  emit_relocs(*head_, at, hot_, no_word, here, no_values, to_leave);
+}
+
 void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
   const Prepared &stencil = *item.stencil;
   if (stencil.align > 1) {
@@ -189,7 +202,7 @@ void Translator::emit_item(const Fetched &code, const Item &item, const DecodeCo
   }
   if (stencil.patch_field != kNoField) align_for_patch(stencil.exits[stencil.patch_field].offset);
   const uint32_t at = hot_;
-  copy(at, stencil.code, stencil.size);
+  copy(at, stencil);
   hot_ += stencil.size;
 
   const uint64_t here[2] = {code.pc + item.guest[0], code.pc + item.guest[1]};
@@ -303,9 +316,10 @@ void Translator::align_for_patch(uint32_t field) {
 }
 
 // Copies in whole 16 bytes: what is written too much is written over by what follows.
-void Translator::copy(uint32_t at, const uint8_t *code, uint32_t bytes) {
+void Translator::copy(uint32_t at, const Prepared &stencil) {
   uint8_t *to = cache_.writable(at);
-  for (uint32_t done = 0; done < bytes; done += 16) memcpy(to + done, code + done, 16);
+  for (uint32_t done = 0; done < stencil.size; done += 16) memcpy(to + done, stencil.code + done, 16);
+  if (stencil.inverted != 0) host::invert_jump(to + stencil.inverted);
 }
 
 void Translator::set_rel32(uint32_t field, uint32_t target) {

@@ -59,6 +59,7 @@ class Translator {
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
+  void emit_head(uint64_t pc);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
   void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
                    const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets);
@@ -67,7 +68,7 @@ class Translator {
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
   void align_for_patch(uint32_t field);
-  void copy(uint32_t at, const uint8_t *code, uint32_t bytes);
+  void copy(uint32_t at, const Prepared &stencil);
   void set_rel32(uint32_t field, uint32_t target);
   void link(uint32_t first_slot, uint32_t block);
   void log_block(const Block &block);

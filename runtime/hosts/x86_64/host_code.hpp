@@ -24,6 +24,14 @@ inline bool is_tail_jump(const uint8_t *code, uint32_t size, uint32_t field) {
   return size >= kJumpBytes && field == size - 4 && code[field - 1] == 0xe9;
 }
 
+// Whether the rel32 at `field` is that of a conditional jump (0f 8x); invert_jump turns its condition round.
+inline bool is_conditional_jump(const uint8_t *code, uint32_t field) {
+  return field >= 2 && code[field - 2] == 0x0f && (code[field - 1] & 0xf0) == 0x80;
+}
+inline void invert_jump(uint8_t *field) {
+  field[-1] ^= 1;
+}
+
 // Fills `count` bytes with the longest no-operations.
 void emit_nops(uint8_t *at, uint32_t count);
 

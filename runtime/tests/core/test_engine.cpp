@@ -52,6 +52,19 @@ void jumps() {
   CHECK(reg(m.cpu, 1) == 0 && reg(m.cpu, 3) == 2000);
 }
 
+// Exits whose conditional jump stands over the last jump, at the end and in the middle of a block.
+void turned_jumps() {
+  Machine m;
+  Pages code(4096);
+  put(code, 0,
+      {word(kAddi, 1, 0, 500), word(kAddi, 2, 2, 1), word(kSubs, 1, 1, 1), word(kSubs, 3, 1, 250),
+       word(kSkip, 0, 0, 4), word(kSubs, 1, 1, 0), word(kBnz, 0, 0, -5), word(kSvc), word(kAddi, 4, 4, 1),
+       word(kB, 0, 0, -4)});
+  CHECK(m.run_at(code.address()) == StopKind::kException);
+  CHECK(m.cpu->pc == code.address() + 28);
+  CHECK(reg(m.cpu, 1) == 0 && reg(m.cpu, 2) == 500 && reg(m.cpu, 4) == 1);
+}
+
 void contexts() {
   Machine m;
   Pages code(4096);
@@ -176,6 +189,7 @@ int main() {
     for (bool dead : {false, true})
       for (bool fusion : {false, true}) loops(options, {dead, fusion, false});
   jumps();
+  turned_jumps();
   contexts();
   flags_stay_visible();
   fetch_errors();

@@ -201,7 +201,7 @@ uint32_t Builder::guard(std::initializer_list<ProgOp> ops) {
 
 void Builder::runtime_stencils() {
   fields_ = 0;
-  header_.head_poll = stencil("head_poll", "41 83 3c 24 00  0f 85 {x:0}  e9 {n}", kFallsThrough);
+  header_.head_poll = stencil("head_poll", "41 8b 04 24 85 c0  0f 84 {n}  e9 {x:0}", kFallsThrough);
   header_.head_none = stencil("head_none", "e9 {n}", kFallsThrough);
   header_.exit_direct =
       stencil("exit_direct", "49 c7 44 24 10 {s:0}  41 c7 44 24 04 01000000  c3", kEndsBlock);
@@ -255,6 +255,10 @@ void Builder::instructions() {
       {guard({op(ProgOpCode::kConst, 0, 0, 0), op(ProgOpCode::kAdd, kModeValue, 5)}), 0, 2, first});
   candidate(kModal, encoding("MODAL", kNodeBit | 0));
   add(kBsel, "BSEL", "41 80 bc 24 {s:15} 00  0f 85 {x:0} 0f 84 {x:1} cc", kEndsBlock, 1);
+  add(kBnz, "BNZ", "41 80 bc 24 {s:15} 00  0f 85 {x:1} e9 {x:0}", kEndsBlock, 1);
+  // As compilers make it: a conditional jump to NEXT over the jump to the exit. Goes on in the block
+  // otherwise.
+  add(kSkip, "SKIP", "41 80 bc 24 {s:15} 00  0f 84 {n} e9 {x:0}", kFallsThrough, 1);
   add(kXori, "XORI", text("48 05 {s:13}") + next, kFallsThrough);
   add(kLdHelper, "LDH", text("48 05 {s:2} e8 {i}") + next, kFallsThrough | kFaults);
   uint32_t guarded =

@@ -32,6 +32,8 @@ enum Op : uint8_t {
   kLdHelper,  // kLd in a helper that is called
   kGuarded,   // rd != 15: R[rd] := imm, else R[0] := -imm
   kStZ,       // R[rd] := Z
+  kBnz,       // if !Z goto here + 4*imm
+  kSkip,      // if Z goto here + 4*imm, in the middle of a block
   kOverflow,  // a stencil whose value does not fit
 };
 
