@@ -57,7 +57,7 @@ int main(void) {
   printf(" %d\n", errno);
   printf("nofollow %d", open("link", O_RDONLY | O_NOFOLLOW));
   printf(" %d\n", errno);
-  printf("flags %x\n", (unsigned)fcntl(fd, F_GETFL));
+  printf("mode %x\n", (unsigned)fcntl(fd, F_GETFL) & O_ACCMODE);
   struct statx extended;
   printf("statx %d %d\n", statx(AT_FDCWD, "big", 0, STATX_ALL, &extended), (int)extended.stx_size);
   unlink("big"), unlink("link"), unlink("renamed");
