@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from tests.targets.aarch64.fp.values import compare_file
+from tests.targets.aarch64.fp.values import FloatGenerator, compare, compare_file, encodings_of
 from tests.targets.aarch64.harness.interpreter import Interpreter
 
 CASES = 200  # of each encoding
+SEQUENCES, LENGTH = 2000, 8
 
 
 @pytest.mark.parametrize("file", ["fp", "simd_fp"])
 def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]], file: str) -> None:
     """Single instructions, in all modes of FPCR."""
     compare_file(interpreter, emulators, file, CASES)
+
+
+def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]]) -> None:
+    """Several instructions in a row, with changes of FPCR and FPSR between them."""
+    target = interpreter.target
+    encodings = encodings_of(target, "fp", "simd_fp", "simd", "simd_shift", "simd_wide", "crypto")
+    control = [e for e in target.encodings if e.name in ("MSR_FPCR", "MSR_FPSR")]
+    assert len(control) == 2
+    generator = FloatGenerator(target, interpreter, random.Random(1))
+    compare(interpreter, emulators, generator.sequences(encodings + 12 * control, SEQUENCES, LENGTH))
