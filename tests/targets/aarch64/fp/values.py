@@ -121,7 +121,7 @@ def compare(
 def _allowed(mismatch: Mismatch) -> bool:
     """Whether only what may differ does.
 
-    FPCR.Len and Stride, which AArch64 state does not use and QEMU keeps; after a fault vector registers, since
+    FPCR.Len and Stride, which AArch64 state does not use and QEMU keeps; vector registers after a fault, as
     those that a load writes are UNKNOWN then, and QEMU writes them one by one.
     """
     expected, found = mismatch.expected, mismatch.found
