@@ -13,7 +13,7 @@ from pyqemu.hostgen import softfp
 from pyqemu.hostgen.emit import Emitter, Module, Operand
 from pyqemu.hostgen.lower import Lowering, Machine, llvm_type, result_type, touches_fp
 from pyqemu.hostgen.lower_state import function_symbol
-from pyqemu.hostgen.objects import ObjectFile, Piece, compile_batches, read_object
+from pyqemu.hostgen.objects import ObjectFile, Piece, compile_batches
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Function, Op
 from pyqemu.translator.static import StaticExpr
@@ -91,8 +91,7 @@ class Image:
             for symbol in batch:  # defined here, so not declared as well
                 module.globals.pop(symbol, None)
             modules.append(module.text())
-        for data in compile_batches(modules, self._machine.host, jobs):
-            obj = read_object(data)
+        for obj in compile_batches(modules, self._machine.host, jobs):
             self._constants.update(obj.constants)
             self._pieces.update({name: piece for name, piece in obj.functions.items() if name in symbols})
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.image import Image
-from pyqemu.hostgen.objects import ObjectFile, Patch, Piece, compile_batches, read_object
+from pyqemu.hostgen.objects import ObjectFile, Patch, Piece, compile_batches
 from pyqemu.hostgen.pack_format import Attribute, RelocKind
 from pyqemu.hostgen.stencils import Stencil
 from pyqemu.translator.errors import UnsupportedError
@@ -114,8 +114,8 @@ class Library:
             texts.append(module.text())
         total = len(self._stencils)
         done: list[ObjectFile] = []
-        for data in compile_batches(texts, self._host, jobs):
-            done.append(read_object(data))
+        for obj in compile_batches(texts, self._host, jobs):
+            done.append(obj)
             if progress is not None:
                 progress(min(len(done) * _BATCH, total), total)
         return done

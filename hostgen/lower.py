@@ -15,7 +15,7 @@ from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.layout import Layout
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import OPS, Effect
 from pyqemu.translator.ir.types import Bits, Type
 from pyqemu.translator.static import StaticExpr
 
@@ -43,6 +43,9 @@ class Machine:
     pc_shift: int
     tininess_before: bool
 
+
+_FP = frozenset(name for name, spec in OPS.items() if spec.effects & Effect.FP)
+_LEAVES = frozenset(name for name, spec in OPS.items() if spec.effects & Effect.LEAVES)
 
 Rule = Callable[["Lowering", Op], Operand | None]
 _RULES: dict[str, Rule] = {}
@@ -82,7 +85,7 @@ def result_type(types: tuple[Type, ...]) -> str:
 
 def touches_fp(function: Function) -> bool:
     """Whether the floating-point environment matters to the function."""
-    return any(op.spec.effects & Effect.FP for block in function.blocks for op in block.ops)
+    return any(op.name in _FP for block in function.blocks for op in block.ops)
 
 
 class Lowering:
@@ -166,7 +169,7 @@ class Lowering:
                 self.e.jump(self._labels[id(successor.block)])
             case "branch":
                 self._branch(op)
-            case _ if op.spec.effects & Effect.LEAVES:
+            case _ if op.name in _LEAVES:
                 self.frame.leave(self, op)
             case _:
                 rule = _RULES.get(op.name)

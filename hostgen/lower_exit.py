@@ -10,9 +10,11 @@ from pyqemu.hostgen.pack_format import CPU as MEMBERS
 from pyqemu.hostgen.pack_format import EXIT_KINDS, JUMP_CACHE_ENTRIES, JUMP_CACHE_OFFSET, Attribute, ExitReason
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Function, Op
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import OPS, Effect
 from pyqemu.translator.static import Here, StaticExpr, apply
 
+_ACCESSES = Effect.LOADS | Effect.STORES
+_FAULTING = {name for name, spec in OPS.items() if spec.effects & _ACCESSES} - {"fence", "isync"} | {"raise"}
 SIGNATURE = "(ptr %cpu, ptr %mem)"
 _MAX_EXITS = 2
 
@@ -41,9 +43,7 @@ class Ends:
         names = {op.name for op in ops}
         if names & {"isync", "set_ctx"}:
             self.attributes |= Attribute.SYNCS | Attribute.ENDS_BLOCK
-        if any(op.spec.effects & (Effect.LOADS | Effect.STORES) for op in ops if op.name not in ("fence", "isync")):
-            self.attributes |= Attribute.FAULTS
-        if "raise" in names:
+        if names & _FAULTING:
             self.attributes |= Attribute.FAULTS
         if "goto_indirect" in names:
             self.attributes |= Attribute.INDIRECT

@@ -68,11 +68,6 @@ def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
     return machine.emit_object(module)
 
 
-def compile_for(text: str, host: Host) -> bytes:
-    """As `compile_module`, for a host."""
-    return compile_module(text, host.triple, host.level.cpu, host.level.features)
-
-
 @dataclass(frozen=True, slots=True)
 class _Section:
     name: str
@@ -160,13 +155,17 @@ def _constant(reader: _Reader, name: str, constants: dict[str, Piece]) -> str:
     return CONSTANT + digest
 
 
-def compile_batches(modules: Sequence[str], host: Host, jobs: int) -> Iterator[bytes]:
-    """Objects of many modules in order, made by `jobs` processes."""
+def _compile_and_read(text: str, triple: str, cpu: str, features: str) -> ObjectFile:
+    return read_object(compile_module(text, triple, cpu, features))
+
+
+def compile_batches(modules: Sequence[str], host: Host, jobs: int) -> Iterator[ObjectFile]:
+    """What many modules become, in order, made by `jobs` processes."""
+    level = host.level
     if jobs <= 1 or len(modules) <= 1:
         for text in modules:
-            yield compile_for(text, host)
+            yield _compile_and_read(text, host.triple, level.cpu, level.features)
         return
-    level = host.level
     settings = [host.triple], [level.cpu], [level.features]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(compile_module, modules, *(one * len(modules) for one in settings))
+        yield from pool.map(_compile_and_read, modules, *(one * len(modules) for one in settings))

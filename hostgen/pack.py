@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen import pack_format as rec
@@ -15,13 +18,23 @@ from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import RelocKind
-from pyqemu.hostgen.stencils import dead_flags, make_stencil
+from pyqemu.hostgen.shapes import Shape, Shapes
+from pyqemu.hostgen.stencils import (
+    Stencil,
+    branches_on_flags,
+    dead_flags,
+    make_fused,
+    make_stencil,
+    makes_flags,
+)
 from pyqemu.hostgen.tables import Tables
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+from pyqemu.translator.target import Target
 
 RULES = (lower_bits, lower_fp, lower_int, lower_state)  # importing them fills the table of lowerings
 _IMAGE_ALIGN = 4096
+#: Instructions of more shapes than this are not fused: many stencils, each of them seldom used.
+_MAX_FUSED_SHAPES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class PackStatistics:
     encodings: int
     shapes: int
     stencils: int
+    fused: int
     code_bytes: int
     image_bytes: int
     file_bytes: int
@@ -39,9 +53,15 @@ class PackStatistics:
 
 @dataclass(frozen=True, slots=True)
 class BuiltPack:
+    """A pack's file; and, for checks, what it was made of. `numbers` are stencils by shape, `fused` by pairs of them."""
+
     data: bytes
     statistics: PackStatistics
     stencils: tuple[Compiled, ...]
+    image: Image
+    machine: Machine
+    numbers: dict[Shape, int]
+    fused: dict[tuple[int, int], int]
 
 
 def machine_for(target: Target, host: Host) -> Machine:
@@ -52,66 +72,84 @@ def machine_for(target: Target, host: Host) -> Machine:
     return Machine(host, lay_out(target.registers), context, exceptions, pc_shift, target.tininess_before)
 
 
-def leaves_of(tree: ShapeTree) -> list[ShapeLeaf]:
-    """All shapes of a tree that are defined, in order."""
-    match tree:
-        case ShapeLeaf():
-            return [tree]
-        case ShapeChoice(_, children):
-            return [leaf for value in sorted(children) for leaf in leaves_of(children[value])]
-        case _:
-            return []
-
-
 class PackBuilder:
     """One pack in the making."""
 
-    def __init__(self, target: Target, host: Host) -> None:
+    def __init__(self, target: Target, shapes: Shapes, host: Host) -> None:
         self._target = target
+        self._shapes = shapes
         self._host = host
         self._machine = machine_for(target, host)
         self._library = Library(host)
-        self._trees: list[ShapeTree] = []
-        self._leaves: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}  # of the library, by identity of the shape
+        self._fused: list[tuple[int, int, int]] = []
         self._tables = Tables(target, self._machine.layout)
 
     def build(
         self, *, digest: bytes, personality: Mapping[str, str], jobs: int, progress: Progress | None
     ) -> BuiltPack:
-        fixed = [
-            self._library.add(make_fixed(name, self._machine, self._target.undefined_exception)) for name in NAMES
-        ]
-        for encoding in self._target.encodings:
-            self._add_encoding(encoding)
+        undefined = self._target.undefined_exception
+        fixed = [self._library.add(make_fixed(name, self._machine, undefined)) for name in NAMES]
+        self._add_stencils()
         image = Image(self._machine, self._target.functions())
         self._library.compile(image, jobs, progress)
         image.link()
         self._tables.personality(personality)
-        leaves = {leaf: self._library.number(number) for leaf, number in self._leaves.items()}
-        for encoding, tree in zip(self._target.encodings, self._trees, strict=True):
+        leaves = {
+            id(shape.leaf): self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all
+        }
+        for encoding, tree in zip(self._target.encodings, self._shapes.trees, strict=True):
             self._tables.encoding(encoding, self._tables.shape(tree, encoding.fields, leaves))
         numbers = dict(zip(NAMES, map(self._library.number, fixed), strict=True))
         return self._write(image, digest, numbers)
 
-    def _add_encoding(self, encoding: Encoding) -> None:
-        tree = self._target.shapes(encoding)
-        self._trees.append(tree)
-        fields = [field.name for field in encoding.fields]
-        unit_bytes = encoding.unit.width // 8
-        for leaf in leaves_of(tree):
-            label = f"{encoding.name}[{leaf.label}]" if leaf.label else encoding.name
-            try:
-                stencil = make_stencil(label, leaf.function, self._machine, fields=fields, unit_bytes=unit_bytes)
-                flags = dead_flags(leaf.function, self._machine)
-                variant = None
-                if flags:
-                    variant = make_stencil(
-                        f"{label}.dead", leaf.function, self._machine,
-                        fields=fields, unit_bytes=unit_bytes, dead=flags,
-                    )  # fmt: skip
-            except UnsupportedError as error:
-                raise UnsupportedError(f"{label}: {error}") from error
-            self._leaves[id(leaf)] = self._library.add(stencil, variant)
+    def _add_stencils(self) -> None:
+        made = [(shape, self._make(shape)) for shape in self._shapes.all]
+        fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in made]))
+        for shape, (stencil, variant) in made:  # only now, since fusing adds to their programs
+            self._numbers[id(shape)] = self._library.add(stencil, variant)
+        for first, second, stencil, variant in fused:
+            number = self._library.add(stencil, variant)
+            self._fused.append((self._numbers[id(first)], self._numbers[id(second)], number))
+
+    def _make(self, shape: Shape) -> tuple[Stencil, Stencil | None]:
+        """A shape's stencil, and the variant without flags if there is one."""
+        function, encoding = shape.leaf.function, shape.encoding
+        make = partial(
+            make_stencil, function=function, machine=self._machine,
+            fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.width // 8,
+        )  # fmt: skip
+        try:
+            flags = dead_flags(function, self._machine)
+            variant = make(f"{shape.label}.dead", dead=flags) if flags else None
+            return make(shape.label), variant
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{shape.label}: {error}") from error
+
+    def _fuse(
+        self, made: Sequence[tuple[Shape, Stencil]]
+    ) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
+        """Pairs of an instruction that makes flags and a branch that reads them."""
+        makers = [(s, t) for s, t in made if makes_flags(t) and dead_flags(s.leaf.function, self._machine)]
+        counts = Counter(shape.encoding.number for shape, _ in makers)
+        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= _MAX_FUSED_SHAPES]
+        branches = [(s, t) for s, t in made if branches_on_flags(t)]
+        for (first, a), (second, b) in product(makers, branches):
+            if b.reads & ~a.writes or first.encoding.unit != second.encoding.unit:
+                continue
+            function = self._shapes.fused(first, second)
+            if function is None:
+                continue
+            size = first.encoding.unit.width // 8
+            make = partial(
+                make_fused, function=function, machine=self._machine, first=a, second=b,
+                first_bytes=size, second_bytes=size,
+            )  # fmt: skip
+            label = f"{first.label}+{second.label}"
+            stencil, flags = make(label), dead_flags(function, self._machine)
+            if stencil.reads:  # it reads again what it wrote
+                flags = frozenset[str]()
+            yield first, second, stencil, make(f"{label}.dead", dead=flags) if flags else None
 
     # --- writing ---
 
@@ -123,7 +161,7 @@ class PackBuilder:
             elf.add_section(name, data)
         elf.add_section(".pq.stencil", b"".join(records))
         elf.add_section(".pq.reloc", b"".join(relocs))
-        elf.add_section(".pq.fuse", b"")
+        elf.add_section(".pq.fuse", self._fuse_records())
         elf.add_section(".pq.header", header)
         elf.add_section(".pq.image", image.data + bytes(-len(image.data) % _IMAGE_ALIGN), _IMAGE_ALIGN)
         data = elf.write()
@@ -132,10 +170,21 @@ class PackBuilder:
             any(r.kind is RelocKind.NEXT for r in one.relocs) and not one.ends_with_next for one in compiled
         )
         statistics = PackStatistics(
-            len(self._target.encodings), len(self._leaves), len(compiled), len(elf.text), len(image.data), len(data),
-            middle,
+            len(self._target.encodings), len(self._shapes.all), len(compiled), len(self._fused), len(elf.text),
+            len(image.data), len(data), middle,
         )  # fmt: skip
-        return BuiltPack(data, statistics, tuple(compiled))
+        shapes = {shape: self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all}
+        return BuiltPack(
+            data, statistics, tuple(compiled), image, self._machine, shapes, self._fused_pairs()
+        )
+
+    def _fused_pairs(self) -> dict[tuple[int, int], int]:
+        number = self._library.number
+        return {(number(a), number(b)): number(both) for a, b, both in self._fused}
+
+    def _fuse_records(self) -> bytes:
+        pairs = self._fused_pairs()
+        return b"".join(rec.FuseRec.pack(first=a, second=b, fused=pairs[a, b]) for a, b in sorted(pairs))
 
     def _stencils(self, elf: ElfObject, image: Image) -> tuple[list[bytes], list[bytes]]:
         records: list[bytes] = []
@@ -205,11 +254,15 @@ def build_pack(
     *,
     digest: bytes = bytes(32),
     personality: Mapping[str, str] | None = None,
+    shapes: Shapes | None = None,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> BuiltPack:
-    """The pack of `target` for `host`; UnsupportedError names the instruction that cannot be compiled."""
-    builder = PackBuilder(target, host)
+    """The pack of `target` for `host`; UnsupportedError names the instruction that cannot be compiled.
+
+    `shapes` may be given where several packs of one target are built.
+    """
+    builder = PackBuilder(target, shapes or Shapes(target), host)
     return builder.build(digest=digest, personality=personality or {}, jobs=jobs, progress=progress)
 
 

@@ -7,7 +7,7 @@ program's value, and the range that the value is known to lie in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyqemu.hostgen.emit import Emitter, Module, Operand
 from pyqemu.hostgen.layout import Layout
@@ -15,9 +15,10 @@ from pyqemu.hostgen.lower import Lowering, Machine, touches_fp
 from pyqemu.hostgen.lower_exit import SIGNATURE, Ends, following
 from pyqemu.hostgen.pack_format import Attribute
 from pyqemu.hostgen.program import Program, fits, shift_right
+from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op
-from pyqemu.translator.ir.ops import Effect
-from pyqemu.translator.static import StaticExpr, apply, interval
+from pyqemu.translator.static import Here, StaticExpr, apply, fields_of, interval, substitute
+from pyqemu.translator.target import SECOND
 
 _INT32 = (-(1 << 31), (1 << 31) - 1)
 
@@ -46,7 +47,10 @@ class StencilFrame:
 
     program: Program
     ends: Ends
-    insn: int = 0
+
+    def locate(self, expr: StaticExpr) -> tuple[int, int]:
+        """Which instruction's value `expr` is (0; 1 for the second of a fused stencil), and its number."""
+        return 0, self.program.value(expr)
 
     def hole(self, f: Lowering, expr: StaticExpr, ty: str) -> Operand:
         width = int(ty[1:])
@@ -56,7 +60,7 @@ class StencilFrame:
         if isinstance(value, int):
             return Operand(ty, str(value))
         key, low, high = hole_range(value, width)
-        name = f"H{self.insn}.{self.program.value(value)}.{key}"
+        name = "H{}.{}.{}".format(*self.locate(value), key)
         symbol = f.e.module.hole(name, low, high)
         if width < 32 and (width > 8 or high > 1 << 7):  # no relocations of 16 bits, nor of 8 without a sign
             return f.e.resize(f.e.opaque(Operand("i32", f"ptrtoint (ptr {symbol} to i32)")), ty)
@@ -77,6 +81,29 @@ class StencilFrame:
 
     def leave(self, f: Lowering, op: Op) -> None:
         self.ends.leave(f, op)
+
+
+@dataclass(slots=True)
+class FusedFrame(StencilFrame):
+    """Of a fused stencil: its values are those of the two instructions' programs."""
+
+    second: Program
+    first_bytes: int  # size of the first instruction
+
+    def locate(self, expr: StaticExpr) -> tuple[int, int]:
+        second = {field.name for field in fields_of(expr) if field.name.startswith(SECOND)}
+        if not second:
+            return 0, self.program.value(expr)
+        if len(second) != len(fields_of(expr)):
+            raise UnsupportedError("a value made of two instructions' fields")
+        return 1, self.of_second(expr)
+
+    def of_second(self, expr: StaticExpr) -> int:
+        """`expr` as a value of the second instruction, whose `here` is further on."""
+        names: dict[str, StaticExpr] = {
+            field.name: replace(field, name=field.name.removeprefix(SECOND)) for field in fields_of(expr)
+        }
+        return self.second.value(substitute(expr, names, here=apply("add", Here(), -self.first_bytes)))
 
 
 @dataclass(slots=True)
@@ -116,16 +143,49 @@ def make_stencil(
     ends = Ends(following(unit_bytes), machine.pc_shift, machine.exceptions)
     ends.plan(function)
     frame = StencilFrame(Program(fields, machine.context), ends)
-    e = Emitter(module)
-    lines = Lowering(e, machine, frame, dead=dead).lower(function, [])
+    lines = Lowering(Emitter(module), machine, frame, dead=dead).lower(function, [])
+    exits = tuple(frame.program.value(exit_.target) for exit_ in ends.exits)
+    return _finished(label, function, machine, module, frame, lines, exits, dead)
+
+
+def make_fused(
+    label: str,
+    function: Function,
+    machine: Machine,
+    first: Stencil,
+    second: Stencil,
+    *,
+    first_bytes: int,
+    second_bytes: int,
+    dead: frozenset[str] = frozenset(),
+) -> Stencil:
+    """Lowers two neighbouring instructions; what values it needs is added to their programs."""
+    module = Module(machine.host.triple)
+    ends = Ends(following(first_bytes + second_bytes), machine.pc_shift, machine.exceptions)
+    ends.plan(function)
+    frame = FusedFrame(first.program, ends, second.program, first_bytes)
+    lines = Lowering(Emitter(module), machine, frame, dead=dead).lower(function, [])
+    exits = tuple(frame.of_second(exit_.target) for exit_ in ends.exits)
+    empty = StencilFrame(Program((), machine.context), ends)  # a fused stencil has no program of its own
+    return _finished(label, function, machine, module, empty, lines, exits, dead)
+
+
+def _finished(
+    label: str,
+    function: Function,
+    machine: Machine,
+    module: Module,
+    frame: StencilFrame,
+    lines: Sequence[str],
+    exits: tuple[int, ...],
+    dead: frozenset[str],
+) -> Stencil:
     strict = "strictfp " if touches_fp(function) else ""
     body = "\n".join([f'{SIGNATURE} nounwind {strict}"no-builtins" "no-jump-tables"="true" {{', *lines, "}"])
     reads, writes = flag_masks(function, machine.layout)
-    exits = tuple(frame.program.value(exit_.target) for exit_ in ends.exits)
-    if dead:
-        writes = 0
-    kinds = tuple(ends.exit_kinds())
-    return Stencil(label, body, frame.program, ends.attributes, exits, kinds, reads, writes, module)
+    kinds = tuple(frame.ends.exit_kinds())
+    attributes = frame.ends.attributes
+    return Stencil(label, body, frame.program, attributes, exits, kinds, reads, 0 if dead else writes, module)
 
 
 def dead_flags(function: Function, machine: Machine) -> frozenset[str]:
@@ -138,8 +198,23 @@ def dead_flags(function: Function, machine: Machine) -> frozenset[str]:
     }
     _, always = flag_masks(function, machine.layout)
     mask = sum(machine.layout.flag_mask(flag) for flag in written)
-    calls = any(op.spec.effects & Effect.CALLS for block in function.blocks for op in block.ops)
+    calls = any(op.name == "call" for block in function.blocks for op in block.ops)
     return frozenset(written) if mask == always and not calls else frozenset()
+
+
+def makes_flags(stencil: Stencil) -> bool:
+    """Whether it does nothing but compute, flags among other things, and goes on."""
+    return stencil.attributes == Attribute.FALLS_THROUGH and stencil.writes != 0 and stencil.reads == 0
+
+
+def branches_on_flags(stencil: Stencil) -> bool:
+    """Whether it is a conditional branch by flags."""
+    return (
+        stencil.attributes == Attribute.ENDS_BLOCK
+        and len(stencil.exit_values) > 1
+        and stencil.reads != 0
+        and stencil.writes == 0
+    )
 
 
 def flag_masks(function: Function, layout: Layout) -> tuple[int, int]:
@@ -148,7 +223,7 @@ def flag_masks(function: Function, layout: Layout) -> tuple[int, int]:
     calls = False
     for block in function.blocks:
         for op in block.ops:
-            calls |= bool(op.spec.effects & Effect.CALLS)
+            calls |= op.name == "call"
             if op.name == "read":
                 reads |= layout.flag_mask(op.attrs["reg"])
     every = (1 << len(layout.flags)) - 1

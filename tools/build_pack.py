@@ -21,6 +21,7 @@ import llvmlite
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.pack import build_pack
 from pyqemu.hostgen.pack_format import PackHeader
+from pyqemu.hostgen.shapes import Shapes
 from pyqemu.translator.adl.load import load
 from pyqemu.translator.linux_table import flatten
 
@@ -87,16 +88,17 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
     linux = folder / "linux.toml"
     personality = flatten(linux) if linux.exists() else {}
     target = load(folder)
+    shapes = Shapes(target)
     for level, path, digest in wanted:
         start = time.monotonic()
         built = build_pack(
-            target, x86_64.host(level), digest=digest, personality=personality, jobs=jobs,
+            target, x86_64.host(level), digest=digest, personality=personality, shapes=shapes, jobs=jobs,
             progress=_progress(path.name),
         )  # fmt: skip
         write_aside(path, built.data)
         s = built.statistics
         print(
-            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils,"
+            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils, {s.fused} pairs,"
             f" {s.code_bytes} bytes of code, image {s.image_bytes}, {s.next_in_the_middle} go on from their middle,"
             f" {time.monotonic() - start:.1f} s",
             file=sys.stderr,

@@ -6,7 +6,7 @@ region lifter and the tests take it from here, and know nothing of the language 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -154,6 +154,11 @@ class ShapeChoice:
 
 ShapeTree = Undefined | ShapeLeaf | ShapeChoice
 
+#: The way from a shape tree's root to a leaf: what was decided how.
+Decisions = Sequence[tuple[StaticExpr, int]]
+#: What stands before the names of the second instruction's fields in fused code.
+SECOND = "b."
+
 
 class Target(Protocol):
     """An architecture. Lists are in the order of their numbers."""
@@ -178,6 +183,12 @@ class Target(Protocol):
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding, as IR with holes."""
+        ...
+
+    def fuse(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
+    ) -> Function | None:
+        """IR of two neighbouring instructions, or None; the second's fields are called `b.NAME` (SECOND)."""
         ...
 
     def lift(self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]) -> Function | Undefined:

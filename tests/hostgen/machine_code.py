@@ -109,8 +109,8 @@ class State:
     context: tuple[int, ...] = (0, 0)
 
 
-def empty_state() -> State:
-    return State({register.name: [0] * register.count for register in REGISTERS})
+def empty_state(registers: Sequence[Register] = REGISTERS) -> State:
+    return State({register.name: [0] * register.count for register in registers})
 
 
 @dataclass(slots=True)
@@ -132,11 +132,11 @@ class Code:
         image = Image(machine, self.outlined)
         library.compile(image, 1)
         image.link()
-        arena = _Arena(image)
+        arena = Arena(image)
         return [Runnable(arena, library.compiled[library.number(number)], machine) for number in numbers]
 
 
-class _Arena:
+class Arena:
     """Executable memory: the image, then one stencil's copy at a time."""
 
     def __init__(self, image: Image) -> None:
@@ -162,7 +162,7 @@ def _way(reason: int) -> bytes:
 class Runnable:
     """One stencil, ready to be run on states."""
 
-    arena: _Arena
+    arena: Arena
     compiled: Compiled
     machine: Machine
 
@@ -172,12 +172,16 @@ class Runnable:
         """The state after it."""
         program = self.compiled.stencil.program
         values = evaluate_program(program, fields or dict.fromkeys(program.fields, 0), here, state.context)
+        return self.run_with([values], state, membase)
+
+    def run_with(self, values: Sequence[Sequence[int]], state: State, membase: int = 0) -> State:
+        """As `run`, with the values of its program, or of both instructions' if it is fused."""
         self._link(values)
         self._put(state)
         self.arena.enter(self.arena.cpu, membase, self.arena.base + self.arena.free)
         return self._get()
 
-    def _link(self, values: Sequence[int]) -> None:
+    def _link(self, values: Sequence[Sequence[int]]) -> None:
         arena = self.arena
         code = bytearray(self.compiled.code)
         ways = {RelocKind.NEXT: _way(NEXT_REASON), RelocKind.EXIT: b""}
@@ -192,7 +196,7 @@ class Runnable:
                 case RelocKind.IMAGE:
                     target = arena.image.offset(reloc.symbol) - arena.free
                 case _:
-                    self._fill(code, reloc.offset, reloc.kind, values[reloc.value] + reloc.addend)
+                    self._fill(code, reloc.offset, reloc.kind, values[reloc.insn][reloc.value] + reloc.addend)
                     continue
             struct.pack_into("<i", code, reloc.offset, target + reloc.addend - reloc.offset)
         arena.memory[arena.free : arena.free + len(code)] = bytes(code)
@@ -218,14 +222,14 @@ class Runnable:
         struct.pack_into("<I", raw, CPU["host_fp"], mxcsr)
         struct.pack_into("<I", raw, CPU["fp_extra"], flags & 32)
         struct.pack_into("<I", raw, CPU["fp_mode"], state.fp_mode)
-        struct.pack_into("<4Q", raw, CPU["context"], *state.context, 0, 0)
+        struct.pack_into("<2Q", raw, CPU["context"], *state.context)
         ctypes.memmove(self.arena.cpu, bytes(raw), len(raw))
 
     def _get(self) -> State:
         raw = ctypes.string_at(self.arena.cpu, JUMP_CACHE_OFFSET)
         registers: dict[str, list[int]] = {}
-        for register in REGISTERS:
-            place = self.machine.layout.places[register.name]
+        for place in self.machine.layout.places.values():
+            register = place.register
             starts = [place.offset + index * place.stride for index in range(register.count)]
             registers[register.name] = [int.from_bytes(raw[s : s + place.stride], "little") for s in starts]
 

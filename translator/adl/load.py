@@ -18,7 +18,7 @@ from pyqemu.translator.adl.model import BoundEncoding, Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import StaticExpr, apply
-from pyqemu.translator.target import DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
+from pyqemu.translator.target import DecodeBranch, Decisions, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
     from pyqemu.translator.adl.elaborate import Elaborator
@@ -110,6 +110,12 @@ class DescribedTarget:
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding, as IR with holes."""
         return self.elaborator.shapes(encoding)
+
+    def fuse(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
+    ) -> Function | None:
+        """IR of two neighbouring instructions of these shapes, or None; the second's fields are called `b.NAME`."""
+        return self.elaborator.fuse(first, first_shape, second, second_shape)
 
     def lift(
         self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]

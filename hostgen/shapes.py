@@ -1,0 +1,58 @@
+"""All shapes of a target's instructions, elaborated once for all host levels, and pairs that are worth fusing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.passes.forward_state import ForwardState
+from pyqemu.translator.target import Decisions, Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """One shape of one encoding, and how it is reached."""
+
+    encoding: Encoding
+    leaf: ShapeLeaf
+    decisions: Decisions
+
+    @property
+    def label(self) -> str:
+        return f"{self.encoding.name}[{self.leaf.label}]" if self.leaf.label else self.encoding.name
+
+
+class Shapes:
+    """Shapes in order; `trees` by number of encoding."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self.trees: list[ShapeTree] = [target.shapes(encoding) for encoding in target.encodings]
+        self.all = [
+            Shape(encoding, leaf, decisions)
+            for encoding, tree in zip(target.encodings, self.trees, strict=True)
+            for decisions, leaf in _leaves(tree, ())
+        ]
+        self._fused: dict[tuple[int, int], Function | None] = {}
+
+    def fused(self, first: Shape, second: Shape) -> Function | None:
+        """IR of both, if there is such a thing."""
+        key = id(first), id(second)
+        if key not in self._fused:
+            function = self._target.fuse(first.encoding, first.decisions, second.encoding, second.decisions)
+            if function is not None:
+                ForwardState().run(function)  # what the first wrote the second need not read
+            self._fused[key] = function
+        return self._fused[key]
+
+
+def _leaves(tree: ShapeTree, above: Decisions) -> Iterator[tuple[Decisions, ShapeLeaf]]:
+    match tree:
+        case ShapeLeaf():
+            yield above, tree
+        case ShapeChoice(expr, children):
+            for value in sorted(children):
+                yield from _leaves(children[value], (*above, (expr, value)))
+        case _:
+            return
