@@ -200,7 +200,27 @@ def _carryless_product(f: Lowering, op: Op) -> Operand:
 @lowers(*_COMPARE)
 def _compare(f: Lowering, op: Op) -> Operand:
     a, b = f.args(op)
+    if op.name in ("eq", "ne") and a.type == "i1":
+        compared = _signed_comparison(f, *op.operands)
+        if compared is not None:  # sign and overflow of a difference differ just if it is less than 0
+            return f.e.icmp("sge" if op.name == "eq" else "slt", *compared)
     return f.e.icmp(_COMPARE[op.name], a, b)
+
+
+def _signed_comparison(f: Lowering, first: Value, second: Value) -> tuple[Operand, Operand] | None:
+    """a and y where one of the bits is `a - y < 0` and the other the overflow of a - y."""
+    for sign, overflow in ((first, second), (second, first)):
+        negative, over = f.definition(sign), f.definition(overflow)
+        if negative is None or over is None or (negative.name, over.name) != ("slt", "add_overflow"):
+            continue
+        difference, inverted = f.definition(negative.operands[0]), f.definition(over.operands[1])
+        if difference is None or difference.name != "sub" or inverted is None or inverted.name != "not":
+            continue
+        a, y = difference.operands
+        zero = f.of(negative.operands[1]).ref == "0" and _known_bit(f, over.operands[2]) == 1
+        if zero and over.operands[0] is a and inverted.operands[0] is y:
+            return f.of(a), f.of(y)
+    return None
 
 
 def _known_bit(f: Lowering, value: Value) -> int | None:
