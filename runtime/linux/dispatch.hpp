@@ -64,5 +64,7 @@ void log_stats(const Guest &guest);
 
 // -strace: the line of a finished call.
 void strace_line(const Thread &thread, std::string_view name, Arguments arguments, int64_t result);
+// -strace: the line of a signal that the guest gets, or dies of.
+void strace_signal(const Thread &thread, int signal, const siginfo_t &info);
 
 }  // namespace pyqemu::user

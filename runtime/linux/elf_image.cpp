@@ -20,11 +20,12 @@ bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
     if (segment.p_type == PT_GNU_STACK) image->executable_stack = segment.p_flags & PF_X;
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
     if (segment.p_filesz > segment.p_memsz) return *why = "a segment is larger in the file than in memory", false;
-    if (segment.p_offset > file_bytes || segment.p_filesz > file_bytes - segment.p_offset)
+    // A segment without bytes in the file may name any place there, as linkers do for one with .bss only.
+    if (segment.p_filesz && (segment.p_offset > file_bytes || segment.p_filesz > file_bytes - segment.p_offset))
       return *why = "cut off: a segment lies outside the file", false;
     if (segment.p_vaddr >= kEndOfSpace || segment.p_memsz > kEndOfSpace - segment.p_vaddr)
       return *why = "a segment wraps or lies outside the address space", false;
-    if ((segment.p_vaddr - segment.p_offset) % kPage) return *why = "a segment is not aligned to pages", false;
+    if (segment.p_filesz && (segment.p_vaddr - segment.p_offset) % kPage) return *why = "a segment is not aligned to pages", false;
     if (any && segment.p_vaddr < end) return *why = "segments overlap or are out of order", false;
     if (!any) image->low = segment.p_vaddr & ~(kPage - 1);
     any = true;

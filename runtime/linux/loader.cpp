@@ -23,8 +23,9 @@ constexpr uint64_t kProgramBase = 0x5500000000;  // where position-independent p
 constexpr int kScriptDepth = 5;
 
 bool fail(LoadFailure *failure, int exit_code, const std::string &path, const char *what) {
+  constexpr size_t kShown = 2000;  // of an endless path, so that the reason is seen too
   failure->exit_code = exit_code;
-  failure->text = path + ": " + what;
+  failure->text = (path.size() > kShown ? path.substr(0, kShown) + "..." : path) + ": " + what;
   return false;
 }
 
@@ -65,14 +66,35 @@ uint64_t random_pages() {
   return (value & 0xfffff) * kPage;
 }
 
+int64_t reserve(AddressSpace &space, uint64_t start, uint64_t end) {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+  if (start >= end) return 0;
+  int64_t result = space.map(start, end - start, PROT_NONE, kFlags, -1, 0);
+  if (result < 0 || static_cast<uint64_t>(result) == start) return result;
+  space.unmap(static_cast<uint64_t>(result), end - start);  // an old kernel took it for a hint
+  return -EEXIST;
+}
+
+// The addresses that a program asks for. What lies between its segments may be in use.
+int64_t reserve_segments(AddressSpace &space, const ElfImage &image) {
+  uint64_t done = 0;
+  for (const Elf64_Phdr &segment : image.segments) {
+    if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
+    uint64_t end = (segment.p_vaddr + segment.p_memsz + kPage - 1) & ~(kPage - 1);
+    int64_t result = reserve(space, std::max(done, segment.p_vaddr & ~(kPage - 1)), end);
+    if (result < 0) return result;
+    done = end;
+  }
+  return static_cast<int64_t>(image.low);
+}
+
 // Gives the bias, or -errno.
 int64_t map_image(AddressSpace &space, int fd, const ElfImage &image, bool is_program) {
   uint64_t span = image.high - image.low;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   int64_t base = -ENOMEM;
   if (!image.position_independent()) {
-    base = space.map(image.low, span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-    if (base >= 0 && static_cast<uint64_t>(base) != image.low) base = -EEXIST;
+    base = reserve_segments(space, image);
   } else {
     if (is_program)
       base = space.map(kProgramBase + random_pages(), span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
@@ -117,8 +139,10 @@ bool load_linker(Guest &guest, const ElfImage &image, LoadedProgram *program, Lo
   int fd = open_program(path.c_str());
   if (fd < 0) {
     failure->exit_code = fd == -ENOENT || fd == -ENOTDIR ? kExitNotFound : kExitCannotRun;
-    failure->text = program->path + ": its interpreter " + path + ": " + strerror(-fd) +
-                    (fd == -ENOENT && !guest.options->ld_prefix ? " (-L PREFIX says where to look)" : "");
+    failure->text = program->path + ": its interpreter " + path + ": " + strerror(-fd);
+    const char *prefix = guest.options->ld_prefix;
+    if (failure->exit_code == kExitNotFound)
+      failure->text += prefix ? std::string(", nor below ") + prefix : " (-L PREFIX says where to look)";
     return false;
   }
   ElfImage linker;

@@ -17,13 +17,16 @@ namespace {
 
 int g_log_fd = 2;
 
-void put_line(int fd, const char *prefix, const char *format, va_list arguments) {
+// With `plain`, what a message quotes (a path, say) cannot make two lines of it.
+void put_line(int fd, bool plain, const char *prefix, const char *format, va_list arguments) {
   char line[4096];
   size_t size = strlen(prefix);
   memcpy(line, prefix, size);
   int more = vsnprintf(line + size, sizeof line - size - 1, format, arguments);
   if (more > 0) size += static_cast<size_t>(more);
   if (size > sizeof line - 2) size = sizeof line - 2;
+  for (size_t i = 0; plain && i < size; i++)
+    if (static_cast<unsigned char>(line[i]) < ' ' || line[i] == 127) line[i] = '?';
   line[size++] = '\n';
   for (size_t done = 0; done < size;) {
     ssize_t wrote = write(fd, line + done, size - done);
@@ -37,14 +40,14 @@ void put_line(int fd, const char *prefix, const char *format, va_list arguments)
 void complain(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  put_line(2, "pyqemu-user: ", format, arguments);
+  put_line(2, true, "pyqemu-user: ", format, arguments);
   va_end(arguments);
 }
 
 void log_line(const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
-  put_line(g_log_fd, "", format, arguments);
+  put_line(g_log_fd, false, "", format, arguments);
   va_end(arguments);
 }
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 
+#include "dispatch.hpp"
 #include "hosts/host.hpp"
 #include "log.hpp"
 
@@ -148,6 +149,7 @@ void deliver(Thread &thread, int signal, const siginfo_t &info, bool is_sync, ui
       set_host_action(signal, process.actions[signal]);
     }
   }
+  if (thread.guest->options->log & kLogStrace) strace_signal(thread, signal, info);
   if (is_sync && (action.handler == 1 || (thread.mask & signal_bit(signal)))) die_of(signal);
   if (action.handler == 1) return;
   if (action.handler == 0) return take_default(signal);

@@ -113,6 +113,19 @@ void strace_line(const Thread &thread, std::string_view name, Arguments argument
   log_line("%s", line.text);
 }
 
+void strace_signal(const Thread &thread, int signal, const siginfo_t &info) {
+  const char *name = sigabbrev_np(signal);
+  Line line;
+  line.add("%d --- ", thread.tid);
+  if (name) line.add("SIG%s", name);
+  else line.add("SIGRT_%d", signal - 32);
+  line.add(" {si_code=%d, ", info.si_code);
+  if (info.si_code > 0) line.add("si_addr=%p", info.si_addr);
+  else line.add("si_pid=%d", info.si_pid);
+  line.add("} at pc 0x%lx ---", static_cast<unsigned long>(thread.cpu->pc));
+  log_line("%s", line.text);
+}
+
 void log_stats(const Guest &guest) {
   EngineStats stats = guest.engine->stats();
   auto number = [](uint64_t value) { return static_cast<unsigned long>(value); };
