@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import RunFailed, compare
-from bench.rows import rows
+from bench.rows import host_busybox, rows
+from bench.translation import translation_cost
 
 Result = dict[str, Any]
 
@@ -31,14 +32,20 @@ def measure(only: str, rounds: int) -> Result:
         print(f"{row.name} …", file=sys.stderr, flush=True)
         entry: Result = {"name": row.name, "group": row.group, "issue": row.issue}
         try:
-            samples = compare(row.commands, rounds)
+            samples = compare(row.commands, rounds, host_busybox())
             entry["seconds"] = {name: sample.median for name, sample in samples.items()}
             entry["spread"] = {name: sample.spread for name, sample in samples.items()}
             entry["peak_kib"] = {name: sample.peak_kib for name, sample in samples.items()}
         except RunFailed as failure:
             entry["failed"] = str(failure)
         results.append(entry)
-    return {"date": date.today().isoformat(), "machine": _machine(), "rounds": rounds, "rows": results}
+    return {
+        "date": date.today().isoformat(),
+        "machine": _machine(),
+        "rounds": rounds,
+        "rows": results,
+        "translation": translation_cost(rounds),
+    }
 
 
 def _machine() -> str:
@@ -57,7 +64,9 @@ def speedup(entry: Result, name: str) -> float:
 def table(result: Result) -> str:
     """The results as a Markdown table, with geometric means for groups in which nothing failed."""
     columns = ("native", "qemu", "baseline")
-    lines = ["| row | " + " | ".join(f"{c} s" for c in columns) + " | baseline : QEMU speed | spread | peak MiB (QEMU) |"]
+    lines = [
+        "| row | " + " | ".join(f"{c} s" for c in columns) + " | baseline : QEMU speed | spread | peak MiB (QEMU) |"
+    ]
     lines.append("|---|" + "---:|" * (len(columns) + 3))
     groups: dict[str, list[float] | None] = {}
     for entry in result["rows"]:
@@ -83,8 +92,20 @@ def table(result: Result) -> str:
     joint = [groups.get(g) for g in ("applets", "kernels")]
     if all(joint):
         both = [r for ratios in joint if ratios for r in ratios]
-        lines.append(f"Geometric mean, applets and kernels: {statistics.geometric_mean(both):.2f} times QEMU's speed.  ")
+        lines.append(
+            f"Geometric mean, applets and kernels: {statistics.geometric_mean(both):.2f} times QEMU's speed.  "
+        )
     return "\n".join(lines) + "\n"
+
+
+def translation(result: Result) -> str:
+    """What translating costs, in a sentence."""
+    cost = result["translation"]
+    return (
+        f"Translation at a real start-up (busybox's shell and awk): {cost['ns']:.0f} ns a guest instruction "
+        f"({cost['instructions']} instructions in {cost['blocks']} blocks, "
+        f"{cost['host_bytes'] / cost['instructions']:.1f} bytes of host code each).  \n"
+    )
 
 
 def page(result: Result) -> str:
@@ -92,7 +113,7 @@ def page(result: Result) -> str:
     return (
         "# Benchmarks\n\nMade by `python -m bench --markdown docs/benchmarks.md`; do not edit.\n\n"
         f"{result['date']}; {result['machine']}; medians of {result['rounds']} runs, commands run in turn; "
-        "guest CPU cortex-a57. `baseline` is pyqemu-user with `--jit=off`.\n\n" + table(result)
+        "guest CPU cortex-a57. `baseline` is pyqemu-user with `--jit=off`.\n\n" + table(result) + translation(result)
     )
 
 
@@ -110,7 +131,7 @@ def main() -> int:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.markdown:
         options.markdown.write_text(page(result))
-    print(table(result))
+    print(table(result) + translation(result))
     return 1 if any("failed" in entry for entry in result["rows"]) else 0
 
 

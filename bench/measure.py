@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,8 @@ class Samples:
         return (high - low) / 2 / self.median
 
 
-def run_once(command: Command) -> tuple[float, int, bytes]:
-    """Seconds, peak KiB and standard output of one run; RunFailed if its status is not 0."""
+def run_once(command: Command) -> tuple[float, bytes]:
+    """Wall-clock seconds and standard output of one run; RunFailed if its status is not 0."""
     environment = dict(os.environ) | dict(command.environment)
     with open(command.stdin or os.devnull, "rb") as source:
         start = time.perf_counter()
@@ -55,27 +56,39 @@ def run_once(command: Command) -> tuple[float, int, bytes]:
         assert process.stdout and process.stderr
         output = process.stdout.read()
         errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        process.wait()
         seconds = time.perf_counter() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     process.stderr.close()
     if process.returncode:
         raise RunFailed(f"{' '.join(command.argv)}: status {process.returncode}: {errors[-300:]!r}")
-    return seconds, usage.ru_maxrss, output
+    return seconds, output
 
 
-def compare(commands: dict[str, Command], rounds: int, same_output: bool = True) -> dict[str, Samples]:
+def peak_kib(command: Command, busybox: str) -> int:
+    """The highest resident set of a run, in KiB.
+
+    A child's figure starts with what its parent had when it was forked, so a small program has to start it: `busybox time`.
+    """
+    environment = dict(os.environ) | dict(command.environment)
+    with open(command.stdin or os.devnull, "rb") as source, tempfile.NamedTemporaryFile("r") as report:
+        timed = (busybox, "time", "-f", "%M", "-o", report.name, *command.argv)
+        subprocess.run(timed, stdin=source, stdout=subprocess.DEVNULL, check=True, env=environment)
+        return int(report.read())
+
+
+def compare(commands: dict[str, Command], rounds: int, busybox: str) -> dict[str, Samples]:
     """Runs all commands `rounds` times in turn, after a round that is not counted; checks that they print the same."""
     samples = {name: Samples() for name in commands}
     expected: bytes | None = None
     for turn in range(rounds + 1):
         for name, command in commands.items():
-            seconds, peak, output = run_once(command)
+            seconds, output = run_once(command)
             expected = output if expected is None else expected
-            if same_output and output != expected:
+            if output != expected:
                 raise RunFailed(f"{name}: other output than its peers: {output[:80]!r}, not {expected[:80]!r}")
-            samples[name].peak_kib = max(samples[name].peak_kib, peak)
             if turn:
                 samples[name].seconds.append(seconds)
+    for name, command in commands.items():
+        samples[name].peak_kib = peak_kib(command, busybox)
     return samples

@@ -70,16 +70,27 @@ def make_input(cache: Path) -> Path:
     return text
 
 
+def host_busybox() -> str:
+    """Debian's static busybox for the host."""
+    return str(
+        debian.package("busybox-static", {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]) / "bin/busybox"
+    )
+
+
+def guest_busybox() -> Path:
+    """Debian's static busybox for the guest."""
+    return debian.package("busybox-static", "arm64") / "bin/busybox"
+
+
 def rows() -> Iterator[Row]:
     """All rows, in the order of the table."""
     cache = debian.CACHE / "bench"
-    guest = debian.package("busybox-static", "arm64") / "bin/busybox"
-    host = str(debian.package("busybox-static", {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]) / "bin/busybox")
+    guest, host = guest_busybox(), host_busybox()
     text = make_input(cache)
     packed, small = text.with_suffix(".xz"), text.with_suffix(".small")
     yield Row("start: busybox true", "start", 2, _peers(host, guest, ("true",)))
-    script = "i=0; while [ $i -lt 100 ]; do /proc/self/exe true; i=$((i+1)); done"
-    pyqemu_only = {n: c for n, c in _peers("", guest, ("sh", "-c", script)).items() if n != "qemu"}
+    script = "i=0; while [ $i -lt 100 ]; do $0 true; i=$((i+1)); done"
+    pyqemu_only = {n: c for n, c in _peers("", guest, ("sh", "-c", script, str(guest))).items() if n != "qemu"}
     yield Row("start: 100 × busybox true in a shell", "other", 2, pyqemu_only)
     for applet, arguments, source in (
         ("sha512sum", (), text),

@@ -11,9 +11,7 @@ from . import textrunner
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--bless", action="store_true", help="write what comes out of text tests into their files"
-    )
+    parser.addoption("--bless", action="store_true", help="write what comes out of text tests into their files")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
