@@ -119,7 +119,7 @@ int run_program(const Options &options, const Pack &pack, const char *model, con
   thread->cpu = guest->engine->new_cpu(options.cpu ? options.cpu : "");
   if (!thread->cpu) {
     complain("-cpu %s: no such CPU model (-cpu help lists them)", options.cpu ? options.cpu : "");
-    return 1;
+    return kExitInternal;
   }
   host::system_call(SYS_rt_sigprocmask, 0, 0, reinterpret_cast<uint64_t>(&thread->mask), sizeof thread->mask);
   if (host_mask(thread->mask) != thread->mask) set_host_mask(host_mask(thread->mask));

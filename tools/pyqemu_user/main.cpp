@@ -100,16 +100,16 @@ int answer(Ask ask, const Pack &pack, const PackTables &tables) {
 int run(int count, char **words) {
   CommandLine line;
   parse_command_line(count, words, &line);
-  if (line.mistake) return complain("%s %s", line.mistake, line.culprit), 1;
+  if (line.mistake) return complain("%s %s", line.mistake, line.culprit), kExitInternal;
   const char *error = nullptr;
   std::unique_ptr<Pack> pack = choose_pack(line.options, &error);
   if (!pack) return complain("internal error: %s", error), kExitInternal;
   const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
   if (line.ask != Ask::kRun) return answer(line.ask, *pack, tables);
-  if (line.options.guest_base) return complain("-B: 64-bit programs run at guest base 0 only"), 1;
+  if (line.options.guest_base) return complain("-B: 64-bit programs run at guest base 0 only"), kExitInternal;
   if (!line.options.cpu) line.options.cpu = default_model(tables);
   if (!has_model(tables, line.options.cpu))
-    return complain("-cpu %s: no such model (-cpu help lists them)", line.options.cpu), 1;
+    return complain("-cpu %s: no such model (-cpu help lists them)", line.options.cpu), kExitInternal;
   if (line.options.log_file) open_log(line.options.log_file);
   auto *execfn = reinterpret_cast<const char *>(getauxval(AT_EXECFN));
   return run_program(line.options, *pack, line.options.cpu, execfn);

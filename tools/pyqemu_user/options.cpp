@@ -205,7 +205,7 @@ void print_help() {
   }
   printf("\nEach variable is also read with the prefix PYQEMU_. Example:\n"
          "  pyqemu-user -L /usr/aarch64-linux-gnu ./hello\n\n"
-         "exit status: the program's; 127 it was not found, 126 it cannot be run, 125 pyqemu itself failed.\n");
+         "exit status: the program's; 127 it was not found, 126 it cannot be run, 125 wrong usage, or pyqemu itself failed.\n");
 }
 
 void print_log_help() {

@@ -8,6 +8,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include <atomic>
 #include <cerrno>
@@ -161,6 +164,9 @@ int64_t clone_vfork(Thread &thread, const CloneRequest &request) {
   guest.engine->leave_blocking(thread.cpu);
   guest.engine->free_cpu(child->cpu);
   drop_exec_scratch(*child);
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(stack, kHostStack);  // the child has not returned from its functions
+#endif
   munmap(stack, kHostStack);
   set_host_mask(host_mask(thread.mask));
   return result;
