@@ -13,7 +13,6 @@ constexpr size_t kBytesPerBlock = 96;  // less than any block takes in the code 
 bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
   pc_shift_ = pc_shift;
-  page_shift_ = 64 - static_cast<uint32_t>(std::bit_width(count * 2) - 1);
   return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) &&
          copies.reserve(count * 64) && entries_.reserve(count * 2) && pages_.reserve(count * 2) &&
          used_pages_.reserve(count);
@@ -106,7 +105,7 @@ void BlockTable::clear() {
 
 BlockTable::Page *BlockTable::page(uint64_t number, bool make) {
   const size_t mask = pages_.capacity() - 1;
-  for (size_t at = (number * 0x9e3779b97f4a7c15u) >> page_shift_;; at = (at + 1) & mask) {
+  for (size_t at = scatter(number >> kPageGroupBits, number, kPageGroupBits) & mask;; at = (at + 1) & mask) {
     Page &entry = pages_[at];
     if (entry.number == number + 1) return &entry;
     if (entry.number != 0) continue;

@@ -81,15 +81,19 @@ class BlockTable {
     uint32_t first;
   };
   static constexpr uint32_t kDead = 0xffffffff;
-  static constexpr uint32_t kRegionBits = 10;  // log2 of the code units that stay together: a page of entries
+  static constexpr uint32_t kRegionBits = 10;    // log2 of the code units that stay together
+  static constexpr uint32_t kPageGroupBits = 6;  // log2 of the pages that do
 
-  // Where to look first. Regions of guest code are scattered over the table's pages, but inside a region
-  // neighbours stay neighbours: that spares cache misses and page faults.
+  // Where to look first. Regions of guest code are scattered over the table, but inside a region neighbours
+  // stay neighbours: that spares cache misses and page faults.
   size_t place(uint64_t pc, uint32_t context) const {
-    const uint64_t units = pc >> pc_shift_;
-    const uint64_t region = ((units >> kRegionBits) + (uint64_t{context} << 48)) * 0x9e3779b97f4a7c15u >> 32;
-    return static_cast<size_t>(region << kRegionBits | (units & ((1u << kRegionBits) - 1))) &
+    const uint64_t unit = pc >> pc_shift_;
+    return scatter((unit >> kRegionBits) + (uint64_t{context} << 48), unit, kRegionBits) &
            (entries_.capacity() - 1);
+  }
+  static size_t scatter(uint64_t region, uint64_t inside, uint32_t bits) {
+    return static_cast<size_t>((region * 0x9e3779b97f4a7c15u >> 32) << bits |
+                               (inside & ((uint64_t{1} << bits) - 1)));
   }
   void free_entry(size_t at);
   Page *page(uint64_t number, bool make);
@@ -99,7 +103,7 @@ class BlockTable {
   ReservedArray<std::atomic<uint32_t>> entries_;  // 0, block + 1, or kDead
   ReservedArray<Page> pages_;
   ReservedArray<uint32_t> used_pages_;
-  uint32_t pc_shift_ = 0, page_shift_ = 0;
+  uint32_t pc_shift_ = 0;
 };
 
 template <typename F>
