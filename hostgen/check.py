@@ -1,7 +1,9 @@
-"""Checks finished stencils: no guest state is stored before the last guest access that can fault (design: exact faults).
+"""Checks finished stencils: no guest state is stored before the last guest access that can fault (design:
+exact faults).
 
-Disassembles with Capstone, follows which registers hold addresses of CPU state or of guest memory, and walks all ways through
-the code. Compilers may move a store up where they can prove that it does not matter; this holds that they did not.
+Disassembles with Capstone, follows which registers hold addresses of CPU state or of guest memory, and
+walks all ways through the code. Compilers may move a store up where they can prove that it does not matter;
+this holds that they did not.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-_MACHINES = {"EM_X86_64": 62, "EM_AARCH64": 183}
 _SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB, _SHT_RELA = 1, 2, 3, 4
 _SHF_ALLOC, _SHF_EXEC = 2, 4
 _FUNC, _GLOBAL = 2, 1
@@ -47,7 +46,7 @@ class Section:
 class ElfObject:
     """A relocatable object with one text section."""
 
-    machine: str
+    machine: int  # e_machine
     sections: list[Section] = field(default_factory=list[Section])
     text: bytearray = field(default_factory=bytearray)
     _strings: Strings = field(default_factory=Strings)
@@ -81,9 +80,7 @@ class ElfObject:
         """The file."""
         symtab = len(self.sections) + 3
         text = Section(".text", bytes(self.text), flags=_SHF_ALLOC | _SHF_EXEC, align=64)
-        rela = Section(
-            ".rela.text", b"".join(self._relocations), _SHT_RELA, 0x40, 8, symtab, 1, 24
-        )  # SHF_INFO_LINK
+        rela = Section(".rela.text", b"".join(self._relocations), _SHT_RELA, 0x40, 8, symtab, 1, 24)  # SHF_INFO_LINK
         names = Strings()
         sections = [
             text, rela, *self.sections,
@@ -112,7 +109,7 @@ class ElfObject:
         body += b"".join(headers)
         ident = b"\x7fELF\x02\x01\x01" + bytes(9)
         body[:64] = ident + struct.pack(
-            "<HHIQQQIHHHHHH", 1, _MACHINES[self.machine], 1, 0, 0, place, 0, 64, 0, 0, 64,
+            "<HHIQQQIHHHHHH", 1, self.machine, 1, 0, 0, place, 0, 64, 0, 0, 64,
             len(headers), len(headers) - 1,
         )  # fmt: skip
         return bytes(body)

@@ -1,7 +1,7 @@
 """LLVM text: a module's declarations and the body of one function, and nothing of what they mean.
 
-Text is written rather than built through a binding: it is what LLVM's documentation speaks, it can be printed and
-tried by hand, and worker processes take it as it is.
+Text is written rather than built through a binding: it is what LLVM's documentation speaks, it can be
+printed and tried by hand, and worker processes take it as it is.
 """
 
 from __future__ import annotations
@@ -210,10 +210,10 @@ class Emitter:
 
     # --- calls ---
 
-    def call(
-        self, ty: str, name: str, *args: Operand | str, attributes: str = "", declared: str = ""
-    ) -> Operand:
-        """Calls `@name`; `ty` void gives a meaningless operand. Strings are literal arguments (metadata, flags)."""
+    def call(self, ty: str, name: str, *args: Operand | str, attributes: str = "", declared: str = "") -> Operand:
+        """Calls `@name`; `ty` void gives a meaningless operand. Strings are literal arguments (metadata,
+        flags).
+        """
         types = ", ".join(arg.type if isinstance(arg, Operand) else arg.split(" ")[0] for arg in args)
         self.module.declare(name, f'declare {declared} {ty} @"{name}"({types})')
         text = f'call {ty} @"{name}"({", ".join(str(arg) for arg in args)}) {attributes}'.rstrip()

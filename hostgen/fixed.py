@@ -1,4 +1,6 @@
-"""The stencils that the runtime uses by itself: block heads, exit stubs, undefined instructions (docs/pack.md)."""
+"""The stencils that the runtime uses by itself: block heads, exit stubs, undefined instructions
+(docs/pack.md).
+"""
 
 from __future__ import annotations
 

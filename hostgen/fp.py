@@ -1,14 +1,26 @@
-"""Floating point on LLVM values of type float and double (and vectors of them), exact in flags and rounding modes.
+"""Floating point on LLVM values of type float and double (and vectors of them), exact in flags and rounding
+modes.
 
-All arithmetic is by constrained intrinsics: dynamic rounding mode, exceptions strict. What hosts differ in is made up here:
-conversions that saturate, rounding to integral values without a host instruction, underflow detected before rounding.
+All arithmetic is by constrained intrinsics: dynamic rounding mode, exceptions strict. What hosts differ in
+is made up here: conversions that saturate, rounding to integral values without a host instruction,
+underflow detected before rounding.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from pyqemu.hostgen.emit import UNLIKELY, Emitter, Operand, constant, element_type, lanes_of, like, mangle, width_of
+from pyqemu.hostgen.emit import (
+    UNLIKELY,
+    Emitter,
+    Operand,
+    constant,
+    element_type,
+    lanes_of,
+    like,
+    mangle,
+    width_of,
+)
 from pyqemu.hostgen.host import Host
 
 _CONSTRAINED = "llvm.experimental.constrained"
@@ -64,9 +76,7 @@ class Fp:
     def arithmetic(self, name: str, *args: Operand) -> Operand:
         """fadd fsub fmul fdiv sqrt fma, and rounding functions that take the dynamic mode."""
         ty = args[0].type
-        return self.e.call(
-            ty, f"{_CONSTRAINED}.{name}.{mangle(ty)}", *args, _DYNAMIC, _STRICT, attributes="strictfp"
-        )
+        return self.e.call(ty, f"{_CONSTRAINED}.{name}.{mangle(ty)}", *args, _DYNAMIC, _STRICT, attributes="strictfp")
 
     def compare(self, predicate: str, a: Operand, b: Operand, *, signal: bool = False) -> Operand:
         """Ordered comparison; `signal`: a quiet NaN is invalid too."""
@@ -121,8 +131,9 @@ class Fp:
     # --- tininess ---
 
     def with_tininess(self, name: str, result: Operand, *args: Operand) -> Operand:
-        """Raises underflow where the host, which looks after rounding, did not: the result is rounded up to the least
-        normal number."""
+        """Raises underflow where the host, which looks after rounding, did not: the result is rounded up to
+        the least normal number.
+        """
         if not self.tininess_before:
             return result
         e = self.e
@@ -167,7 +178,11 @@ class Fp:
     def _round_by_call(self, x: Operand, rm: str, *, exact: bool) -> Operand:
         width = float_width(x.type)
         name = f"soft.frint.{width}.{rm}.{int(exact)}"
-        return self.each_lane(lambda lane: self._call_bits(name, width, lane), x)
+
+        def one(lane: Operand) -> Operand:
+            return self._call_bits(name, width, lane)
+
+        return self.each_lane(one, x)
 
     def _call_bits(self, name: str, width: int, *args: Operand) -> Operand:
         bits = [self.as_bits(arg) for arg in args]
@@ -281,6 +296,6 @@ def float_bits(value: int, width: int) -> int:
     """Bits of an integer that the format represents exactly."""
     import struct
 
-    code, number = (("<f", "<I") if width == 32 else ("<d", "<Q"))
+    code, number = ("<f", "<I") if width == 32 else ("<d", "<Q")
     (bits,) = struct.unpack(number, struct.pack(code, float(value)))
     return bits

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,25 +16,34 @@ class Level:
     name: str
     cpu: str
     features: str
-    #: "round" to integral values, "fma", "shuffle" of bytes, "shift" of vectors' lanes by different amounts, "clmul".
+    #: "round" to integral values, "fma", "shuffle" of bytes, "shift" of vectors' lanes by different
+    #: amounts, "clmul".
     has: frozenset[str]
 
 
 class Host(Protocol):
     """One host architecture at one level."""
 
-    name: str
-    triple: str
-    level: Level
-    elf_machine: str  # as pyelftools spells e_machine
+    @property
+    def triple(self) -> str: ...
+
+    @property
+    def level(self) -> Level: ...
+
+    @property
+    def elf_machine(self) -> int:
+        """e_machine of the host's ELF files."""
+        ...
 
     def reloc_kind(self, number: int) -> RelocKind | None:
         """What an object's relocation means in a stencil; None if it is to an address (rel32)."""
         ...
 
     def turn_branch(self, code: bytes, near: int, far: int) -> bytes | None:
-        """If code ends in a conditional and then an unconditional jump whose address fields are at `near` and `far`:
-        the code with the condition inverted, for the fields' contents to be exchanged. Else None."""
+        """If code ends in a conditional and then an unconditional jump whose address fields are at `near`
+        and `far`: the code with the condition inverted, for the fields' contents to be exchanged. Else
+        None.
+        """
         ...
 
     def elf_reloc(self, kind: RelocKind) -> int:
@@ -76,8 +84,4 @@ class Host(Protocol):
 
     def define_entry(self, module: Module) -> None:
         """Adds `enter` (docs/pack.md) to the module."""
-        ...
-
-    def scratch_registers(self) -> Mapping[str, int]:
-        """Names of the registers that stencils may change, for checks."""
         ...

@@ -1,7 +1,7 @@
 """The image: outlined functions, helpers, entry and read-only data, linked so that they run at any address.
 
-Functions are added as symbols ask for them: `fn.NAME` is an outlined function of the guest, `soft.…` a helper (softfp),
-`const.…` and `table.…` constants that came with objects.
+Functions are added as symbols ask for them: `fn.NAME` is an outlined function of the guest, `soft.…` a
+helper (softfp), `const.…` and `table.…` constants that came with objects.
 """
 
 from __future__ import annotations

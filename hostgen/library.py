@@ -1,4 +1,6 @@
-"""A pack's stencils: added as LLVM text, compiled in batches, equal ones joined, relocations made the runtime's."""
+"""A pack's stencils: added as LLVM text, compiled in batches, equal ones joined, relocations made the
+runtime's.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class Compiled:
 
 
 class Library:
-    """Stencils by number. Numbers given by `add` are turned into those of the pack by `number`, after `compile`."""
+    """Stencils by number. Numbers given by `add` are turned into those of the pack by `number`, after
+    `compile`.
+    """
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -121,7 +125,9 @@ class Library:
         return done
 
     def _join(self, made: list[Compiled]) -> None:
-        """Equal code, relocations and programs are one stencil. Variants come first, so that they have numbers."""
+        """Equal code, relocations and programs are one stencil. Variants come first, so that they have
+        numbers.
+        """
         known: dict[tuple[object, ...], int] = {}
         final: dict[int, int] = {}
 
@@ -151,7 +157,9 @@ class Library:
         return self._turned(Compiled(stencil, piece.data, relocs))
 
     def _turned(self, one: Compiled) -> Compiled:
-        """With NEXT as the last jump, which need not be made, where a branch ends the code the other way round."""
+        """With NEXT as the last jump, which need not be made, where a branch ends the code the other way
+        round.
+        """
         last_two = sorted(one.relocs, key=lambda r: r.offset)[-2:]
         if len(last_two) < 2 or last_two[0].kind is not RelocKind.NEXT or last_two[1].kind is not RelocKind.EXIT:
             return one

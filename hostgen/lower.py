@@ -1,7 +1,8 @@
 """From an IR function to the LLVM text of one function: blocks, values and the table of operations.
 
-What an operation becomes is said by the functions that register themselves for it in lower_int, lower_state,
-lower_exit and lower_fp. What differs between stencils and outlined functions (holes, ends) is a `Frame`.
+What an operation becomes is said by the functions that register themselves for it in lower_int,
+lower_state, lower_exit and lower_fp. What differs between stencils and outlined functions (holes, ends) is
+a `Frame`.
 """
 
 from __future__ import annotations
@@ -91,9 +92,7 @@ def touches_fp(function: Function) -> bool:
 class Lowering:
     """The lowering of one function; rules find operands, types and surroundings here."""
 
-    def __init__(
-        self, e: Emitter, machine: Machine, frame: Frame, dead: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, e: Emitter, machine: Machine, frame: Frame, dead: frozenset[str] = frozenset()) -> None:
         self.e = e
         self.machine = machine
         self.host = machine.host

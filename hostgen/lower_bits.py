@@ -30,7 +30,7 @@ def _concat(f: Lowering, op: Op) -> Operand:
 
 
 def _lane_of_wide(total: int, width: int, low: int) -> str | None:
-    """The vector type as which a wide value has bits low … low+width-1 in one lane: no shifts of i128 then."""
+    """The vector type as which a wide value has bits low … low+width-1 in one lane."""
     if total > 64 and width in (8, 16, 32, 64) and low % width == 0 and total % width == 0:
         return f"<{total // width} x i{width}>"
     return None
@@ -110,7 +110,9 @@ def _as_vector(f: Lowering, a: Operand) -> Operand:
 
 
 def _vtable_by_shuffle(f: Lowering, table: Operand, index: Operand) -> Operand:
-    """16 bytes of the table (or fewer and zeros) at a time: an index beyond gets its top bit set, which gives 0."""
+    """16 bytes of the table (or fewer and zeros) at a time: an index beyond gets its top bit set, which
+    gives 0.
+    """
     e = f.e
     lanes, wanted = lanes_of(table.type), lanes_of(index.type)
     full = "<16 x i8>"

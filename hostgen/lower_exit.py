@@ -1,4 +1,6 @@
-"""How a stencil ends: falling through, direct and indirect exits, exceptions, synchronisation (docs/pack.md)."""
+"""How a stencil ends: falling through, direct and indirect exits, exceptions, synchronisation
+(docs/pack.md).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,13 @@ from dataclasses import dataclass, field
 from pyqemu.hostgen.emit import CPU, LIKELY, MEM, Operand, constant, width_of
 from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.pack_format import CPU as MEMBERS
-from pyqemu.hostgen.pack_format import EXIT_KINDS, JUMP_CACHE_ENTRIES, JUMP_CACHE_OFFSET, Attribute, ExitReason
+from pyqemu.hostgen.pack_format import (
+    EXIT_KINDS,
+    JUMP_CACHE_ENTRIES,
+    JUMP_CACHE_OFFSET,
+    Attribute,
+    ExitReason,
+)
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Function, Op
 from pyqemu.translator.ir.ops import OPS, Effect

@@ -88,9 +88,11 @@ def _to_integer(f: Lowering, op: Op) -> Operand:
     if width_of(ty) > 64:
         raise UnsupportedError(f"{op.name} to {ty}")
     signed = op.name == "ftosi"
-    return fp.each_lane(
-        lambda x: fp.to_integer(x, ty, op.attrs["rm"], signed=signed), _single(f, f.args(op)[0])
-    )
+
+    def convert(x: Operand) -> Operand:
+        return fp.to_integer(x, ty, op.attrs["rm"], signed=signed)
+
+    return fp.each_lane(convert, _single(f, f.args(op)[0]))
 
 
 @lowers("sitof", "uitof")
@@ -107,8 +109,11 @@ def _from_integer(f: Lowering, op: Op) -> Operand:
         number = fp.from_integer(a, like(a.type, "double"), signed=signed)
         return _each(f, "cvt.64.16", "i16", fp.as_bits(number))
     if lanes_of(a.type):
-        scalar = FLOATS[width]
-        return fp.as_bits(fp.each_lane(lambda x: fp.from_integer(x, scalar, signed=signed), a))
+
+        def convert(x: Operand) -> Operand:
+            return fp.from_integer(x, FLOATS[width], signed=signed)
+
+        return fp.as_bits(fp.each_lane(convert, a))
     return fp.as_bits(fp.from_integer(a, FLOATS[width], signed=signed))
 
 
@@ -128,7 +133,11 @@ def _compare(f: Lowering, op: Op) -> Operand:
     signal = bool(op.attrs["signal"])
     predicate = _COMPARE[op.name]
     if lanes_of(a.type) and signal:
-        return fp.each_lane(lambda x, y: fp.compare(predicate, x, y, signal=True), a, b)
+
+        def compare(x: Operand, y: Operand) -> Operand:
+            return fp.compare(predicate, x, y, signal=True)
+
+        return fp.each_lane(compare, a, b)
     return fp.compare(predicate, a, b, signal=signal)
 
 
@@ -173,5 +182,3 @@ def _set_mode(f: Lowering, op: Op) -> None:
     (mode,) = f.args(op)
     f.host.fp_set_mode(f.e, mode)
     f.e.store(f.e.resize(f.e.op("and", mode, 3), "i32"), f.e.at(CPU, MEMBERS["fp_mode"]), 4)
-
-

@@ -1,8 +1,8 @@
 """Lowering of guest state, guest memory and calls.
 
-Guest accesses are volatile (a load is never dropped, none are joined or split in two ways) and unaligned unless they
-are atomic. Nothing says that CPU state and guest memory do not overlap: that keeps state writes behind the accesses
-that can fault (docs/pack.md).
+Guest accesses are volatile (a load is never dropped, none are joined or split in two ways) and unaligned
+unless they are atomic. Nothing says that CPU state and guest memory do not overlap: that keeps state writes
+behind the accesses that can fault (docs/pack.md).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _swapped(f: Lowering, op: Op, a: Operand) -> Operand:
 
 @lowers("load")
 def _load(f: Lowering, op: Op) -> Operand:
-    """Acquire and seqcst need nothing more than a load on hosts with total store order (checked in hosts/)."""
+    """Acquire and seqcst need nothing more than a load on hosts with total store order ."""
     ty = f.type(op)
     pointer = _guest(f, f.args(op)[0])
     loaded = "<2 x i64>" if ty == "i128" else ty
@@ -144,10 +144,7 @@ def _rmw_by_cas(f: Lowering, kind: str, pointer: Operand, value: Operand) -> Ope
     seen = f"%s{e.fresh()}"
     place = len(e.lines)
     before = byte_swap(f, Operand(ty, seen))
-    if kind == "add":
-        after = e.op("add", before, value)
-    else:
-        after = e.intrinsic(kind, before, value)
+    after = e.op("add", before, value) if kind == "add" else e.intrinsic(kind, before, value)
     swapped = byte_swap(f, after)
     pair = e.let(f"{{{ty}, i1}}", f"cmpxchg volatile {pointer}, {ty} {seen}, {swapped} seq_cst seq_cst, align {align}")
     found = e.let(ty, f"extractvalue {pair}, 0")

@@ -1,7 +1,7 @@
 """LLVM text to objects in worker processes, and objects back to functions with relocations.
 
-Everything a function refers to stays by name here: holes, NEXT and exits, outlined functions, constants. Constants that LLVM
-put aside are content-named, so that equal ones of different objects become one.
+Everything a function refers to stays by name here: holes, NEXT and exits, outlined functions, constants.
+Constants that LLVM put aside are content-named, so that equal ones of different objects become one.
 """
 
 from __future__ import annotations
@@ -51,15 +51,16 @@ class ObjectFile:
 
 def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
     """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
-    import llvmlite.binding as llvm  # slow to import, and not needed by those who only read packs
+    import llvmlite.binding  # slow to import, and not needed by those who only read packs
 
+    llvm: Any = llvmlite.binding
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for hosts whose stencils have inline assembly
     machine = llvm.Target.from_triple(triple).create_target_machine(
         cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
     )
-    module: Any = llvm.parse_assembly(text)
+    module = llvm.parse_assembly(text)
     module.verify()
     options = llvm.create_pipeline_tuning_options(2)
     options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory

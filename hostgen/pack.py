@@ -53,7 +53,9 @@ class PackStatistics:
 
 @dataclass(frozen=True, slots=True)
 class BuiltPack:
-    """A pack's file; and, for checks, what it was made of. `numbers` are stencils by shape, `fused` by pairs of them."""
+    """A pack's file; and, for checks, what it was made of. `numbers` are stencils by shape, `fused` by
+    pairs of them.
+    """
 
     data: bytes
     statistics: PackStatistics
@@ -88,6 +90,7 @@ class PackBuilder:
     def build(
         self, *, digest: bytes, personality: Mapping[str, str], jobs: int, progress: Progress | None
     ) -> BuiltPack:
+        """The finished pack."""
         undefined = self._target.undefined_exception
         fixed = [self._library.add(make_fixed(name, self._machine, undefined)) for name in NAMES]
         self._add_stencils()
@@ -95,12 +98,10 @@ class PackBuilder:
         self._library.compile(image, jobs, progress)
         image.link()
         self._tables.personality(personality)
-        leaves = {
-            id(shape.leaf): self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all
-        }
+        leaves = {id(shape.leaf): self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all}
         for encoding, tree in zip(self._target.encodings, self._shapes.trees, strict=True):
             self._tables.encoding(encoding, self._tables.shape(tree, encoding.fields, leaves))
-        numbers = dict(zip(NAMES, map(self._library.number, fixed), strict=True))
+        numbers: dict[str, int] = dict(zip(NAMES, map(self._library.number, fixed), strict=True))
         return self._write(image, digest, numbers)
 
     def _add_stencils(self) -> None:
@@ -126,9 +127,7 @@ class PackBuilder:
         except UnsupportedError as error:
             raise UnsupportedError(f"{shape.label}: {error}") from error
 
-    def _fuse(
-        self, made: Sequence[tuple[Shape, Stencil]]
-    ) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
+    def _fuse(self, made: Sequence[tuple[Shape, Stencil]]) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
         """Pairs of an instruction that makes flags and a branch that reads them."""
         makers = [(s, t) for s, t in made if makes_flags(t) and dead_flags(s.leaf.function, self._machine)]
         counts = Counter(shape.encoding.number for shape, _ in makers)
@@ -166,17 +165,13 @@ class PackBuilder:
         elf.add_section(".pq.image", image.data + bytes(-len(image.data) % _IMAGE_ALIGN), _IMAGE_ALIGN)
         data = elf.write()
         compiled = self._library.compiled
-        middle = sum(
-            any(r.kind is RelocKind.NEXT for r in one.relocs) and not one.ends_with_next for one in compiled
-        )
+        middle = sum(any(r.kind is RelocKind.NEXT for r in one.relocs) and not one.ends_with_next for one in compiled)
         statistics = PackStatistics(
-            len(self._target.encodings), len(self._shapes.all), len(compiled), len(self._fused), len(elf.text),
-            len(image.data), len(data), middle,
+            len(self._target.encodings), len(self._shapes.all), len(compiled), len(self._fused),
+            len(elf.text), len(image.data), len(data), middle,
         )  # fmt: skip
         shapes = {shape: self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all}
-        return BuiltPack(
-            data, statistics, tuple(compiled), image, self._machine, shapes, self._fused_pairs()
-        )
+        return BuiltPack(data, statistics, tuple(compiled), image, self._machine, shapes, self._fused_pairs())
 
     def _fused_pairs(self) -> dict[tuple[int, int], int]:
         number = self._library.number
@@ -204,11 +199,13 @@ class PackBuilder:
             records.append(
                 rec.StencilRec.pack(
                     name=self._tables.strings.add(stencil.label), code=place, size=len(one.code),
-                    first_reloc=len(relocs), reloc_count=len(offsets), exit_count=len(stencil.exit_values), align=1,
-                    attributes=stencil.attributes, reads=stencil.reads, writes=stencil.writes,
+                    first_reloc=len(relocs), reloc_count=len(offsets), align=1,
+                    exit_count=len(stencil.exit_values), attributes=stencil.attributes,
+                    reads=stencil.reads, writes=stencil.writes,
                     dead=rec.NONE if one.dead is None else one.dead,
                     first_op=self._tables.program(stencil.program), op_count=len(stencil.program.steps),
-                    fields=len(stencil.program.fields), exit_value=stencil.exit_values, exit_kind=stencil.exit_kinds,
+                    fields=len(stencil.program.fields), exit_value=stencil.exit_values,
+                    exit_kind=stencil.exit_kinds,
                 )
             )  # fmt: skip
             relocs += offsets
@@ -264,5 +261,3 @@ def build_pack(
     """
     builder = PackBuilder(target, shapes or Shapes(target), host)
     return builder.build(digest=digest, personality=personality or {}, jobs=jobs, progress=progress)
-
-

@@ -1,8 +1,8 @@
 """Decode-time expressions as the runtime's byte code (`ProgOp`), with common subexpressions shared.
 
 The byte code computes in wrapping int64; expressions are unbounded. A value here is the low 64 bits of the
-expression. Where an operation needs more than that of its operands (a quotient, a comparison), the operands'
-ranges have to fit int64 or uint64, or the expression is refused.
+expression. Where an operation needs more than that of its operands (a quotient, a comparison), the
+operands' ranges have to fit int64 or uint64, or the expression is refused.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""All shapes of a target's instructions, elaborated once for all host levels, and pairs that are worth fusing."""
+"""All shapes of a target's instructions, elaborated once for all host levels, and pairs that are worth
+fusing.
+"""
 
 from __future__ import annotations
 

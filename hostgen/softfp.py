@@ -1,4 +1,5 @@
-"""Helper functions `soft.*`, made on demand by name: what hosts have no instruction for, in integer arithmetic.
+"""Helper functions `soft.*`, made on demand by name: what hosts have no instruction for, in integer
+arithmetic.
 
     soft.frint.W.RM.EXACT   to an integral value, without a rounding instruction
     soft.cvt.FROM.TO        conversions from and to 16 bits
@@ -171,7 +172,9 @@ def _narrow(fp: Fp, bits: Operand, target: int) -> Operand:
 
 
 def round_and_pack(fp: Fp, sign: Operand, exponent: Operand, significand: Operand, width: int) -> Operand:
-    """Magnitude of 1.xxx * 2^exponent (i32) in the current mode, flags raised; the significand's top bit is set."""
+    """Magnitude of 1.xxx * 2^exponent (i32) in the current mode, flags raised; the significand's top bit is
+    set.
+    """
     e = fp.e
     precision, least = FRACTION[width] + 1, 1 - BIAS[width]
     spare = width_of(significand.type) - precision
@@ -259,7 +262,9 @@ def _fma(fp: Fp, rest: list[str]) -> tuple[list[Operand], Operand]:
 def _fma_special(
     fp: Fp, parameters: list[Operand], magnitudes: list[Operand], wild: list[Operand], width: int
 ) -> Operand:
-    """With a NaN: their sum. With c infinite and finite factors: c. Else the product is exact: then the sum."""
+    """With a NaN: their sum. With c infinite and finite factors: c. Else the product is exact: then the
+    sum.
+    """
     e = fp.e
     ty = f"i{width}"
     zero = constant(ty, 0)
@@ -290,7 +295,9 @@ def _widened(fp: Fp, bits: Operand) -> Operand:
 
 
 def _unpacked(e: Emitter, magnitude: Operand, width: int) -> tuple[Operand, Operand]:
-    """Significand (i64, top bit set unless zero) and exponent (i32) of a finite number, denormals normalised."""
+    """Significand (i64, top bit set unless zero) and exponent (i32) of a finite number, denormals
+    normalised.
+    """
     fraction = FRACTION[width]
     wide = e.resize(magnitude, "i64")
     field = e.op("lshr", wide, fraction)
@@ -305,10 +312,11 @@ def _unpacked(e: Emitter, magnitude: Operand, width: int) -> tuple[Operand, Oper
 
 
 def _fused(fp: Fp, parameters: list[Operand], magnitudes: list[Operand], width: int) -> Operand:
-    """Exact sum in 192 bits: product of 128 bits; the smaller one of product and c is shifted right with a sticky bit.
+    """Exact sum in 192 bits: product of 128 bits; the smaller one of product and c is shifted right with a
+    sticky bit.
 
-    Both start 2 bits below the top. Only where exponents differ by no more than 1 can leading bits cancel by more
-    than one place, and then the shift loses nothing: the significands' lowest 22 bits are zeros.
+    Both start 2 bits below the top. Only where exponents differ by no more than 1 can leading bits cancel
+    by more than one place, and then the shift loses nothing: the significands' lowest 22 bits are zeros.
     """
     e = fp.e
     ty = f"i{_WIDE}"
@@ -357,8 +365,9 @@ def _jammed_far(e: Emitter, value: Operand, amount: Operand) -> Operand:
 
 
 def _tiny(fp: Fp, rest: list[str]) -> tuple[list[Operand], None]:
-    """Scales the operands so that nothing underflows, and rounds towards zero: less than the scaled least normal number
-    means that the result was tiny; the host has raised inexact for it already."""
+    """Scales the operands so that nothing underflows, and rounds towards zero: less than the scaled least
+    normal number means that the result was tiny; the host has raised inexact for it already.
+    """
     name, width = rest[0], int(rest[1])
     e = fp.e
     parameters = _parameters({"fma": 3}.get(name, 2), width)
@@ -368,7 +377,8 @@ def _tiny(fp: Fp, rest: list[str]) -> tuple[list[Operand], None]:
     numbers = [fp.as_float(p) for p in parameters]
     shift = BIAS[width] // 2
     scale = fp.number(numbers[0].type, power(shift, width))
-    # Of two factors the smaller one is scaled, since the other may be large; a quotient's dividend is small enough.
+    # Of two factors the smaller one is scaled, since the other may be large; a quotient's dividend is
+    # small enough.
     args = _scaled(fp, name, numbers, scale)
     if name == "fma" and "fma" not in fp.host.level.has:
         bits = [fp.as_bits(arg) for arg in args]
@@ -391,5 +401,3 @@ def _scaled(fp: Fp, name: str, numbers: list[Operand], scale: Operand) -> list[O
     a_less = fp.compare("olt", fp.magnitude(a), fp.magnitude(b))
     less, greater = e.select(a_less, a, b), e.select(a_less, b, a)
     return [fp.arithmetic("fmul", less, scale), greater, *[fp.arithmetic("fmul", c, scale) for c in more]]
-
-

@@ -1,7 +1,7 @@
 """Stencils: instructions' IR to LLVM functions, compiled in batches, read back as code with relocations.
 
-A hole's symbol is `H<insn>.<value>.<range>`: number of the instruction (0, or 1 in a fused stencil), number of the
-program's value, and the range that the value is known to lie in.
+A hole's symbol is `H<insn>.<value>.<range>`: number of the instruction (0, or 1 in a fused stencil), number
+of the program's value, and the range that the value is known to lie in.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ _INT32 = (-(1 << 31), (1 << 31) - 1)
 def hole_range(expr: StaticExpr, width: int) -> tuple[str, int, int]:
     """Name and bounds (upper one excluded) of the range in which a hole's value lies.
 
-    LLVM takes a symbol for a signed n-bit immediate if its range is within 2^n either way (n: 8 or 32), so the ranges
-    between that and 2^(n-1) are given as wider ones. (32 bits without a sign: see `StencilFrame.hole`.)
+    LLVM takes a symbol for a signed n-bit immediate if its range is within 2^n either way (n: 8 or 32), so
+    the ranges between that and 2^(n-1) are given as wider ones. (32 bits without a sign: see
+    `StencilFrame.hole`.)
     """
     low, high = interval(expr)
     if low >= 0 and high < 1 << min(width, 63):
@@ -189,7 +190,9 @@ def _finished(
 
 
 def dead_flags(function: Function, machine: Machine) -> frozenset[str]:
-    """The flags that a variant of the stencil may leave out: all that it writes, if it always writes all of them."""
+    """The flags that a variant of the stencil may leave out: all that it writes, if it always writes all of
+    them.
+    """
     written = {
         op.attrs["reg"]
         for block in function.blocks

@@ -1,4 +1,6 @@
-"""The tables of a pack that say what instructions there are: fields, guards, decode trees, shapes, registers, models."""
+"""The tables of a pack that say what instructions there are: fields, guards, decode trees, shapes,
+registers, models.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +59,8 @@ class Tables:
         self._context = [variable.name for variable in target.context]
         self.strings = Strings()
         names = (
-            "node", "child", "cand", "enc", "field", "slice", "prog", "guard", "shape", "table", "reg", "exc", "cpu",
-            "reset", "kv",
+            "node", "child", "cand", "enc", "field", "slice", "prog", "guard", "shape", "table", "reg", "exc",
+            "cpu", "reset", "kv",
         )  # fmt: skip
         self._pools = {name: Pool() for name in names}
         self._add_registers(layout)
@@ -112,8 +114,8 @@ class Tables:
         pool.items.append(
             rec.EncodingRec.pack(
                 name=self.strings.add(encoding.name),
-                unit=self._target.units.index(encoding.unit), first_field=first_field, field_count=len(fields),
-                reserved=self._features(encoding), shape_root=shape_root,
+                unit=self._target.units.index(encoding.unit), first_field=first_field,
+                field_count=len(fields), reserved=self._features(encoding), shape_root=shape_root,
             )
         )  # fmt: skip
 
@@ -191,9 +193,7 @@ class Tables:
     def _add_exceptions(self) -> None:
         for exception in self._target.exceptions:
             self._pools["exc"].items.append(
-                rec.ExcRec.pack(
-                    name=self.strings.add(exception.name), argument_count=len(exception.argument_widths)
-                )
+                rec.ExcRec.pack(name=self.strings.add(exception.name), argument_count=len(exception.argument_widths))
             )
 
     def _add_models(self) -> None:

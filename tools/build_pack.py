@@ -2,7 +2,8 @@
 
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
-writes DIR/<arch>.<level>.pack for each host level. A pack whose inputs (description, toolchain) have not changed is left alone.
+writes DIR/<arch>.<level>.pack for each host level. A pack whose inputs (description, toolchain) have not
+changed is left alone.
 """
 
 from __future__ import annotations
@@ -98,9 +99,9 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
         write_aside(path, built.data)
         s = built.statistics
         print(
-            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils, {s.fused} pairs,"
-            f" {s.code_bytes} bytes of code, image {s.image_bytes}, {s.next_in_the_middle} go on from their middle,"
-            f" {time.monotonic() - start:.1f} s",
+            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils,"
+            f" {s.fused} pairs, {s.code_bytes} bytes of code, image {s.image_bytes},"
+            f" {s.next_in_the_middle} go on from their middle, {time.monotonic() - start:.1f} s",
             file=sys.stderr,
         )
 

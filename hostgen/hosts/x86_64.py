@@ -1,7 +1,8 @@
 """The x86-64 host: everything in hostgen that names it.
 
-Total store order makes plain loads and stores acquire and release; a sequentially consistent store is followed by a fence.
-MXCSR holds rounding mode and sticky flags while guest code runs; all exceptions are masked in it.
+Total store order makes plain loads and stores acquire and release; a sequentially consistent store is
+followed by a fence. MXCSR holds rounding mode and sticky flags while guest code runs; all exceptions are
+masked in it.
 """
 
 from __future__ import annotations
@@ -13,13 +14,11 @@ from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
 from pyqemu.hostgen.host import Level
 from pyqemu.hostgen.pack_format import CPU, RelocKind
 
-#: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it. Everything that has
-#: AVX2 has carry-less multiplication too.
+#: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it.
+#: Everything that has AVX2 has carry-less multiplication too.
 LEVELS: Mapping[str, Level] = {
     "v1": Level("x86-64-v1", "x86-64", "+cx16", frozenset()),
-    "v3": Level(
-        "x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "shift", "clmul"})
-    ),
+    "v3": Level("x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "shift", "clmul"})),
 }
 
 _R_64, _R_PLT32, _R_32, _R_32S, _R_8 = 1, 4, 10, 11, 14
@@ -74,9 +73,8 @@ class X86_64:
     """See `host.Host` for what the methods give."""
 
     level: Level
-    name: str = "x86_64"
     triple: str = "x86_64-unknown-linux-gnu"
-    elf_machine: str = "EM_X86_64"
+    elf_machine: int = 62
 
     def reloc_kind(self, number: int) -> RelocKind | None:
         match number:
@@ -88,7 +86,7 @@ class X86_64:
                 raise AssertionError(f"x86-64 relocation {number} is not known")
 
     def turn_branch(self, code: bytes, near: int, far: int) -> bytes | None:
-        """`jcc near; jmp far`, at the end, with the condition inverted: then the places of the two fields are exchanged."""
+        """`jcc near; jmp far` at the end: the condition inverted, for the two fields to be exchanged."""
         start = len(code) - 11
         if near != start + 2 or far != start + 7 or start < 0:
             return None
@@ -161,10 +159,6 @@ class X86_64:
     def define_entry(self, module: Module) -> None:
         """Assembly, because the runtime counts on what it finds on the stack (docs/pack.md)."""
         module.assembly += [line.strip() for line in _ENTER.format(**CPU).strip().splitlines()]
-
-    def scratch_registers(self) -> Mapping[str, int]:
-        names = ("r14", "r15", "rdi", "rsi", "rdx", "rcx", "r8", "r9", "r11", "rax", "r10", "rbx")
-        return {name: index for index, name in enumerate(names)}
 
 
 def host(level: str) -> X86_64:

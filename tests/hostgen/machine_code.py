@@ -1,7 +1,8 @@
-"""Runs stencils by themselves: compiled, linked by hand into executable memory, entered through the image's `enter`.
+"""Runs stencils by themselves: compiled, linked by hand into executable memory, entered through the image's
+`enter`.
 
-Plays the runtime's part in its simplest form: decode-time byte code is evaluated here, and NEXT and the exits lead to a few bytes
-that say which way was taken.
+Plays the runtime's part in its simplest form: decode-time byte code is evaluated here, and NEXT and the
+exits lead to a few bytes that say which way was taken.
 """
 
 from __future__ import annotations
@@ -126,9 +127,7 @@ class Code:
         target = host(self.level)
         machine = Machine(target, lay_out(REGISTERS), CONTEXT, EXCEPTIONS, 2, self.tininess_before)
         library = Library(target)
-        numbers = [
-            library.add(make_stencil(f.name, f, machine, fields=fields, unit_bytes=4)) for f in functions
-        ]
+        numbers = [library.add(make_stencil(f.name, f, machine, fields=fields, unit_bytes=4)) for f in functions]
         image = Image(machine, self.outlined)
         library.compile(image, 1)
         image.link()

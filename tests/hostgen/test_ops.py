@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from pyqemu.hostgen.lower import rules
 from pyqemu.translator.ir.builder import Builder, make_op
 from pyqemu.translator.ir.function import Function
@@ -14,16 +15,32 @@ from pyqemu.translator.ir.interp import Environment, run
 from pyqemu.translator.ir.ops import OPS, Effect
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.ir.types import I1, Bits, Type, Vec, with_width
-
 from tests.hostgen.machine_code import NEXT_REASON, Code, Runnable, State, empty_state
 from tests.hostgen.values import operand
 
 LEVELS = ("v1", "v3")
 ROUNDS = 60
 _SCALARS: tuple[Type, ...] = (Bits(8), Bits(16), Bits(32), Bits(64))
-_VECTORS: tuple[Type, ...] = (Vec(16, 8), Vec(8, 8), Vec(4, 16), Vec(4, 32), Vec(2, 64), Vec(1, 64), Vec(2, 32))
+_VECTORS: tuple[Type, ...] = (
+    Vec(16, 8),
+    Vec(8, 8),
+    Vec(4, 16),
+    Vec(4, 32),
+    Vec(2, 64),
+    Vec(1, 64),
+    Vec(2, 32),
+)
 _ALL = (*_SCALARS, Bits(1), Bits(5), Bits(128), *_VECTORS)
-_FLOATS: tuple[Type, ...] = (Bits(32), Bits(64), Vec(4, 32), Vec(2, 64), Vec(2, 32), Vec(1, 64), Bits(16), Vec(4, 16))
+_FLOATS: tuple[Type, ...] = (
+    Bits(32),
+    Bits(64),
+    Vec(4, 32),
+    Vec(2, 64),
+    Vec(2, 32),
+    Vec(1, 64),
+    Bits(16),
+    Vec(4, 16),
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +74,7 @@ def _integer_cases() -> list[Case]:
     cases += _same("not neg abs clz ctz popcount bitrev", _ALL, 1)
     cases += _same("bswap", tuple(ty for ty in _ALL if ty.width % 8 == 0), 1)
     for ty in _ALL:
-        for name in "eq ne ult ule slt sle".split():
+        for name in ["eq", "ne", "ult", "ule", "slt", "sle"]:
             cases.append(Case(name, (ty, ty), with_width(ty, 1)))
         bit = with_width(ty, 1)
         cases += [Case(name, (ty, ty, bit), bit) for name in ("add_carry", "add_overflow")]
@@ -70,14 +87,30 @@ def _integer_cases() -> list[Case]:
 
 def _bit_cases() -> list[Case]:
     cases: list[Case] = []
-    for small, large in ((Bits(8), Bits(32)), (Bits(1), Bits(64)), (Bits(33), Bits(128)), (Vec(4, 16), Vec(4, 32))):
-        cases += [Case("zext", (small,), large), Case("sext", (small,), large), Case("trunc", (large,), small)]
+    for small, large in (
+        (Bits(8), Bits(32)),
+        (Bits(1), Bits(64)),
+        (Bits(33), Bits(128)),
+        (Vec(4, 16), Vec(4, 32)),
+    ):
+        cases += [
+            Case("zext", (small,), large),
+            Case("sext", (small,), large),
+            Case("trunc", (large,), small),
+        ]
     same = ((Bits(128), Vec(4, 32)), (Bits(16), Vec(16, 1)), (Vec(2, 64), Vec(16, 8)), (Bits(64), Vec(1, 64)))
     for a, b in same:
         cases += [Case("bitcast", (a,), b), Case("bitcast", (b,), a)]
     for high, low in ((64, 64), (8, 24), (1, 63), (3, 2), (32, 96)):
         cases.append(Case("concat", (Bits(high), Bits(low)), Bits(high + low)))
-    for width, part, lo in ((64, 32, 32), (64, 5, 7), (128, 64, 64), (128, 8, 24), (128, 17, 60), (32, 1, 31)):
+    for width, part, lo in (
+        (64, 32, 32),
+        (64, 5, 7),
+        (128, 64, 64),
+        (128, 8, 24),
+        (128, 17, 60),
+        (32, 1, 31),
+    ):
         cases.append(Case("extract", (Bits(width),), Bits(part), {"lo": lo}))
         cases.append(Case("insert", (Bits(width), Bits(part)), Bits(width), {"lo": lo}))
     for ty in _VECTORS:
@@ -94,7 +127,10 @@ def _bit_cases() -> list[Case]:
     cases.append(Case("vtable", (Vec(16, 8), Vec(8, 8)), Vec(8, 8)))
     cases.append(Case("vtable", (Vec(8, 8), Vec(16, 8)), Vec(16, 8)))
     table = tuple((i * 37 + 11) & 0xFF for i in range(200))
-    cases += [Case("lookup", (Bits(8),), Bits(8), {"table": table}), Case("lookup", (Bits(64),), Bits(32), {"table": table})]
+    cases += [
+        Case("lookup", (Bits(8),), Bits(8), {"table": table}),
+        Case("lookup", (Bits(64),), Bits(32), {"table": table}),
+    ]
     cases.append(Case("lookup", (Bits(4),), Bits(64), {"table": table[:16]}))
     cases.append(Case("const", (), Vec(4, 32), {"value": 0x80000001}))
     cases.append(Case("const", (), Bits(128), {"value": (1 << 127) + 12345678901234567890}))

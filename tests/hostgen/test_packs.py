@@ -1,4 +1,6 @@
-"""Whole packs: every stencil of the toy architecture against the interpreter, fused pairs, the file and its records."""
+"""Whole packs: every stencil of the toy architecture against the interpreter, fused pairs, the file and its
+records.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,7 @@ from random import Random
 
 import pytest
 from elftools.elf.elffile import ELFFile
+
 from pyqemu.hostgen import pack_format
 from pyqemu.hostgen.check import late_accesses
 from pyqemu.hostgen.hosts.x86_64 import host
@@ -23,7 +26,6 @@ from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, Sparse
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.static import evaluate
 from pyqemu.translator.target import SECOND
-
 from tests.hostgen.machine_code import (
     EXIT_REASON,
     NEXT_REASON,
@@ -181,7 +183,12 @@ def test_fused_stencils_do_both(level: str) -> None:
             size = first.encoding.unit.width // 8
             want, outcome = bench.interpret(second, fields[1], middle, memory, HERE + size)
             values = [
-                evaluate_program(bench.pack.stencils[n].stencil.program, f, HERE + k * size, state.context[: len(bench.names)])
+                evaluate_program(
+                    bench.pack.stencils[n].stencil.program,
+                    f,
+                    HERE + k * size,
+                    state.context[: len(bench.names)],
+                )
                 for k, (n, f) in enumerate(((one, fields[0]), (two, fields[1])))
             ]
             got = bench.runnable(number).run_with(values, state)
@@ -222,8 +229,8 @@ def test_a_pack_is_an_elf_object() -> None:
     elf = ELFFile(io.BytesIO(pack.data))
     assert elf["e_type"] == "ET_REL"
     names = {section.name for section in elf.iter_sections()}
-    tables = "image header str node child cand enc field slice prog guard shape stencil reloc fuse table reg exc cpu"
-    assert {".text", ".rela.text", *(f".pq.{name}" for name in f"{tables} reset kv".split())} <= names
+    tables = "image header str node child cand enc field slice prog guard shape stencil reloc fuse table reg"
+    assert {".text", ".rela.text", *(f".pq.{name}" for name in f"{tables} exc cpu reset kv".split())} <= names
     header = pack_format.PackHeader.unpack(elf.get_section_by_name(".pq.header").data())
     assert header["magic"] == pack_format.PACK_MAGIC and header["digest"] == bytes(range(32))
     strings = elf.get_section_by_name(".pq.str").data()

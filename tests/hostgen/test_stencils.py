@@ -1,4 +1,6 @@
-"""Stencils as wholes: holes with awkward values, guest memory, every kind of end, calls, the check for late accesses."""
+"""Stencils as wholes: holes with awkward values, guest memory, every kind of end, calls, the check for late
+accesses.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
+
 from pyqemu.hostgen.check import late_accesses
 from pyqemu.hostgen.pack_format import CPU, JUMP_CACHE_OFFSET, Attribute, ExitReason
 from pyqemu.translator.ir.builder import Builder
@@ -14,7 +17,6 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.interp import Environment, Outcome, SparseMemory, run
 from pyqemu.translator.ir.types import I1, I8, I64, Bits, Vec
 from pyqemu.translator.static import Apply, Element, Field, Here, StaticExpr, apply
-
 from tests.hostgen.machine_code import EXIT_REASON, NEXT_REASON, Code, Runnable, State, empty_state
 from tests.hostgen.values import integer
 
@@ -114,7 +116,14 @@ def _splat(b: Builder) -> None:
 
 
 def _wide(b: Builder) -> None:
-    b.write(b.hole(apply("mul", apply("or", apply("shl", A5, 5), B5), (1 << 100) | (1 << 64) | (1 << 20) | 1), Bits(128)), "V", 2)
+    b.write(
+        b.hole(
+            apply("mul", apply("or", apply("shl", A5, 5), B5), (1 << 100) | (1 << 64) | (1 << 20) | 1),
+            Bits(128),
+        ),
+        "V",
+        2,
+    )
     b.next()
 
 
@@ -126,7 +135,12 @@ def _displacement(b: Builder) -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_holes(level: str) -> None:
-    functions = hole_functions() + [made("splat", _splat), made("wide", _wide), made("moved", _displacement)]
+    functions = [
+        *hole_functions(),
+        made("splat", _splat),
+        made("wide", _wide),
+        made("moved", _displacement),
+    ]
     rng = Random(7)
     corners = [(0, 0), (31, 31), (31, 0), (0, 31), (16, 16), (15, 16), (4, 4), (1, 1)]
     for function, runnable in zip(functions, Code(level).compile(functions, FIELDS), strict=True):

@@ -1,4 +1,6 @@
-"""Random operands that meet corners: small numbers, powers of two and their neighbours, floats at the limits."""
+"""Random operands that meet corners: small numbers, powers of two and their neighbours, floats at the
+limits.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,27 @@ def floating(rng: Random, width: int, near: int | None = None) -> int:
     top = (1 << (width - 1 - fraction)) - 1
     sign = rng.getrandbits(1) << (width - 1)
     mantissa = rng.choice(
-        (0, 1, (1 << fraction) - 1, 1 << (fraction - 1), rng.getrandbits(fraction), rng.getrandbits(3) << (fraction - 3))
+        (
+            0,
+            1,
+            (1 << fraction) - 1,
+            1 << (fraction - 1),
+            rng.getrandbits(fraction),
+            rng.getrandbits(3) << (fraction - 3),
+        )
     )
     bias = top >> 1
     exponent = rng.choice(
-        (0, 0, 1, top, top - 1, rng.randrange(top + 1), bias + rng.randrange(-3, 66), bias + rng.randrange(-fraction - 3, 4))
+        (
+            0,
+            0,
+            1,
+            top,
+            top - 1,
+            rng.randrange(top + 1),
+            bias + rng.randrange(-3, 66),
+            bias + rng.randrange(-fraction - 3, 4),
+        )
     )
     if near is not None and rng.random() < 0.5:
         exponent = near + rng.randrange(-2, 3)
