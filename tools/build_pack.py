@@ -20,6 +20,7 @@ from typing import Any
 import llvmlite
 
 from pyqemu.hostgen.hosts import x86_64
+from pyqemu.hostgen.library import Compiled
 from pyqemu.hostgen.pack import build_pack
 from pyqemu.hostgen.pack_format import PackHeader
 from pyqemu.hostgen.shapes import Shapes
@@ -76,8 +77,19 @@ def _progress(name: str) -> Any:
     return show
 
 
-def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
-    """Builds what is not current."""
+def report_late_accesses(stencils: Iterable[Compiled]) -> None:
+    """Ends the program if a stencil changes guest state before an access that can fault; needs Capstone."""
+    from pyqemu.hostgen.check import late_accesses
+
+    findings = late_accesses(stencils)
+    for finding in findings:
+        print(f"{finding.stencil}: {finding.access} after {finding.store}", file=sys.stderr)
+    if findings:
+        sys.exit(2)
+
+
+def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: bool = False) -> None:
+    """Builds what is not current; `check`: and looks for state that is written too early."""
     out.mkdir(parents=True, exist_ok=True)
     wanted: list[tuple[str, Path, bytes]] = []
     for level in levels:
@@ -96,6 +108,8 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int) -> None:
             target, x86_64.host(level), digest=digest, personality=personality, shapes=shapes, jobs=jobs,
             progress=_progress(path.name),
         )  # fmt: skip
+        if check:
+            report_late_accesses(built.stencils)
         write_aside(path, built.data)
         s = built.statistics
         print(
@@ -112,10 +126,11 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=Path, default=Path(), help="where packs go")
     parser.add_argument("--level", action="append", choices=sorted(x86_64.LEVELS), help="host level (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--check", action="store_true", help="disassemble new packs and check their order")
     options = parser.parse_args()
     if not (options.folder / "main.arch").exists():
         parser.exit(1, f"build_pack: {options.folder} has no main.arch\n")
-    build(options.folder, options.out, options.level or sorted(x86_64.LEVELS), options.jobs)
+    build(options.folder, options.out, options.level or sorted(x86_64.LEVELS), options.jobs, check=options.check)
 
 
 if __name__ == "__main__":
