@@ -19,7 +19,9 @@ namespace pyqemu::user {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kProgramBase = 0x5500000000;  // where position-independent programs go, and up
+// Where position-independent programs go, and up; the second if the first is taken (by a sanitizer's shadow, say). Room
+// for the break is above either.
+constexpr uint64_t kProgramBases[] = {0x5500000000, 0x200000000000};
 constexpr int kScriptDepth = 5;
 
 bool fail(LoadFailure *failure, int exit_code, const std::string &path, const char *what) {
@@ -96,8 +98,9 @@ int64_t map_image(AddressSpace &space, int fd, const ElfImage &image, bool is_pr
   if (!image.position_independent()) {
     base = reserve_segments(space, image);
   } else {
-    if (is_program)
-      base = space.map(kProgramBase + random_pages(), span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    for (uint64_t start : kProgramBases)
+      if (is_program && base < 0)
+        base = space.map(start + random_pages(), span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
     if (base < 0) base = space.map(0, span, PROT_NONE, flags, -1, 0);
   }
   if (base < 0) return base;

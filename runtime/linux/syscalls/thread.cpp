@@ -8,9 +8,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#endif
 
 #include <atomic>
 #include <cerrno>
@@ -21,6 +18,7 @@
 #include "../guest_memory.hpp"
 #include "../personality.hpp"
 #include "../robust_list.hpp"
+#include "../sanitizer.hpp"
 #include "../signals.hpp"
 
 namespace pyqemu::user {
@@ -121,11 +119,13 @@ int64_t clone_thread(Thread &thread, const CloneRequest &request) {
 struct VforkStart {
   Thread *child;
   CloneRequest request;
+  OtherStack *stack = nullptr;
 };
 
 int vfork_main(void *opaque) {
   auto *start = static_cast<VforkStart *>(opaque);
   Thread &child = *start->child;
+  start->stack->arrived();
   current_thread = &child;
   start_child(child, start->request);
   set_host_mask(host_mask(child.mask));
@@ -154,19 +154,19 @@ int64_t clone_vfork(Thread &thread, const CloneRequest &request) {
   child->vfork_child = true;
   child->cpu = guest.engine->clone_cpu(thread.cpu);
   set_child_registers(guest, child->cpu, request);
-  VforkStart start{child.get(), request};
+  VforkStart start{child.get(), request, nullptr};
   guest.engine->enter_blocking(thread.cpu);
+  OtherStack other_stack(stack, kHostStack);
+  start.stack = &other_stack;
   constexpr uint64_t kOurs = CLONE_SETTLS | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_CLEAR_SIGHAND;
   int64_t result = clone(vfork_main, static_cast<char *>(stack) + kHostStack, static_cast<int>(request.flags & ~kOurs),
                          &start, host_pointer(request.parent_tid));
   if (result < 0) result = -errno;
+  other_stack.leave();
   current_thread = &thread;
   guest.engine->leave_blocking(thread.cpu);
   guest.engine->free_cpu(child->cpu);
   drop_exec_scratch(*child);
-#if defined(__SANITIZE_ADDRESS__)
-  ASAN_UNPOISON_MEMORY_REGION(stack, kHostStack);  // the child has not returned from its functions
-#endif
   munmap(stack, kHostStack);
   set_host_mask(host_mask(thread.mask));
   return result;
