@@ -1,8 +1,8 @@
 """Roots that hold only guest files, and how a program is run in one, under pyqemu or under QEMU.
 
 Each run gets user, mount and PID namespaces of its own (`unshare`), so that PIDs are the same in every run and nothing
-outlives it. QEMU cannot exec guest programs by itself: its run has a private binfmt_misc with the interpreter registered.
-pyqemu's run has nothing registered: its execs are its own.
+outlives it. QEMU cannot exec guest programs by itself: its run has a private binfmt_misc with the interpreter
+registered. pyqemu's run has nothing registered: its execs are its own.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import io
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ENTER = Path(__file__).with_name("enter_root.py")
@@ -78,6 +80,21 @@ def make_root(place: Path, busybox: Path) -> Path:
     (place / "etc/group").write_text("root:x:0:\nnogroup:x:65534:\n")
     _fixtures(place / "fixtures")
     return place
+
+
+@cache
+def is_sanitized(program: Path) -> bool:
+    """Whether `program` is a build with AddressSanitizer, whose shadow needs terabytes of address space."""
+    return b"__asan_init" in program.read_bytes()
+
+
+def add_libraries(place: Path, program: Path) -> None:
+    """Puts into the root what `program` of the host is linked with: only a sanitized pyqemu-user is linked with any."""
+    listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
+    for library in re.findall(r"(?m)(/\S+) \(0x", listed):
+        copy = place / library.lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, copy)
 
 
 def _applets(busybox: Path) -> list[str]:

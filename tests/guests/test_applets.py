@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.guests import debian
-from tests.guests.roots import Emulator, Run, make_root
+from tests.guests.roots import Emulator, Run, add_libraries, make_root
 from tests.paths import pyqemu_user
 
 GUEST = "aarch64"
@@ -35,6 +35,7 @@ def busybox() -> Path:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A root with busybox and all cases."""
     place = make_root(tmp_path_factory.mktemp("root"), busybox())
+    add_libraries(place, pyqemu_user())
     for name, text in cases().items():
         (place / "cases" / name).write_text(text)
     return place
