@@ -38,6 +38,35 @@ void fork_once(Machine &m, Pages &code) {
   CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
+// Parent and child translate different code in turn: each finds what it has made unchanged.
+void in_turn(Machine &m) {
+  Pages mine(4096);
+  int to_child[2], to_parent[2];
+  REQUIRE(pipe(to_child) == 0 && pipe(to_parent) == 0);
+  m.engine->before_fork();
+  const pid_t child = fork();
+  m.engine->after_fork(child == 0);
+  const int in = child == 0 ? to_child[0] : to_parent[0], out = child == 0 ? to_parent[1] : to_child[1];
+  const int32_t base = child == 0 ? 1000 : 2000;
+  char token = 0;
+  if (child != 0) CHECK(write(out, &token, 1) == 1);
+  for (int32_t turn = 0; turn < 20; turn++) {
+    CHECK(read(in, &token, 1) == 1);
+    const size_t at = static_cast<size_t>(turn) * 4;
+    put(mine, at, {word(kAddi, 1, 0, base + turn), word(kB, 0, 0, 1), word(kSvc)});
+    for (int32_t earlier = 0; earlier <= turn; earlier++) {
+      CHECK(m.run_at(mine.address() + static_cast<uint64_t>(earlier) * 16) == StopKind::kException);
+      CHECK(reg(m.cpu, 1) == static_cast<uint64_t>(base + earlier));
+    }
+    CHECK(write(out, &token, 1) == 1);
+  }
+  if (child == 0) _exit(result());
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  for (int fd : {to_child[0], to_child[1], to_parent[0], to_parent[1]}) close(fd);
+  m.engine->invalidate(mine.address(), mine.size());  // other code may come to lie there
+}
+
 }  // namespace
 
 int main() {
@@ -49,6 +78,7 @@ int main() {
     CHECK(m.run_at(code.address()) == StopKind::kException && reg(m.cpu, 2) == 100);
     fork_once(m, code);
   }
+  in_turn(m);
   // While another thread runs, and while the world is stopped.
   CpuHeader *other = m.engine->new_cpu("");
   Pages endless(4096);
