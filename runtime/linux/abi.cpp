@@ -10,7 +10,7 @@ uint64_t parse_number(const char *&text) {
   if (text[0] == '0' && text[1] == 'x') base = 16, text += 2;
   for (;; text++) {
     char c = *text;
-    uint64_t digit = c >= '0' && c <= '9' ? static_cast<uint64_t>(c - '0')
+    uint64_t digit = c >= '0' && c <= '9'   ? static_cast<uint64_t>(c - '0')
                      : c >= 'a' && c <= 'f' ? static_cast<uint64_t>(c - 'a') + 10
                                             : 99;
     if (digit >= base) return value;

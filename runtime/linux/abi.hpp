@@ -1,5 +1,5 @@
-// The guest architecture's Linux ABI as its table (linux.toml, carried in the pack) gives it: registers by role,
-// structure layouts, flags that differ from the host's. Nothing in here or above knows an architecture.
+// The guest architecture's Linux ABI as its table (linux.toml, carried in the pack) gives it: registers by
+// role, structure layouts, flags that differ from the host's. Nothing in here or above knows an architecture.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,8 @@ struct Abi {
 // Registers in the CPU state, zero-extended.
 inline uint64_t get_reg(const CpuHeader *cpu, RegRef reg) {
   uint64_t value = 0;
-  memcpy(&value, reinterpret_cast<const char *>(cpu) + reg.offset, reg.width >= 64 ? 8 : (reg.width + 7u) / 8);
+  memcpy(&value, reinterpret_cast<const char *>(cpu) + reg.offset,
+         reg.width >= 64 ? 8 : (reg.width + 7u) / 8);
   return value;
 }
 
@@ -42,8 +43,8 @@ inline void set_reg(CpuHeader *cpu, RegRef reg, uint64_t value) {
   memcpy(reinterpret_cast<char *>(cpu) + reg.offset, &value, reg.width >= 64 ? 8 : (reg.width + 7u) / 8);
 }
 
-// Where the fields of a guest structure lie; loaded from the table at first use (`struct.NAME.FIELD` = offset:width).
-// A structure that the table does not have is as on the host: `same`.
+// Where the fields of a guest structure lie; loaded from the table at first use (`struct.NAME.FIELD` =
+// offset:width). A structure that the table does not have is as on the host: `same`.
 class StructLayout {
  public:
   static constexpr size_t kMaxFields = 24;
@@ -74,7 +75,8 @@ class StructLayout {
   std::atomic<bool> ready_ = false;
 };
 
-// Flags whose values differ (`flag.NAME` = guest's value). Bits that are not listed are the same on both sides.
+// Flags whose values differ (`flag.NAME` = guest's value). Bits that are not listed are the same on both
+// sides.
 struct FlagName {
   const char *name;
   uint32_t host;

@@ -15,20 +15,26 @@ namespace {
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kEndOfSpace = uint64_t{1} << 47;
 
-uint64_t page_up(uint64_t value) { return (value + kPage - 1) & ~(kPage - 1); }
+uint64_t page_up(uint64_t value) {
+  return (value + kPage - 1) & ~(kPage - 1);
+}
 
 // Generated code reads guest code as data and never runs it in place.
-int host_prot(int prot) { return prot & PROT_EXEC ? (prot & ~PROT_EXEC) | PROT_READ : prot; }
+int host_prot(int prot) {
+  return prot & PROT_EXEC ? (prot & ~PROT_EXEC) | PROT_READ : prot;
+}
 
 int64_t host_mmap(uint64_t address, uint64_t bytes, int prot, int flags, int fd, int64_t offset) {
-  return host::system_call(SYS_mmap, address, bytes, static_cast<uint64_t>(prot), static_cast<uint64_t>(flags),
-                           static_cast<uint64_t>(fd), static_cast<uint64_t>(offset));
+  return host::system_call(SYS_mmap, address, bytes, static_cast<uint64_t>(prot),
+                           static_cast<uint64_t>(flags), static_cast<uint64_t>(fd),
+                           static_cast<uint64_t>(offset));
 }
 
 constexpr int kReserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
 
 bool bad_range(uint64_t address, uint64_t bytes) {
-  return (address & (kPage - 1)) || bytes > kEndOfSpace || address > kEndOfSpace || address + bytes > kEndOfSpace;
+  return (address & (kPage - 1)) || bytes > kEndOfSpace || address > kEndOfSpace ||
+         address + bytes > kEndOfSpace;
 }
 
 }  // namespace
@@ -96,8 +102,10 @@ int64_t AddressSpace::reserve_gaps(uint64_t start, uint64_t end) {
       }
       taken.push_back({start, gap_end, PROT_NONE});
     }
-    if (i < mappings_.size()) start = std::max(gap_end, mappings_[i].end);
-    else break;
+    if (i < mappings_.size())
+      start = std::max(gap_end, mappings_[i].end);
+    else
+      break;
   }
   return 0;
 }
@@ -171,7 +179,8 @@ int64_t AddressSpace::protect(uint64_t address, uint64_t bytes, int prot) {
   {
     std::lock_guard guard(mutex_);
     if (!covered(address, end)) return -ENOMEM;
-    int64_t result = host::system_call(SYS_mprotect, address, rounded, static_cast<uint64_t>(host_prot(prot)));
+    int64_t result =
+        host::system_call(SYS_mprotect, address, rounded, static_cast<uint64_t>(host_prot(prot)));
     if (result < 0) return result;
     had_code = add(address, end, (prot & 7) | (mappings_[first_ending_after(address)].prot & kShared));
   }
@@ -179,7 +188,8 @@ int64_t AddressSpace::protect(uint64_t address, uint64_t bytes, int prot) {
   return 0;
 }
 
-int64_t AddressSpace::remap(uint64_t old_address, uint64_t old_bytes, uint64_t bytes, int flags, uint64_t address) {
+int64_t AddressSpace::remap(uint64_t old_address, uint64_t old_bytes, uint64_t bytes, int flags,
+                            uint64_t address) {
   uint64_t old_rounded = page_up(old_bytes), rounded = page_up(bytes);
   if ((old_address & (kPage - 1)) || rounded == 0) return -EINVAL;
   bool had_code = false;
@@ -194,7 +204,8 @@ int64_t AddressSpace::remap(uint64_t old_address, uint64_t old_bytes, uint64_t b
       if (!covered(address, address + rounded))
         if (int64_t error = reserve_gaps(address, address + rounded); error < 0) return error;
     }
-    result = host::system_call(SYS_mremap, old_address, old_bytes, bytes, static_cast<uint64_t>(flags), address);
+    result =
+        host::system_call(SYS_mremap, old_address, old_bytes, bytes, static_cast<uint64_t>(flags), address);
     if (result < 0) {
       if (flags & MREMAP_FIXED) release_gaps(address, address + rounded);
       return result;

@@ -1,5 +1,6 @@
-// What the guest has mapped, with the protection that it asked for. Guest memory lies at identity addresses in this
-// process; ranges that are in use here but not in this map are pyqemu's own, and the guest's calls over them fail.
+// What the guest has mapped, with the protection that it asked for. Guest memory lies at identity addresses
+// in this process; ranges that are in use here but not in this map are pyqemu's own, and the guest's calls
+// over them fail.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +21,8 @@ struct Mapping {
 
 class AddressSpace {
  public:
-  // All give an address or 0 on success, -errno on failure; addresses and sizes are the guest's. Sizes are rounded
-  // up to pages as the kernel does. Dropped code is told to the engine, if one is set.
+  // All give an address or 0 on success, -errno on failure; addresses and sizes are the guest's. Sizes are
+  // rounded up to pages as the kernel does. Dropped code is told to the engine, if one is set.
   int64_t map(uint64_t address, uint64_t bytes, int prot, int flags, int fd, int64_t offset);
   int64_t unmap(uint64_t address, uint64_t bytes);
   int64_t protect(uint64_t address, uint64_t bytes, int prot);
@@ -52,10 +53,10 @@ class AddressSpace {
  private:
   size_t first_ending_after(uint64_t address) const;
   bool covered(uint64_t start, uint64_t end) const;
-  bool add(uint64_t start, uint64_t end, int prot);     // replaces what is there; true if code was there
-  bool remove(uint64_t start, uint64_t end);            // true if code was there
-  int64_t reserve_gaps(uint64_t start, uint64_t end);   // takes all of the range that the guest does not have
-  void release_gaps(uint64_t start, uint64_t end);       // undoes it
+  bool add(uint64_t start, uint64_t end, int prot);    // replaces what is there; true if code was there
+  bool remove(uint64_t start, uint64_t end);           // true if code was there
+  int64_t reserve_gaps(uint64_t start, uint64_t end);  // takes all of the range that the guest does not have
+  void release_gaps(uint64_t start, uint64_t end);     // undoes it
   void dropped(bool had_code, uint64_t start, uint64_t end);
 
   std::mutex mutex_;

@@ -29,12 +29,13 @@ int64_t not_there(Thread &thread, Arguments) {
 constexpr Syscall kNotThere = own("", not_there);
 
 const Syscall *by_name(std::string_view name) {
-  const std::span<const Syscall> topics[] = {fd_calls(),     file_calls(),   poll_calls(), memory_calls(),
+  const std::span<const Syscall> topics[] = {fd_calls(),      file_calls(),   poll_calls(),   memory_calls(),
                                              process_calls(), thread_calls(), signal_calls(), time_calls(),
-                                             net_calls(),    ipc_calls()};
+                                             net_calls(),     ipc_calls()};
   for (std::span<const Syscall> topic : topics) {
-    auto it = std::lower_bound(topic.begin(), topic.end(), name,
-                               [](const Syscall &call, std::string_view wanted) { return call.name < wanted; });
+    auto it =
+        std::lower_bound(topic.begin(), topic.end(), name,
+                         [](const Syscall &call, std::string_view wanted) { return call.name < wanted; });
     if (it != topic.end() && it->name == name) return &*it;
   }
   return &kNotThere;
@@ -62,9 +63,11 @@ int64_t pass_on(Thread &thread, const Syscall &call, Arguments arguments) {
     size_t used = 0;
     for (unsigned i = 0; i < 6; i++)
       if (call.paths >> i & 1) changed[i] = translate_path(thread, arguments[i], &buffers[used++]);
-    return call.flags & kBlocks ? blocking_call(thread, call.host, changed) : host::system_call(call.host, changed);
+    return call.flags & kBlocks ? blocking_call(thread, call.host, changed)
+                                : host::system_call(call.host, changed);
   }
-  return call.flags & kBlocks ? blocking_call(thread, call.host, arguments) : host::system_call(call.host, arguments);
+  return call.flags & kBlocks ? blocking_call(thread, call.host, arguments)
+                              : host::system_call(call.host, arguments);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// System calls by name: the table says which name a number has, and one function (or none, where the host's call of
-// the same name does the same) says what it does.
+// System calls by name: the table says which name a number has, and one function (or none, where the host's
+// call of the same name does the same) says what it does.
 #pragma once
 
 #include <algorithm>
@@ -27,8 +27,12 @@ struct Syscall {
   uint8_t paths;  // bit i: argument i is a path
 };
 
-constexpr Syscall own(std::string_view name, int64_t (*call)(Thread &, Arguments)) { return {name, call, -1, 0, 0}; }
-constexpr Syscall pass(std::string_view name, int host, uint8_t paths = 0) { return {name, nullptr, host, kPass, paths}; }
+constexpr Syscall own(std::string_view name, int64_t (*call)(Thread &, Arguments)) {
+  return {name, call, -1, 0, 0};
+}
+constexpr Syscall pass(std::string_view name, int host, uint8_t paths = 0) {
+  return {name, nullptr, host, kPass, paths};
+}
 constexpr Syscall waits(std::string_view name, int host, uint8_t paths = 0) {
   return {name, nullptr, host, kPass | kBlocks, paths};
 }
@@ -53,8 +57,8 @@ std::span<const Syscall> ipc_calls();
 
 // The host's call, interruptible, other threads not waiting for this one meanwhile.
 int64_t blocking_call(Thread &thread, long number, Arguments arguments);
-int64_t blocking_call(Thread &thread, long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0,
-                      uint64_t e = 0, uint64_t f = 0);
+int64_t blocking_call(Thread &thread, long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0,
+                      uint64_t d = 0, uint64_t e = 0, uint64_t f = 0);
 
 // The system call at cpu->pc: its result into the registers, or what has to be done again.
 void do_syscall(Thread &thread);

@@ -19,13 +19,16 @@ bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
   for (const Elf64_Phdr &segment : image->segments) {
     if (segment.p_type == PT_GNU_STACK) image->executable_stack = segment.p_flags & PF_X;
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (segment.p_filesz > segment.p_memsz) return *why = "a segment is larger in the file than in memory", false;
+    if (segment.p_filesz > segment.p_memsz)
+      return *why = "a segment is larger in the file than in memory", false;
     // A segment without bytes in the file may name any place there, as linkers do for one with .bss only.
-    if (segment.p_filesz && (segment.p_offset > file_bytes || segment.p_filesz > file_bytes - segment.p_offset))
+    if (segment.p_filesz &&
+        (segment.p_offset > file_bytes || segment.p_filesz > file_bytes - segment.p_offset))
       return *why = "cut off: a segment lies outside the file", false;
     if (segment.p_vaddr >= kEndOfSpace || segment.p_memsz > kEndOfSpace - segment.p_vaddr)
       return *why = "a segment wraps or lies outside the address space", false;
-    if (segment.p_filesz && (segment.p_vaddr - segment.p_offset) % kPage) return *why = "a segment is not aligned to pages", false;
+    if (segment.p_filesz && (segment.p_vaddr - segment.p_offset) % kPage)
+      return *why = "a segment is not aligned to pages", false;
     if (any && segment.p_vaddr < end) return *why = "segments overlap or are out of order", false;
     if (!any) image->low = segment.p_vaddr & ~(kPage - 1);
     any = true;
@@ -39,9 +42,11 @@ bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
 bool read_interpreter(int fd, ElfImage *image, const char **why) {
   for (const Elf64_Phdr &segment : image->segments) {
     if (segment.p_type != PT_INTERP) continue;
-    if (segment.p_filesz < 2 || segment.p_filesz > 4096) return *why = "the interpreter's path has a bad length", false;
+    if (segment.p_filesz < 2 || segment.p_filesz > 4096)
+      return *why = "the interpreter's path has a bad length", false;
     image->interpreter.resize(segment.p_filesz);
-    ssize_t got = pread(fd, image->interpreter.data(), segment.p_filesz, static_cast<off_t>(segment.p_offset));
+    ssize_t got =
+        pread(fd, image->interpreter.data(), segment.p_filesz, static_cast<off_t>(segment.p_offset));
     if (got != static_cast<ssize_t>(segment.p_filesz)) return *why = "cut off: the interpreter's path", false;
     if (image->interpreter.back() != '\0') return *why = "the interpreter's path does not end", false;
     image->interpreter.resize(strlen(image->interpreter.c_str()));

@@ -36,12 +36,12 @@ struct Number {
 
 int number_of(std::string_view name) {
   static constexpr Number kNumbers[] = {
-      {"SIGILL", SIGILL},           {"SIGTRAP", SIGTRAP},         {"SIGFPE", SIGFPE},
-      {"SIGBUS", SIGBUS},           {"SIGSEGV", SIGSEGV},         {"SIGSYS", SIGSYS},
-      {"ILL_ILLOPC", ILL_ILLOPC},   {"ILL_ILLOPN", ILL_ILLOPN},   {"ILL_ILLTRP", ILL_ILLTRP},
-      {"ILL_PRVOPC", ILL_PRVOPC},   {"TRAP_BRKPT", TRAP_BRKPT},   {"TRAP_TRACE", TRAP_TRACE},
-      {"FPE_INTDIV", FPE_INTDIV},   {"FPE_INTOVF", FPE_INTOVF},   {"FPE_FLTINV", FPE_FLTINV},
-      {"BUS_ADRALN", BUS_ADRALN},   {"SEGV_MAPERR", SEGV_MAPERR}, {"SEGV_ACCERR", SEGV_ACCERR}};
+      {"SIGILL", SIGILL},         {"SIGTRAP", SIGTRAP},         {"SIGFPE", SIGFPE},
+      {"SIGBUS", SIGBUS},         {"SIGSEGV", SIGSEGV},         {"SIGSYS", SIGSYS},
+      {"ILL_ILLOPC", ILL_ILLOPC}, {"ILL_ILLOPN", ILL_ILLOPN},   {"ILL_ILLTRP", ILL_ILLTRP},
+      {"ILL_PRVOPC", ILL_PRVOPC}, {"TRAP_BRKPT", TRAP_BRKPT},   {"TRAP_TRACE", TRAP_TRACE},
+      {"FPE_INTDIV", FPE_INTDIV}, {"FPE_INTOVF", FPE_INTOVF},   {"FPE_FLTINV", FPE_FLTINV},
+      {"BUS_ADRALN", BUS_ADRALN}, {"SEGV_MAPERR", SEGV_MAPERR}, {"SEGV_ACCERR", SEGV_ACCERR}};
   for (const Number &number : kNumbers)
     if (number.name == name) return number.value;
   return 0;
@@ -75,9 +75,10 @@ void read_counter(Thread &thread) {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   RegRef frequency, target;
-  uint64_t rate = abi.reg(abi.text("counter.frequency"), &frequency) ? get_reg(thread.cpu, frequency) : 1000000000;
-  uint64_t ticks = static_cast<uint64_t>(now.tv_sec) * rate +
-                   static_cast<uint64_t>(now.tv_nsec) * (rate / 1000) / 1000000;
+  uint64_t rate =
+      abi.reg(abi.text("counter.frequency"), &frequency) ? get_reg(thread.cpu, frequency) : 1000000000;
+  uint64_t ticks =
+      static_cast<uint64_t>(now.tv_sec) * rate + static_cast<uint64_t>(now.tv_nsec) * (rate / 1000) / 1000000;
   uint32_t index = static_cast<uint32_t>(thread.cpu->exc_args[0]);
   if (index != abi.value("counter.none", kNone)) {
     std::optional<RegRef> reg = abi.pack->reg(abi.text("counter.file"), index);
@@ -98,14 +99,18 @@ void handle_exception(Thread &thread) {
     meaning = exception.meaning.load(std::memory_order_acquire);
   }
   switch (meaning) {
-    case Meaning::kSyscall: return do_syscall(thread);
-    case Meaning::kCounter: return read_counter(thread);
+    case Meaning::kSyscall:
+      return do_syscall(thread);
+    case Meaning::kCounter:
+      return read_counter(thread);
     case Meaning::kSignal:
-      if (number == abi.pack->header().undefined_exception && (thread.guest->options->log & kLogUnimplemented))
+      if (number == abi.pack->header().undefined_exception &&
+          (thread.guest->options->log & kLogUnimplemented))
         log_undescribed(thread);
       return raise_fault(thread, exception.signal, exception.code,
                          exception.has_address ? thread.cpu->exc_args[0] : thread.cpu->pc);
-    case Meaning::kUnread: case Meaning::kNothing:
+    case Meaning::kUnread:
+    case Meaning::kNothing:
       complain("internal error: exception %u has no meaning in the pack's table", number);
       exit_now(kExitInternal);
   }

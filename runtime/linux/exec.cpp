@@ -1,9 +1,9 @@
 // exec for guest programs.
 //
-// pyqemu-user is executed through a descriptor that is open from the start on (execveat with an empty path). The kernel
-// then names it /dev/fd/N in AT_EXECFN; the descriptor is left open over the exec, so the next one needs no /proc and
-// no path either. The program itself is handed over as an open descriptor too (-exec-fd), so that what was checked here
-// is what is run there.
+// pyqemu-user is executed through a descriptor that is open from the start on (execveat with an empty path).
+// The kernel then names it /dev/fd/N in AT_EXECFN; the descriptor is left open over the exec, so the next one
+// needs no /proc and no path either. The program itself is handed over as an open descriptor too (-exec-fd),
+// so that what was checked here is what is run there.
 #include "exec.hpp"
 
 #include <fcntl.h>
@@ -51,9 +51,10 @@ int64_t read_vector(uint64_t address, std::vector<const char *> *strings) {
 
 // What an exec needs until it has happened. A vfork child leaves it to its parent, whose heap it is in.
 struct ExecScratch {
-  int program = -1;                     // open descriptor
-  std::string path;                     // as the guest names it
-  std::vector<std::string> front;       // arguments before the guest's own from argv[1] on (scripts), argv[0] first
+  int program = -1;  // open descriptor
+  std::string path;  // as the guest names it
+  std::vector<std::string>
+      front;  // arguments before the guest's own from argv[1] on (scripts), argv[0] first
   bool script = false;
   bool foreign = false;
   std::vector<const char *> arguments, environment, words;
@@ -74,7 +75,9 @@ int open_exec(int directory, const char *path, int flags) {
     snprintf(link, sizeof link, "/proc/self/fd/%d", directory);
     fd = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   } else {
-    fd = openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
+    fd =
+        openat(directory, path,
+               O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (flags & AT_SYMLINK_NOFOLLOW ? O_NOFOLLOW : 0));
   }
   if (fd < 0) return -errno;
   if (faccessat(fd, "", X_OK, AT_EMPTY_PATH | AT_EACCESS) == 0) {
@@ -115,13 +118,15 @@ int64_t follow(Thread &thread, int directory, const char *path, int flags, ExecS
     plan->program = fd;
     plan->foreign = kind != FileKind::kGuest;
     if (plan->foreign) return kind == FileKind::kForeign || kind == FileKind::kUnknown ? 0 : -ENOEXEC;
-    bool linked = image.interpreter.empty() || access(prefixed(options, image.interpreter.c_str()).c_str(), F_OK) == 0;
+    bool linked =
+        image.interpreter.empty() || access(prefixed(options, image.interpreter.c_str()).c_str(), F_OK) == 0;
     return linked ? 0 : -errno;
   }
   return -ELOOP;
 }
 
-// While the new program starts, it inherits the guest's mask and what the guest ignores, SIGSEGV and SIGBUS included.
+// While the new program starts, it inherits the guest's mask and what the guest ignores, SIGSEGV and SIGBUS
+// included.
 class InheritedSignals {
  public:
   explicit InheritedSignals(Thread &thread) : thread_(thread) {
@@ -142,7 +147,9 @@ class InheritedSignals {
   host::Handler old_ = nullptr;
 };
 
-uint64_t address_of(const void *pointer) { return reinterpret_cast<uint64_t>(pointer); }
+uint64_t address_of(const void *pointer) {
+  return reinterpret_cast<uint64_t>(pointer);
+}
 
 // Words that follow: the guest's arguments from argv[1] on.
 void add_arguments(ExecScratch *plan) {
@@ -157,14 +164,16 @@ int64_t run_self(Thread &thread, ExecScratch *plan) {
   for (const char *option : thread.guest->options->passed_on) plan->words.push_back(option);
   char number[16];
   snprintf(number, sizeof number, "%d", plan->program);
-  plan->words.insert(plan->words.end(), {"-exec-fd", number, "-0", plan->front[0].c_str(), "--", plan->path.c_str()});
+  plan->words.insert(plan->words.end(),
+                     {"-exec-fd", number, "-0", plan->front[0].c_str(), "--", plan->path.c_str()});
   for (size_t i = 1; i < plan->front.size(); i++) plan->words.push_back(plan->front[i].c_str());
   add_arguments(plan);
   fcntl(plan->program, F_SETFD, 0);
   fcntl(self, F_SETFD, 0);
   InheritedSignals signals(thread);
-  int64_t result = blocking_call(thread, SYS_execveat, static_cast<uint64_t>(self), address_of(""),
-                                 address_of(plan->words.data()), address_of(plan->environment.data()), AT_EMPTY_PATH);
+  int64_t result =
+      blocking_call(thread, SYS_execveat, static_cast<uint64_t>(self), address_of(""),
+                    address_of(plan->words.data()), address_of(plan->environment.data()), AT_EMPTY_PATH);
   fcntl(self, F_SETFD, FD_CLOEXEC);
   return result;
 }
@@ -174,8 +183,8 @@ int64_t run_foreign(Thread &thread, ExecScratch *plan) {
   for (const std::string &word : plan->front) plan->words.push_back(word.c_str());
   add_arguments(plan);
   InheritedSignals signals(thread);
-  return blocking_call(thread, SYS_execve, address_of(plan->host_path.c_str()), address_of(plan->words.data()),
-                       address_of(plan->environment.data()));
+  return blocking_call(thread, SYS_execve, address_of(plan->host_path.c_str()),
+                       address_of(plan->words.data()), address_of(plan->environment.data()));
 }
 
 int64_t prepare_and_run(Thread &thread, int directory, const PathBuffer &name, Arguments a, int flags,
@@ -187,7 +196,8 @@ int64_t prepare_and_run(Thread &thread, int directory, const PathBuffer &name, A
   if (plan->foreign) return run_foreign(thread, plan);
   if (directory != AT_FDCWD && !plan->script && plan->path[0] != '/') {
     char path[sizeof name.text + 32];
-    snprintf(path, sizeof path, "/dev/fd/%d%s%s", directory, plan->path.empty() ? "" : "/", plan->path.c_str());
+    snprintf(path, sizeof path, "/dev/fd/%d%s%s", directory, plan->path.empty() ? "" : "/",
+             plan->path.c_str());
     plan->path = path;
   }
   if (thread.guest->options->log & kLogStrace) strace_line(thread, "execve", a, 0);
@@ -200,7 +210,10 @@ int open_self(const char *execfn) {
   int inherited = -1;
   if (execfn && strncmp(execfn, "/dev/fd/", 8) == 0) inherited = atoi(execfn + 8);
   if (inherited >= kOutOfTheWay && fcntl(inherited, F_SETFD, FD_CLOEXEC) == 0) return inherited;
-  int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  // Somebody else's descriptor that was executed and left open is this file too, and stays theirs.
+  int fd = inherited >= 0 ? fcntl(inherited, F_DUPFD_CLOEXEC, kOutOfTheWay) : -1;
+  if (fd >= 0) return fd;
+  fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
   if (fd < 0 && execfn) fd = open(execfn, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
   int high = fcntl(fd, F_DUPFD_CLOEXEC, kOutOfTheWay);
@@ -217,11 +230,13 @@ int64_t guest_exec(Thread &thread, uint64_t directory, uint64_t path, uint64_t a
   if (length < 0) return length;
   if (flags & ~static_cast<uint64_t>(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) return -EINVAL;
   if (length == 0 && !(flags & AT_EMPTY_PATH)) return -ENOENT;
-  if (proc_file(path) == ProcFile::kExe) snprintf(name.text, sizeof name.text, "%s", thread.guest->executable.c_str());
+  if (proc_file(path) == ProcFile::kExe)
+    snprintf(name.text, sizeof name.text, "%s", thread.guest->executable.c_str());
   drop_exec_scratch(thread);
   ExecScratch *plan = thread.exec_scratch = new ExecScratch;
   const uint64_t arguments[6] = {path, argument_array, environment_array, 0, 0, 0};
-  int64_t result = prepare_and_run(thread, static_cast<int>(directory), name, arguments, static_cast<int>(flags), plan);
+  int64_t result =
+      prepare_and_run(thread, static_cast<int>(directory), name, arguments, static_cast<int>(flags), plan);
   if (plan->program >= 0) close(plan->program);
   drop_exec_scratch(thread);
   return result;

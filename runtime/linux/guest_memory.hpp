@@ -7,7 +7,9 @@
 
 namespace pyqemu::user {
 
-inline void *host_pointer(uint64_t address) { return reinterpret_cast<void *>(address); }
+inline void *host_pointer(uint64_t address) {
+  return reinterpret_cast<void *>(address);
+}
 
 inline bool read_guest(void *to, uint64_t address, size_t bytes) {
   return host::guarded_copy(to, host_pointer(address), bytes) == 0;

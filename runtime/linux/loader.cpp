@@ -19,8 +19,8 @@ namespace pyqemu::user {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-// Where position-independent programs go, and up; the second if the first is taken (by a sanitizer's shadow, say). Room
-// for the break is above either.
+// Where position-independent programs go, and up; the second if the first is taken (by a sanitizer's shadow,
+// say). Room for the break is above either.
 constexpr uint64_t kProgramBases[] = {0x5500000000, 0x200000000000};
 constexpr int kScriptDepth = 5;
 
@@ -42,15 +42,16 @@ bool zero_guest(uint64_t address, size_t bytes) {
 }
 
 int64_t map_segment(AddressSpace &space, int fd, const Elf64_Phdr &segment, uint64_t bias) {
-  uint64_t start = (bias + segment.p_vaddr) & ~(kPage - 1), file_end = bias + segment.p_vaddr + segment.p_filesz;
+  uint64_t start = (bias + segment.p_vaddr) & ~(kPage - 1),
+           file_end = bias + segment.p_vaddr + segment.p_filesz;
   uint64_t end = (bias + segment.p_vaddr + segment.p_memsz + kPage - 1) & ~(kPage - 1);
   uint64_t file_pages_end = segment.p_filesz ? (file_end + kPage - 1) & ~(kPage - 1) : start;
   int prot = segment_prot(segment);
   if (segment.p_filesz) {
     uint64_t offset = segment.p_offset & ~(kPage - 1);
     bool tail = segment.p_memsz > segment.p_filesz && file_end != file_pages_end;
-    int64_t result = space.map(start, file_end - start, tail ? prot | PROT_WRITE : prot, MAP_PRIVATE | MAP_FIXED, fd,
-                               static_cast<int64_t>(offset));
+    int64_t result = space.map(start, file_end - start, tail ? prot | PROT_WRITE : prot,
+                               MAP_PRIVATE | MAP_FIXED, fd, static_cast<int64_t>(offset));
     if (result < 0) return result;
     if (tail && !zero_guest(file_end, file_pages_end - file_end)) return -EFAULT;
     if (tail && !(prot & PROT_WRITE))
@@ -58,7 +59,8 @@ int64_t map_segment(AddressSpace &space, int fd, const Elf64_Phdr &segment, uint
   }
   if (end <= file_pages_end) return 0;
   return std::min<int64_t>(
-      space.map(file_pages_end, end - file_pages_end, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), 0);
+      space.map(file_pages_end, end - file_pages_end, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+      0);
 }
 
 uint64_t random_pages() {
@@ -166,12 +168,14 @@ std::string path_of(int fd, const std::string &fallback) {
   char link[32], target[4096];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   ssize_t size = readlink(link, target, sizeof target);
-  if (size > 0 && size < static_cast<ssize_t>(sizeof target)) return std::string(target, static_cast<size_t>(size));
+  if (size > 0 && size < static_cast<ssize_t>(sizeof target))
+    return std::string(target, static_cast<size_t>(size));
   if (fallback[0] == '/' || !getcwd(target, sizeof target)) return fallback;
   return std::string(target) + "/" + fallback;
 }
 
-// Opens the program; while it is a script, its interpreter with the arguments that the script's first line says.
+// Opens the program; while it is a script, its interpreter with the arguments that the script's first line
+// says.
 int open_through_scripts(Guest &guest, ElfImage *image, LoadedProgram *program, LoadFailure *failure) {
   std::string path = program->path;
   int fd = guest.options->exec_fd;
@@ -179,7 +183,8 @@ int open_through_scripts(Guest &guest, ElfImage *image, LoadedProgram *program, 
     if (fd < 0) fd = open_program(path.c_str());
     if (fd < 0) {
       bool missing = fd == -ENOENT || fd == -ENOTDIR;
-      fail(failure, missing ? kExitNotFound : kExitCannotRun, path, fd == -EISDIR ? "is a directory" : strerror(-fd));
+      fail(failure, missing ? kExitNotFound : kExitCannotRun, path,
+           fd == -EISDIR ? "is a directory" : strerror(-fd));
       return -1;
     }
     const char *why = "";
@@ -215,9 +220,12 @@ int open_program(const char *path) {
   if (fd < 0) return -errno;
   struct stat status;
   int error = 0;
-  if (fstat(fd, &status) < 0) error = -errno;
-  else if (S_ISDIR(status.st_mode)) error = -EISDIR;
-  else if (!S_ISREG(status.st_mode) || !(status.st_mode & 0111)) error = -EACCES;
+  if (fstat(fd, &status) < 0)
+    error = -errno;
+  else if (S_ISDIR(status.st_mode))
+    error = -EISDIR;
+  else if (!S_ISREG(status.st_mode) || !(status.st_mode & 0111))
+    error = -EACCES;
   if (!error) return fd;
   close(fd);
   return error;

@@ -23,7 +23,7 @@ struct LoadedProgram {
   bool executable_stack = false;
   uint64_t stack_pointer = 0;
   std::vector<std::string> arguments;
-  std::string path;          // AT_EXECFN
+  std::string path;  // AT_EXECFN
 };
 
 // `path` below the prefix of -L if it exists there, else itself.

@@ -64,16 +64,19 @@ void open_log(const char *path) {
   if (high >= 0) close(fd);
 }
 
-int log_fd() { return g_log_fd; }
+int log_fd() {
+  return g_log_fd;
+}
 
 void exit_now(int status) {
   for (;;) host::system_call(SYS_exit_group, static_cast<uint64_t>(status));
 }
 
 void internal_fault(const char *what, uintptr_t host_pc, uintptr_t address) {
-  complain("internal error: %s at host pc %#lx, address %#lx (this is a bug of pyqemu: please report it with the "
-           "program, its arguments and the output of pyqemu-user -version)",
-           what, static_cast<unsigned long>(host_pc), static_cast<unsigned long>(address));
+  complain(
+      "internal error: %s at host pc %#lx, address %#lx (this is a bug of pyqemu: please report it with the "
+      "program, its arguments and the output of pyqemu-user -version)",
+      what, static_cast<unsigned long>(host_pc), static_cast<unsigned long>(address));
   exit_now(kExitInternal);
 }
 

@@ -8,8 +8,10 @@ namespace {
 
 constexpr uint32_t kLargeFile = 0100000;  // the kernel's; the C library's O_LARGEFILE is 0 here
 
-constexpr FlagName kFlags[] = {
-    {"O_DIRECT", O_DIRECT}, {"O_DIRECTORY", O_DIRECTORY}, {"O_NOFOLLOW", O_NOFOLLOW}, {"O_LARGEFILE", kLargeFile}};
+constexpr FlagName kFlags[] = {{"O_DIRECT", O_DIRECT},
+                               {"O_DIRECTORY", O_DIRECTORY},
+                               {"O_NOFOLLOW", O_NOFOLLOW},
+                               {"O_LARGEFILE", kLargeFile}};
 
 FlagMap g_open_flags(kFlags, std::size(kFlags));
 

@@ -22,8 +22,8 @@ struct Options {
   const char *argv0 = nullptr;
   const char *cpu = nullptr;
   const char *log_file = nullptr;
-  const char *release = nullptr;      // for uname
-  uint32_t log = 0;                   // LogItem
+  const char *release = nullptr;  // for uname
+  uint32_t log = 0;               // LogItem
   bool one_insn_per_block = false;
   uint64_t guest_base = 0, reserved_va = 0;
   uint64_t stack_bytes = 0;           // 0: RLIMIT_STACK

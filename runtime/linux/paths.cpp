@@ -54,9 +54,9 @@ void write_maps(Thread &thread, int out) {
       bool stack = thread.guest->stack_top >= low && thread.guest->stack_top < high;
       bool file = line.find('/') != std::string::npos;
       char head[256];
-      snprintf(head, sizeof head, "%08lx-%08lx %c%c%c%c %08lx", low, high, mapping.prot & PROT_READ ? 'r' : '-',
-               mapping.prot & PROT_WRITE ? 'w' : '-', mapping.prot & PROT_EXEC ? 'x' : '-', prot[3],
-               file ? offset + (low - start) : 0);
+      snprintf(head, sizeof head, "%08lx-%08lx %c%c%c%c %08lx", low, high,
+               mapping.prot & PROT_READ ? 'r' : '-', mapping.prot & PROT_WRITE ? 'w' : '-',
+               mapping.prot & PROT_EXEC ? 'x' : '-', prot[3], file ? offset + (low - start) : 0);
       result += head;
       result += stack ? " 00:00 0                          [stack]" : line.c_str() + rest;
       result += '\n';
@@ -81,7 +81,8 @@ uint64_t translate_path(Thread &thread, uint64_t address, PathBuffer *buffer) {
     return reinterpret_cast<uint64_t>(buffer->text);
   }
   size_t prefix = strlen(options.ld_prefix);
-  if (buffer->text[0] != '/' || prefix + static_cast<size_t>(length) + 1 > sizeof buffer->text) return address;
+  if (buffer->text[0] != '/' || prefix + static_cast<size_t>(length) + 1 > sizeof buffer->text)
+    return address;
   memmove(buffer->text + prefix, buffer->text, static_cast<size_t>(length) + 1);
   memcpy(buffer->text, options.ld_prefix, prefix);
   return access(buffer->text, F_OK) == 0 ? reinterpret_cast<uint64_t>(buffer->text) : address;
@@ -107,7 +108,8 @@ ProcFile proc_file(uint64_t address) {
 
 int64_t open_proc_file(Thread &thread, ProcFile which, int flags) {
   const Guest &guest = *thread.guest;
-  int64_t fd = host::system_call(SYS_memfd_create, reinterpret_cast<uint64_t>("proc"), flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+  int64_t fd = host::system_call(SYS_memfd_create, reinterpret_cast<uint64_t>("proc"),
+                                 flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
   if (fd < 0) return fd;
   int out = static_cast<int>(fd);
   uint64_t start = 0, size = 0;

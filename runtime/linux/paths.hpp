@@ -11,8 +11,8 @@ struct PathBuffer {
   char text[4096];
 };
 
-// The address of the path to give to the host for the guest's path at `address`: itself, unless it has to be another.
-// A bad address is given back as it is (the host says EFAULT).
+// The address of the path to give to the host for the guest's path at `address`: itself, unless it has to be
+// another. A bad address is given back as it is (the host says EFAULT).
 uint64_t translate_path(Thread &thread, uint64_t address, PathBuffer *buffer);
 
 enum class ProcFile { kNone, kExe, kMaps, kCmdline, kAuxv };

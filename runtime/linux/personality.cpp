@@ -25,7 +25,8 @@ void bad_fetch(Thread &thread) {
   uint64_t pc = thread.cpu->pc;
   int prot = thread.guest->space.protection(pc);
   uint32_t unit = thread.guest->abi.pack->header().unit_bytes[0];
-  if (prot >= 0 && (prot & PROT_EXEC) && unit && pc % unit) return raise_fault(thread, SIGBUS, BUS_ADRALN, pc);
+  if (prot >= 0 && (prot & PROT_EXEC) && unit && pc % unit)
+    return raise_fault(thread, SIGBUS, BUS_ADRALN, pc);
   raise_fault(thread, SIGSEGV, prot < 0 ? SEGV_MAPERR : SEGV_ACCERR, pc);
 }
 
@@ -37,7 +38,9 @@ size_t may_change(void *guest, uint64_t address, size_t bytes) {
   return static_cast<Guest *>(guest)->space.changeable(address, bytes);
 }
 
-void engine_log(void *, const char *text) { log_line("%s", text); }
+void engine_log(void *, const char *text) {
+  log_line("%s", text);
+}
 
 EngineOptions engine_options(const Options &options) {
   EngineOptions result;
@@ -65,7 +68,8 @@ void read_table(Guest *guest) {
   const char *context = abi.text("tagged.context");
   const PackHeader &header = abi.pack->header();
   for (uint32_t i = 0; i < header.context_count && i < 4; i++)
-    if (*context && strcmp(abi.pack->string(header.context_name[i]), context) == 0) guest->tag_context = static_cast<int>(i);
+    if (*context && strcmp(abi.pack->string(header.context_name[i]), context) == 0)
+      guest->tag_context = static_cast<int>(i);
 }
 
 // What the guest's program is called in ps and top.
@@ -80,9 +84,14 @@ void run_thread(Thread &thread) {
   Engine &engine = *thread.guest->engine;
   while (!thread.exiting) {
     switch (engine.run(thread.cpu)) {
-      case StopKind::kInterrupted: break;
-      case StopKind::kException: handle_exception(thread); break;
-      case StopKind::kBadFetch: bad_fetch(thread); break;
+      case StopKind::kInterrupted:
+        break;
+      case StopKind::kException:
+        handle_exception(thread);
+        break;
+      case StopKind::kBadFetch:
+        bad_fetch(thread);
+        break;
       case StopKind::kFailed:
         complain("internal error: %s", engine.error());
         exit_now(kExitInternal);

@@ -34,10 +34,13 @@ void mark(const Thread &thread, uint64_t address) {
 void mark_all(const Thread &thread) {
   uint64_t head_address = 0;
   size_t bytes = 0;
-  host::system_call(SYS_get_robust_list, 0, reinterpret_cast<uint64_t>(&head_address), reinterpret_cast<uint64_t>(&bytes));
+  host::system_call(SYS_get_robust_list, 0, reinterpret_cast<uint64_t>(&head_address),
+                    reinterpret_cast<uint64_t>(&bytes));
   ListHead head;
   if (!head_address || !get_guest(&head, head_address)) return;
-  auto futex_of = [&](uint64_t entry) { return (entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset); };
+  auto futex_of = [&](uint64_t entry) {
+    return (entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset);
+  };
   uint64_t entry = head.next;
   for (int i = 0; i < kMostEntries && (entry & ~uint64_t{1}) != head_address; i++) {
     uint64_t next;

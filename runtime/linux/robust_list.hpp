@@ -5,8 +5,8 @@
 
 namespace pyqemu::user {
 
-// Marks the robust futexes that the thread holds, takes its list from the kernel, clears its tid word and wakes who
-// waits for it. The guest may free the thread's stack as soon as this is done.
+// Marks the robust futexes that the thread holds, takes its list from the kernel, clears its tid word and
+// wakes who waits for it. The guest may free the thread's stack as soon as this is done.
 void leave_guest_memory(Thread &thread);
 
 }  // namespace pyqemu::user

@@ -15,7 +15,19 @@ namespace {
 
 constexpr size_t kMostFrameBytes = 16384;
 
-enum class Source { kRegister, kConstant, kPc, kSigInfo, kMask, kStack, kFlags, kFault, kSyndrome, kHostFp, kFpStatus };
+enum class Source {
+  kRegister,
+  kConstant,
+  kPc,
+  kSigInfo,
+  kMask,
+  kStack,
+  kFlags,
+  kFault,
+  kSyndrome,
+  kHostFp,
+  kFpStatus
+};
 
 struct Item {
   uint16_t offset, width;
@@ -175,19 +187,30 @@ void put_item(const FrameContext &at, const Item &item) {
     case Source::kRegister:
       memcpy(place, reinterpret_cast<const char *>(cpu) + item.reg.offset, item.width);
       return;
-    case Source::kConstant: value = item.constant; break;
-    case Source::kPc: value = cpu->pc; break;
-    case Source::kSigInfo: memcpy(place, at.delivery->info, item.width); return;
-    case Source::kMask: value = at.delivery->saved_mask; break;
+    case Source::kConstant:
+      value = item.constant;
+      break;
+    case Source::kPc:
+      value = cpu->pc;
+      break;
+    case Source::kSigInfo:
+      memcpy(place, at.delivery->info, item.width);
+      return;
+    case Source::kMask:
+      value = at.delivery->saved_mask;
+      break;
     case Source::kFault:
       value = at.delivery->syndrome ? reinterpret_cast<uint64_t>(at.delivery->info->si_addr) : 0;
       break;
-    case Source::kSyndrome: value = at.delivery->syndrome; break;
+    case Source::kSyndrome:
+      value = at.delivery->syndrome;
+      break;
     case Source::kFlags:
       for (const FlagBit &flag : at.layout.flags) value |= (get_reg(cpu, flag.reg) & 1) << flag.bit;
       break;
     case Source::kFpStatus:
-      value = (get_reg(cpu, item.reg) & ~uint64_t{31}) | ((host::fp_flags(cpu->host_fp) | cpu->fp_extra) & 31);
+      value =
+          (get_reg(cpu, item.reg) & ~uint64_t{31}) | ((host::fp_flags(cpu->host_fp) | cpu->fp_extra) & 31);
       break;
     case Source::kStack: {
       KernelStack stack{thread.alt_stack, thread.alt_flags, 0, thread.alt_size};
@@ -214,8 +237,12 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
     case Source::kRegister:
       memcpy(reinterpret_cast<char *>(cpu) + item.reg.offset, place, item.width);
       return;
-    case Source::kPc: cpu->pc = value; return;
-    case Source::kMask: *mask = value; return;
+    case Source::kPc:
+      cpu->pc = value;
+      return;
+    case Source::kMask:
+      *mask = value;
+      return;
     case Source::kFlags:
       for (const FlagBit &flag : at.layout.flags) set_reg(cpu, flag.reg, value >> flag.bit & 1);
       return;
@@ -233,7 +260,8 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
     case Source::kHostFp: {
       HostFp fp;
       memcpy(&fp, place, sizeof fp);
-      // Guest memory can hold anything: only the sticky and rounding bits that generated code sets are taken back.
+      // Guest memory can hold anything: only the sticky and rounding bits that generated code sets are taken
+      // back.
       constexpr uint32_t kSafe = 0xe07f;
       cpu->host_fp = (cpu->host_fp & ~kSafe) | (fp.host_fp & kSafe);
       cpu->fp_extra = fp.fp_extra & 63;
@@ -241,7 +269,11 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
       memcpy(cpu->context, fp.context, sizeof fp.context);
       return;
     }
-    case Source::kConstant: case Source::kSigInfo: case Source::kFault: case Source::kSyndrome: return;
+    case Source::kConstant:
+    case Source::kSigInfo:
+    case Source::kFault:
+    case Source::kSyndrome:
+      return;
   }
 }
 
@@ -311,8 +343,10 @@ bool leave_handler(Thread &thread, uint64_t *mask) {
   FrameContext at{thread, layout, nullptr, bytes};
   const Item *fp_status = nullptr;  // after host_fp, which holds its sticky flags too
   for (const Item &item : layout.items) {
-    if (item.source == Source::kFpStatus) fp_status = &item;
-    else take_item(at, item, mask);
+    if (item.source == Source::kFpStatus)
+      fp_status = &item;
+    else
+      take_item(at, item, mask);
   }
   if (fp_status) take_item(at, *fp_status, mask);
   return true;

@@ -1,8 +1,9 @@
 // Takes signals from the host and decides what becomes of them.
 //
-// The host's handler takes at most one asynchronous signal: it leaves all signals blocked until the guest has been
-// given it, so the queue stays in the kernel with its order and its rules. SIGSEGV and SIGBUS are never blocked at the
-// host, since they tell of guest faults; sent ones wait in Thread::held while the guest blocks them.
+// The host's handler takes at most one asynchronous signal: it leaves all signals blocked until the guest has
+// been given it, so the queue stays in the kernel with its order and its rules. SIGSEGV and SIGBUS are never
+// blocked at the host, since they tell of guest faults; sent ones wait in Thread::held while the guest blocks
+// them.
 #include "signals.hpp"
 
 #include <sys/resource.h>
@@ -25,7 +26,9 @@ namespace {
 constexpr uint64_t kHostRestart = SA_RESTART, kHostSigInfo = SA_SIGINFO;
 constexpr int kCoreSignals[] = {SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGXCPU, SIGXFSZ, SIGSYS};
 
-bool never_blocked(int signal) { return signal == SIGSEGV || signal == SIGBUS; }
+bool never_blocked(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS;
+}
 
 bool dumps_core(int signal) {
   for (int core : kCoreSignals)
@@ -33,24 +36,29 @@ bool dumps_core(int signal) {
   return never_blocked(signal);
 }
 
-host::Handler as_handler(uint64_t value) { return reinterpret_cast<host::Handler>(value); }
+host::Handler as_handler(uint64_t value) {
+  return reinterpret_cast<host::Handler>(value);
+}
 
 bool is_fault(int signal, const siginfo_t *info) {
   if (info->si_code <= 0) return false;  // sent by somebody
   return never_blocked(signal) || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
 }
 
-// A guest fault at an address with a tag: the host cannot reach it. The block is made again with code that drops tags.
+// A guest fault at an address with a tag: the host cannot reach it. The block is made again with code that
+// drops tags.
 bool drop_tags(Thread &thread, const siginfo_t *info) {
   int context = thread.guest->tag_context;
-  if (context < 0 || info->si_signo != SIGSEGV || info->si_code != SI_KERNEL || thread.cpu->context[context]) return false;
+  if (context < 0 || info->si_signo != SIGSEGV || info->si_code != SI_KERNEL || thread.cpu->context[context])
+    return false;
   thread.cpu->context[context] = 1;
   return true;
 }
 
 uint64_t syndrome_of(const Guest &guest, const siginfo_t *info, const ucontext_t *context) {
   if (info->si_signo != SIGSEGV && info->si_signo != SIGBUS) return 0;
-  uint64_t syndrome = guest.syndrome_base | (info->si_code == SEGV_ACCERR ? guest.syndrome_protected : guest.syndrome_unmapped);
+  uint64_t syndrome = guest.syndrome_base |
+                      (info->si_code == SEGV_ACCERR ? guest.syndrome_protected : guest.syndrome_unmapped);
   return host::fault_was_write(context) ? syndrome | guest.syndrome_write : syndrome;
 }
 
@@ -60,8 +68,10 @@ void on_fault(Thread *thread, int signal, siginfo_t *info, ucontext_t *context) 
   uintptr_t host_pc = host::program_counter(context);
   uint64_t guest_pc;
   if (!thread || !thread->cpu || !thread->guest->engine->guest_pc_of(thread->cpu, host_pc, &guest_pc))
-    internal_fault(signal == SIGSEGV ? "SIGSEGV" : signal == SIGBUS ? "SIGBUS" : "fault", host_pc,
-                   reinterpret_cast<uintptr_t>(info->si_addr));
+    internal_fault(signal == SIGSEGV  ? "SIGSEGV"
+                   : signal == SIGBUS ? "SIGBUS"
+                                      : "fault",
+                   host_pc, reinterpret_cast<uintptr_t>(info->si_addr));
   if (!drop_tags(*thread, info)) {
     thread->fault.signal = signal;
     thread->fault.info = *info;
@@ -98,8 +108,8 @@ void set_host_action(int signal, const GuestAction &action) {
   if (never_blocked(signal)) return;
   uint64_t handler = action.handler, flags = action.flags & (kSaNoChildStop | kSaNoChildWait);
   bool ours = handler > 1 || (handler == 0 && dumps_core(signal));
-  host::set_handler(signal, ours ? on_signal : as_handler(handler), ours ? flags | kHostRestart | kHostSigInfo : flags,
-                    nullptr);
+  host::set_handler(signal, ours ? on_signal : as_handler(handler),
+                    ours ? flags | kHostRestart | kHostSigInfo : flags, nullptr);
 }
 
 void learn_action(Process &process, int signal) {
@@ -114,17 +124,30 @@ enum class Default { kIgnore, kStop, kTerminate };
 
 Default default_of(int signal) {
   switch (signal) {
-    case SIGCHLD: case SIGURG: case SIGWINCH: case SIGCONT: return Default::kIgnore;
-    case SIGSTOP: case SIGTSTP: case SIGTTIN: case SIGTTOU: return Default::kStop;
-    default: return Default::kTerminate;
+    case SIGCHLD:
+    case SIGURG:
+    case SIGWINCH:
+    case SIGCONT:
+      return Default::kIgnore;
+    case SIGSTOP:
+    case SIGTSTP:
+    case SIGTTIN:
+    case SIGTTOU:
+      return Default::kStop;
+    default:
+      return Default::kTerminate;
   }
 }
 
 void take_default(int signal) {
   switch (default_of(signal)) {
-    case Default::kIgnore: return;
-    case Default::kStop: host::system_call(SYS_kill, static_cast<uint64_t>(getpid()), SIGSTOP); return;
-    case Default::kTerminate: die_of(signal);
+    case Default::kIgnore:
+      return;
+    case Default::kStop:
+      host::system_call(SYS_kill, static_cast<uint64_t>(getpid()), SIGSTOP);
+      return;
+    case Default::kTerminate:
+      die_of(signal);
   }
 }
 
@@ -176,7 +199,9 @@ void take_host_signal(Thread &thread) {
 
 }  // namespace
 
-uint64_t host_mask(uint64_t guest_mask) { return guest_mask & ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS)); }
+uint64_t host_mask(uint64_t guest_mask) {
+  return guest_mask & ~(signal_bit(SIGSEGV) | signal_bit(SIGBUS));
+}
 
 void set_host_mask(uint64_t mask) {
   host::system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<uint64_t>(&mask), 0, sizeof mask);
@@ -264,8 +289,8 @@ void die_of(int signal) {
   host::system_call(SYS_prlimit64, 0, RLIMIT_CORE, reinterpret_cast<uint64_t>(&none), 0);
   host::set_handler(signal, nullptr, 0, nullptr);
   set_host_mask(~signal_bit(signal));
-  host::system_call(SYS_tgkill, static_cast<uint64_t>(getpid()), static_cast<uint64_t>(host::system_call(SYS_gettid)),
-                    static_cast<uint64_t>(signal));
+  host::system_call(SYS_tgkill, static_cast<uint64_t>(getpid()),
+                    static_cast<uint64_t>(host::system_call(SYS_gettid)), static_cast<uint64_t>(signal));
   exit_now(128 + signal);
 }
 

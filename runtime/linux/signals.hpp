@@ -1,4 +1,5 @@
-// Guest signals: taken from the host at any time, delivered to the guest at block heads and after system calls.
+// Guest signals: taken from the host at any time, delivered to the guest at block heads and after system
+// calls.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,9 @@
 
 namespace pyqemu::user {
 
-inline uint64_t signal_bit(int signal) { return uint64_t{1} << (signal - 1); }
+inline uint64_t signal_bit(int signal) {
+  return uint64_t{1} << (signal - 1);
+}
 
 inline constexpr uint64_t kSaNoChildStop = 1, kSaNoChildWait = 2, kSaSigInfo = 4, kSaRestorer = 0x04000000,
                           kSaOnStack = 0x08000000, kSaRestart = 0x10000000, kSaNoDefer = 0x40000000,

@@ -23,7 +23,8 @@ uint64_t stack_bytes(const Options &options) {
   uint64_t bytes = options.stack_bytes;
   if (!bytes) {
     rlimit limit;
-    bytes = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : kDefaultStack;
+    bytes = getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur
+                                                                                    : kDefaultStack;
   }
   return std::clamp(bytes, kSmallestStack, kLargestStack) & ~(kPage - 1);
 }
@@ -117,7 +118,8 @@ bool make_stack(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
   size_t env_at = 1 + program->arguments.size() + 1;
   for (size_t i = environment.size(); i-- > 0;) pointers[env_at + i] = push.string(environment[i]);
   guest.args_end = push.at;
-  for (size_t i = program->arguments.size(); i-- > 0;) pointers[1 + i] = push.string(program->arguments[i].c_str());
+  for (size_t i = program->arguments.size(); i-- > 0;)
+    pointers[1 + i] = push.string(program->arguments[i].c_str());
   guest.args = push.at;
   pointers[0] = program->arguments.size();
   const char *platform_name = guest.abi.text("platform");

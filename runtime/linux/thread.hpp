@@ -34,7 +34,7 @@ struct Guest {
   uint64_t args = 0, args_end = 0;  // guest addresses: argument strings
   uint64_t auxv = 0, auxv_bytes = 0;
   uint64_t code_start = 0, code_end = 0, entry = 0;
-  int tag_context = -1;             // context variable that makes code drop addresses' tags
+  int tag_context = -1;  // context variable that makes code drop addresses' tags
   uint64_t syndrome_base = 0, syndrome_write = 0, syndrome_unmapped = 0, syndrome_protected = 0;
   std::atomic<int> threads = 1;
 };
@@ -61,8 +61,8 @@ struct Thread {
   CpuHeader *cpu = nullptr;
   int tid = 0;
 
-  // Signals. `pending` is what `interruptible` watches; all signals are blocked at the host while it is set by the
-  // handler, so that one slot is enough (the queue stays in the kernel).
+  // Signals. `pending` is what `interruptible` watches; all signals are blocked at the host while it is set
+  // by the handler, so that one slot is enough (the queue stays in the kernel).
   volatile int pending = 0;
   volatile int taken = 0;
   siginfo_t taken_info;
@@ -70,14 +70,14 @@ struct Thread {
   uint64_t mask = 0;           // the guest's
   bool has_wait_mask = false;  // in sigsuspend, ppoll …: the mask for the call
   uint64_t wait_mask = 0;
-  uint64_t held = 0;           // SIGSEGV and SIGBUS sent while the guest blocks them (never blocked at the host)
+  uint64_t held = 0;  // SIGSEGV and SIGBUS sent while the guest blocks them (never blocked at the host)
   siginfo_t held_info[2];
   uint64_t alt_stack = 0, alt_size = 0;
   int alt_flags = SS_DISABLE;
-  int restart = 0;             // the system call at cpu->pc gave kRestart…
+  int restart = 0;  // the system call at cpu->pc gave kRestart…
 
   uint64_t clear_child_tid = 0;
-  bool jumped = false;          // the system call set all registers itself (sigreturn)
+  bool jumped = false;  // the system call set all registers itself (sigreturn)
   bool exiting = false;
   bool vfork_child = false;
   ExecScratch *exec_scratch = nullptr;  // see exec.cpp

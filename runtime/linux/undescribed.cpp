@@ -28,9 +28,11 @@ void log_undescribed(const Thread &thread) {
     name = tables.string(tables.enc[candidate.encoding].name);
   }
   char text[3 * sizeof word + 1] = "";
-  for (size_t i = 0; i < bytes; i++) snprintf(text + 3 * i, 4, "%02x ", static_cast<unsigned>(word >> 8 * i & 0xff));
-  log_line("undefined or undescribed instruction: bytes %sat pc %#lx, nearest description %s (%d bits differ)", text,
-           static_cast<unsigned long>(pc), name, differ);
+  for (size_t i = 0; i < bytes; i++)
+    snprintf(text + 3 * i, 4, "%02x ", static_cast<unsigned>(word >> 8 * i & 0xff));
+  log_line(
+      "undefined or undescribed instruction: bytes %sat pc %#lx, nearest description %s (%d bits differ)",
+      text, static_cast<unsigned long>(pc), name, differ);
 }
 
 }  // namespace pyqemu::user

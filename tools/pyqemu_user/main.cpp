@@ -1,4 +1,5 @@
-// pyqemu-user: runs one guest program. A static program that carries its packs, so that it needs nothing beside it.
+// pyqemu-user: runs one guest program. A static program that carries its packs, so that it needs nothing
+// beside it.
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -23,8 +24,9 @@ namespace {
 int host_level() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-            __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") &&
+  bool v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma") &&
+            __builtin_cpu_supports("f16c") && __builtin_cpu_supports("lzcnt") &&
             __builtin_cpu_supports("movbe");
   return v3 ? 3 : 1;
 #else
@@ -44,7 +46,9 @@ uint16_t machine_of(const Options &options) {
   if (fd < 0) return 0;
   ssize_t got = pread(fd, start, sizeof start, 0);
   if (fd != options.exec_fd) close(fd);
-  return got == sizeof start && memcmp(start, "\177ELF", 4) == 0 ? static_cast<uint16_t>(start[18] | start[19] << 8) : 0;
+  return got == sizeof start && memcmp(start, "\177ELF", 4) == 0
+             ? static_cast<uint16_t>(start[18] | start[19] << 8)
+             : 0;
 }
 
 // The pack for the program's architecture (or the first one) at the best level that this host has.
@@ -73,7 +77,9 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
   return best;
 }
 
-const char *default_model(const PackTables &tables) { return tables.cpu.empty() ? "" : tables.string(tables.cpu[0].name); }
+const char *default_model(const PackTables &tables) {
+  return tables.cpu.empty() ? "" : tables.string(tables.cpu[0].name);
+}
 
 bool has_model(const PackTables &tables, const char *name) {
   for (const CpuRec &cpu : tables.cpu)
@@ -83,8 +89,12 @@ bool has_model(const PackTables &tables, const char *name) {
 
 int answer(Ask ask, const Pack &pack, const PackTables &tables) {
   switch (ask) {
-    case Ask::kHelp: print_help(); break;
-    case Ask::kLogHelp: print_log_help(); break;
+    case Ask::kHelp:
+      print_help();
+      break;
+    case Ask::kLogHelp:
+      print_log_help();
+      break;
     case Ask::kVersion:
       printf("pyqemu-user version %s (%s, %s)\n", PYQEMU_VERSION, pack.string(pack.header().arch_name),
              pack.string(pack.header().host_level));
@@ -92,7 +102,8 @@ int answer(Ask ask, const Pack &pack, const PackTables &tables) {
     case Ask::kCpuHelp:
       for (const CpuRec &cpu : tables.cpu) printf("%s\n", tables.string(cpu.name));
       break;
-    case Ask::kRun: break;
+    case Ask::kRun:
+      break;
   }
   return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -118,4 +129,6 @@ int run(int count, char **words) {
 }  // namespace
 }  // namespace pyqemu::user
 
-int main(int count, char **words) { return pyqemu::user::run(count, words); }
+int main(int count, char **words) {
+  return pyqemu::user::run(count, words);
+}

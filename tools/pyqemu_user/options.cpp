@@ -25,10 +25,23 @@ bool parse_size(const char *text, uint64_t *value) {
   char *end = nullptr;
   *value = strtoull(text, &end, 0);
   switch (*end) {
-    case 'K': case 'k': *value <<= 10; end++; break;
-    case 'M': case 'm': *value <<= 20; end++; break;
-    case 'G': case 'g': *value <<= 30; end++; break;
-    default: break;
+    case 'K':
+    case 'k':
+      *value <<= 10;
+      end++;
+      break;
+    case 'M':
+    case 'm':
+      *value <<= 20;
+      end++;
+      break;
+    case 'G':
+    case 'g':
+      *value <<= 30;
+      end++;
+      break;
+    default:
+      break;
   }
   return end != text && !*end;
 }
@@ -97,23 +110,26 @@ bool set_jit(CommandLine &, const char *mode) {
 }
 
 constexpr Option kOptions[] = {
-    {"h", nullptr, nullptr, false, [](CommandLine &line, const char *) { return line.ask = Ask::kHelp, true; },
-     "show this help"},
-    {"help", nullptr, nullptr, false, [](CommandLine &line, const char *) { return line.ask = Ask::kHelp, true; },
-     nullptr},
-    {"version", nullptr, nullptr, false, [](CommandLine &line, const char *) { return line.ask = Ask::kVersion, true; },
-     "show the version"},
-    {"L", "LD_PREFIX", "PATH", true, [](CommandLine &line, const char *a) { return line.options.ld_prefix = a, true; },
+    {"h", nullptr, nullptr, false,
+     [](CommandLine &line, const char *) { return line.ask = Ask::kHelp, true; }, "show this help"},
+    {"help", nullptr, nullptr, false,
+     [](CommandLine &line, const char *) { return line.ask = Ask::kHelp, true; }, nullptr},
+    {"version", nullptr, nullptr, false,
+     [](CommandLine &line, const char *) { return line.ask = Ask::kVersion, true; }, "show the version"},
+    {"L", "LD_PREFIX", "PATH", true,
+     [](CommandLine &line, const char *a) { return line.options.ld_prefix = a, true; },
      "look below PATH first for the dynamic linker, libraries and other files"},
     {"s", "STACK_SIZE", "BYTES", true,
      [](CommandLine &line, const char *a) { return parse_size(a, &line.options.stack_bytes); },
      "size of the first stack (K, M and G may follow)"},
     {"cpu", "CPU", "MODEL", true, set_cpu, "CPU model; -cpu help lists them"},
-    {"E", "SET_ENV", "NAME=VALUE", false, set_environment, "set a variable for the program (several: commas)"},
+    {"E", "SET_ENV", "NAME=VALUE", false, set_environment,
+     "set a variable for the program (several: commas)"},
     {"U", "UNSET_ENV", "NAME", false, unset_environment, "remove a variable for the program"},
-    {"0", "ARGV0", "NAME", false, [](CommandLine &line, const char *a) { return line.options.argv0 = a, true; },
-     "argv[0] of the program"},
-    {"r", "UNAME", "RELEASE", true, [](CommandLine &line, const char *a) { return line.options.release = a, true; },
+    {"0", "ARGV0", "NAME", false,
+     [](CommandLine &line, const char *a) { return line.options.argv0 = a, true; }, "argv[0] of the program"},
+    {"r", "UNAME", "RELEASE", true,
+     [](CommandLine &line, const char *a) { return line.options.release = a, true; },
      "kernel release that uname shows"},
     {"B", "GUEST_BASE", "ADDRESS", true,
      [](CommandLine &line, const char *a) { return parse_size(a, &line.options.guest_base); },
@@ -122,17 +138,20 @@ constexpr Option kOptions[] = {
      [](CommandLine &line, const char *a) { return parse_size(a, &line.options.reserved_va); },
      "size of the guest's address space; without effect for 64-bit programs"},
     {"d", "LOG", "LIST", true, set_log, "what to log; -d help lists it"},
-    {"D", "LOG_FILENAME", "FILE", true, [](CommandLine &line, const char *a) { return line.options.log_file = a, true; },
+    {"D", "LOG_FILENAME", "FILE", true,
+     [](CommandLine &line, const char *a) { return line.options.log_file = a, true; },
      "where the log goes (default: stderr; %d in it: the process id)"},
     {"strace", "STRACE", nullptr, true,
-     [](CommandLine &line, const char *) { return line.options.log |= kLogStrace, true; }, "log system calls"},
+     [](CommandLine &line, const char *) { return line.options.log |= kLogStrace, true; },
+     "log system calls"},
     {"one-insn-per-tb", "ONE_INSN_PER_TB", nullptr, true,
      [](CommandLine &line, const char *) { return line.options.one_insn_per_block = true; },
      "one guest instruction per translated block"},
     {"code-cache", "CODE_CACHE", "BYTES", true,
      [](CommandLine &line, const char *a) { return parse_size(a, &line.options.code_cache_bytes); },
      "size of the cache for translated code"},
-    {"jit", "JIT", "MODE", true, set_jit, "optimised code: off, async or sync (today: off, whatever is said)"},
+    {"jit", "JIT", "MODE", true, set_jit,
+     "optimised code: off, async or sync (today: off, whatever is said)"},
     {"exec-fd", nullptr, "FD", false,
      [](CommandLine &line, const char *a) { return line.options.exec_fd = atoi(a), true; }, nullptr},
 };
@@ -193,9 +212,10 @@ void parse_command_line(int count, char **words, CommandLine *line) {
 }
 
 void print_help() {
-  printf("usage: pyqemu-user [OPTION]... PROGRAM [ARGUMENT]...\n"
-         "Runs a Linux program that was made for another architecture.\n\n"
-         "options, and the environment variables that stand for them:\n");
+  printf(
+      "usage: pyqemu-user [OPTION]... PROGRAM [ARGUMENT]...\n"
+      "Runs a Linux program that was made for another architecture.\n\n"
+      "options, and the environment variables that stand for them:\n");
   for (const Option &option : kOptions) {
     if (!option.help) continue;
     char left[64], variable[64] = "";
@@ -203,9 +223,11 @@ void print_help() {
     if (option.variable) snprintf(variable, sizeof variable, "QEMU_%s", option.variable);
     printf("  %-22s %-22s %s\n", left, variable, option.help);
   }
-  printf("\nEach variable is also read with the prefix PYQEMU_. Example:\n"
-         "  pyqemu-user -L /usr/aarch64-linux-gnu ./hello\n\n"
-         "exit status: the program's; 127 it was not found, 126 it cannot be run, 125 wrong usage, or pyqemu itself failed.\n");
+  printf(
+      "\nEach variable is also read with the prefix PYQEMU_. Example:\n"
+      "  pyqemu-user -L /usr/aarch64-linux-gnu ./hello\n\n"
+      "exit status: the program's; 127 it was not found, 126 it cannot be run, 125 wrong usage, or pyqemu "
+      "itself failed.\n");
 }
 
 void print_log_help() {

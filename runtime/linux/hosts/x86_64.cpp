@@ -14,8 +14,8 @@ extern const char pyqemu_call_begin[], pyqemu_call_insn[], pyqemu_call_end[], py
     pyqemu_call_restart[], pyqemu_copy_begin[], pyqemu_copy_end[];
 }
 
-// rcx is cleared before the call and holds the address after `syscall` once the call has run: so the handler can
-// tell a call that the kernel rewound from one that never began.
+// rcx is cleared before the call and holds the address after `syscall` once the call has run: so the handler
+// can tell a call that the kernel rewound from one that never began.
 asm(R"(
 .text
 .globl pyqemu_interruptible
@@ -90,7 +90,9 @@ struct KernelAction {  // struct sigaction as the kernel has it
 
 constexpr uint64_t kRestorer = 0x04000000;
 
-uintptr_t at(const char *label) { return reinterpret_cast<uintptr_t>(label); }
+uintptr_t at(const char *label) {
+  return reinterpret_cast<uintptr_t>(label);
+}
 
 }  // namespace
 
@@ -110,9 +112,13 @@ int64_t system_call(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
   return result;
 }
 
-int64_t system_call(long number, const uint64_t *v) { return system_call(number, v[0], v[1], v[2], v[3], v[4], v[5]); }
+int64_t system_call(long number, const uint64_t *v) {
+  return system_call(number, v[0], v[1], v[2], v[3], v[4], v[5]);
+}
 
-size_t guarded_copy(void *to, const void *from, size_t bytes) { return pyqemu_guarded_copy(to, from, bytes); }
+size_t guarded_copy(void *to, const void *from, size_t bytes) {
+  return pyqemu_guarded_copy(to, from, bytes);
+}
 
 uintptr_t program_counter(const ucontext_t *context) {
   return static_cast<uintptr_t>(context->uc_mcontext.gregs[REG_RIP]);
@@ -141,13 +147,16 @@ uint32_t with_fp_flags(uint32_t host_fp, uint32_t flags) {
   return (host_fp & ~0x3fu) | (flags & 1) | (flags & 0x1e) << 1 | (flags & 32) >> 4;
 }
 
-bool fault_was_write(const ucontext_t *context) { return context->uc_mcontext.gregs[REG_ERR] & 2; }
+bool fault_was_write(const ucontext_t *context) {
+  return context->uc_mcontext.gregs[REG_ERR] & 2;
+}
 
 int set_handler(int signal, Handler handler, uint64_t flags, Handler *old) {
   KernelAction action{handler, flags | kRestorer, pyqemu_sigreturn, ~uint64_t{0}};
   KernelAction before{};
-  int64_t result = system_call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reinterpret_cast<uint64_t>(&action),
-                               reinterpret_cast<uint64_t>(&before), sizeof(uint64_t));
+  int64_t result =
+      system_call(SYS_rt_sigaction, static_cast<uint64_t>(signal), reinterpret_cast<uint64_t>(&action),
+                  reinterpret_cast<uint64_t>(&before), sizeof(uint64_t));
   if (old) *old = before.handler;
   return static_cast<int>(result);
 }

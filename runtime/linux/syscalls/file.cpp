@@ -17,12 +17,15 @@ namespace {
 int64_t open_at(Thread &thread, uint64_t directory, uint64_t path, uint64_t flags, uint64_t mode) {
   flags = open_flags_to_host(thread, flags);
   ProcFile proc = proc_file(path);
-  if (proc != ProcFile::kNone && proc != ProcFile::kExe) return open_proc_file(thread, proc, static_cast<int>(flags));
+  if (proc != ProcFile::kNone && proc != ProcFile::kExe)
+    return open_proc_file(thread, proc, static_cast<int>(flags));
   PathBuffer buffer;
   return blocking_call(thread, SYS_openat, directory, translate_path(thread, path, &buffer), flags, mode);
 }
 
-int64_t sys_openat(Thread &thread, Arguments a) { return open_at(thread, a[0], a[1], a[2], a[3]); }
+int64_t sys_openat(Thread &thread, Arguments a) {
+  return open_at(thread, a[0], a[1], a[2], a[3]);
+}
 
 int64_t sys_open(Thread &thread, Arguments a) {
   return open_at(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], a[2]);
@@ -47,24 +50,48 @@ int64_t sys_openat2(Thread &thread, Arguments a) {
 }
 
 enum StatField {
-  kDev, kIno, kMode, kNlink, kUid, kGid, kRdev, kSize, kBlksize, kBlocks,
-  kAtime, kAtimeNs, kMtime, kMtimeNs, kCtime, kCtimeNs,
+  kDev,
+  kIno,
+  kMode,
+  kNlink,
+  kUid,
+  kGid,
+  kRdev,
+  kSize,
+  kBlksize,
+  kBlocks,
+  kAtime,
+  kAtimeNs,
+  kMtime,
+  kMtimeNs,
+  kCtime,
+  kCtimeNs,
 };
-constexpr const char *kStatFields[] = {
-    "st_dev",  "st_ino",   "st_mode",       "st_nlink", "st_uid",        "st_gid",   "st_rdev",      "st_size",
-    "st_blksize", "st_blocks", "st_atime", "st_atime_nsec", "st_mtime", "st_mtime_nsec", "st_ctime", "st_ctime_nsec"};
+constexpr const char *kStatFields[] = {"st_dev",     "st_ino",        "st_mode",  "st_nlink",
+                                       "st_uid",     "st_gid",        "st_rdev",  "st_size",
+                                       "st_blksize", "st_blocks",     "st_atime", "st_atime_nsec",
+                                       "st_mtime",   "st_mtime_nsec", "st_ctime", "st_ctime_nsec"};
 StructLayout g_stat("stat", kStatFields, std::size(kStatFields));
 
 int64_t put_stat(const Thread &thread, const struct stat &from, uint64_t address) {
   g_stat.load(thread.guest->abi);
   if (g_stat.same()) return put_guest(address, from) ? 0 : -EFAULT;
-  const uint64_t values[] = {
-      from.st_dev, from.st_ino, from.st_mode, from.st_nlink, from.st_uid, from.st_gid, from.st_rdev,
-      static_cast<uint64_t>(from.st_size), static_cast<uint64_t>(from.st_blksize),
-      static_cast<uint64_t>(from.st_blocks), static_cast<uint64_t>(from.st_atim.tv_sec),
-      static_cast<uint64_t>(from.st_atim.tv_nsec), static_cast<uint64_t>(from.st_mtim.tv_sec),
-      static_cast<uint64_t>(from.st_mtim.tv_nsec), static_cast<uint64_t>(from.st_ctim.tv_sec),
-      static_cast<uint64_t>(from.st_ctim.tv_nsec)};
+  const uint64_t values[] = {from.st_dev,
+                             from.st_ino,
+                             from.st_mode,
+                             from.st_nlink,
+                             from.st_uid,
+                             from.st_gid,
+                             from.st_rdev,
+                             static_cast<uint64_t>(from.st_size),
+                             static_cast<uint64_t>(from.st_blksize),
+                             static_cast<uint64_t>(from.st_blocks),
+                             static_cast<uint64_t>(from.st_atim.tv_sec),
+                             static_cast<uint64_t>(from.st_atim.tv_nsec),
+                             static_cast<uint64_t>(from.st_mtim.tv_sec),
+                             static_cast<uint64_t>(from.st_mtim.tv_nsec),
+                             static_cast<uint64_t>(from.st_ctim.tv_sec),
+                             static_cast<uint64_t>(from.st_ctim.tv_nsec)};
   char record[512] = {};
   if (g_stat.size() > sizeof record) return -EOVERFLOW;
   for (size_t i = 0; i < std::size(values); i++) g_stat.put(record, i, values[i]);
@@ -87,7 +114,9 @@ int64_t stat_at(Thread &thread, uint64_t directory, uint64_t path, uint64_t addr
   return result < 0 ? result : put_stat(thread, status, address);
 }
 
-int64_t sys_newfstatat(Thread &thread, Arguments a) { return stat_at(thread, a[0], a[1], a[2], a[3]); }
+int64_t sys_newfstatat(Thread &thread, Arguments a) {
+  return stat_at(thread, a[0], a[1], a[2], a[3]);
+}
 
 int64_t sys_stat(Thread &thread, Arguments a) {
   return stat_at(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], 0);
@@ -108,40 +137,90 @@ int64_t read_link(Thread &thread, uint64_t directory, uint64_t path, uint64_t to
   return host::system_call(SYS_readlinkat, directory, translate_path(thread, path, &buffer), to, size);
 }
 
-int64_t sys_readlinkat(Thread &thread, Arguments a) { return read_link(thread, a[0], a[1], a[2], a[3]); }
+int64_t sys_readlinkat(Thread &thread, Arguments a) {
+  return read_link(thread, a[0], a[1], a[2], a[3]);
+}
 
 int64_t sys_readlink(Thread &thread, Arguments a) {
   return read_link(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], a[2]);
 }
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("openat", sys_openat), own("open", sys_open), own("creat", sys_creat), own("openat2", sys_openat2),
-    own("fstat", sys_fstat), own("newfstatat", sys_newfstatat), own("stat", sys_stat), own("lstat", sys_lstat),
-    own("readlinkat", sys_readlinkat), own("readlink", sys_readlink), pass("statx", SYS_statx, 2),
-    pass("statfs", SYS_statfs, 1), pass("fstatfs", SYS_fstatfs), pass("faccessat", SYS_faccessat, 2),
-    pass("faccessat2", SYS_faccessat2, 2), pass("access", SYS_access, 1), pass("fchmodat", SYS_fchmodat, 2),
-    pass("fchownat", SYS_fchownat, 2), pass("fchmod", SYS_fchmod), pass("fchown", SYS_fchown),
-    pass("chmod", SYS_chmod, 1), pass("chown", SYS_chown, 1), pass("lchown", SYS_lchown, 1),
-    pass("mkdirat", SYS_mkdirat), pass("mkdir", SYS_mkdir), pass("rmdir", SYS_rmdir), pass("mknodat", SYS_mknodat),
-    pass("mknod", SYS_mknod), pass("unlinkat", SYS_unlinkat, 2), pass("unlink", SYS_unlink, 1),
-    pass("renameat", SYS_renameat, 2), pass("renameat2", SYS_renameat2, 2), pass("rename", SYS_rename, 1),
-    pass("linkat", SYS_linkat, 2), pass("link", SYS_link, 1), pass("symlinkat", SYS_symlinkat),
-    pass("symlink", SYS_symlink), pass("truncate", SYS_truncate, 1), pass("chdir", SYS_chdir, 1),
-    pass("fchdir", SYS_fchdir), pass("chroot", SYS_chroot, 1), pass("getcwd", SYS_getcwd),
-    pass("utimensat", SYS_utimensat, 2), pass("utimes", SYS_utimes, 1), pass("utime", SYS_utime, 1),
-    pass("futimesat", SYS_futimesat, 2), waits("getdents64", SYS_getdents64), pass("mount", SYS_mount),
-    pass("umount2", SYS_umount2), pass("pivot_root", SYS_pivot_root), pass("umask", SYS_umask),
-    pass("name_to_handle_at", SYS_name_to_handle_at), pass("open_by_handle_at", SYS_open_by_handle_at),
-    pass("getxattr", SYS_getxattr, 1), pass("lgetxattr", SYS_lgetxattr, 1), pass("fgetxattr", SYS_fgetxattr),
-    pass("setxattr", SYS_setxattr, 1), pass("lsetxattr", SYS_lsetxattr, 1), pass("fsetxattr", SYS_fsetxattr),
-    pass("listxattr", SYS_listxattr, 1), pass("llistxattr", SYS_llistxattr, 1), pass("flistxattr", SYS_flistxattr),
-    pass("removexattr", SYS_removexattr, 1), pass("lremovexattr", SYS_lremovexattr, 1),
-    pass("fremovexattr", SYS_fremovexattr), pass("quotactl", SYS_quotactl), pass("acct", SYS_acct),
-    pass("swapon", SYS_swapon), pass("swapoff", SYS_swapoff),
+    own("openat", sys_openat),
+    own("open", sys_open),
+    own("creat", sys_creat),
+    own("openat2", sys_openat2),
+    own("fstat", sys_fstat),
+    own("newfstatat", sys_newfstatat),
+    own("stat", sys_stat),
+    own("lstat", sys_lstat),
+    own("readlinkat", sys_readlinkat),
+    own("readlink", sys_readlink),
+    pass("statx", SYS_statx, 2),
+    pass("statfs", SYS_statfs, 1),
+    pass("fstatfs", SYS_fstatfs),
+    pass("faccessat", SYS_faccessat, 2),
+    pass("faccessat2", SYS_faccessat2, 2),
+    pass("access", SYS_access, 1),
+    pass("fchmodat", SYS_fchmodat, 2),
+    pass("fchownat", SYS_fchownat, 2),
+    pass("fchmod", SYS_fchmod),
+    pass("fchown", SYS_fchown),
+    pass("chmod", SYS_chmod, 1),
+    pass("chown", SYS_chown, 1),
+    pass("lchown", SYS_lchown, 1),
+    pass("mkdirat", SYS_mkdirat),
+    pass("mkdir", SYS_mkdir),
+    pass("rmdir", SYS_rmdir),
+    pass("mknodat", SYS_mknodat),
+    pass("mknod", SYS_mknod),
+    pass("unlinkat", SYS_unlinkat, 2),
+    pass("unlink", SYS_unlink, 1),
+    pass("renameat", SYS_renameat, 2),
+    pass("renameat2", SYS_renameat2, 2),
+    pass("rename", SYS_rename, 1),
+    pass("linkat", SYS_linkat, 2),
+    pass("link", SYS_link, 1),
+    pass("symlinkat", SYS_symlinkat),
+    pass("symlink", SYS_symlink),
+    pass("truncate", SYS_truncate, 1),
+    pass("chdir", SYS_chdir, 1),
+    pass("fchdir", SYS_fchdir),
+    pass("chroot", SYS_chroot, 1),
+    pass("getcwd", SYS_getcwd),
+    pass("utimensat", SYS_utimensat, 2),
+    pass("utimes", SYS_utimes, 1),
+    pass("utime", SYS_utime, 1),
+    pass("futimesat", SYS_futimesat, 2),
+    waits("getdents64", SYS_getdents64),
+    pass("mount", SYS_mount),
+    pass("umount2", SYS_umount2),
+    pass("pivot_root", SYS_pivot_root),
+    pass("umask", SYS_umask),
+    pass("name_to_handle_at", SYS_name_to_handle_at),
+    pass("open_by_handle_at", SYS_open_by_handle_at),
+    pass("getxattr", SYS_getxattr, 1),
+    pass("lgetxattr", SYS_lgetxattr, 1),
+    pass("fgetxattr", SYS_fgetxattr),
+    pass("setxattr", SYS_setxattr, 1),
+    pass("lsetxattr", SYS_lsetxattr, 1),
+    pass("fsetxattr", SYS_fsetxattr),
+    pass("listxattr", SYS_listxattr, 1),
+    pass("llistxattr", SYS_llistxattr, 1),
+    pass("flistxattr", SYS_flistxattr),
+    pass("removexattr", SYS_removexattr, 1),
+    pass("lremovexattr", SYS_lremovexattr, 1),
+    pass("fremovexattr", SYS_fremovexattr),
+    pass("quotactl", SYS_quotactl),
+    pass("acct", SYS_acct),
+    pass("swapon", SYS_swapon),
+    pass("swapoff", SYS_swapoff),
 }));
 
 }  // namespace
 
-std::span<const Syscall> file_calls() { return kCalls; }
+std::span<const Syscall> file_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

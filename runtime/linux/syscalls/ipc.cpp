@@ -52,7 +52,8 @@ StructLayout g_semid("semid_ds", kSemFields, std::size(kSemFields));
 int64_t sys_semctl(Thread &thread, Arguments a) {
   g_semid.load(thread.guest->abi);
   int command = static_cast<int>(a[2]) & 0xff;
-  bool reads = command == IPC_STAT || command == SEM_STAT || command == SEM_STAT_ANY, writes = command == IPC_SET;
+  bool reads = command == IPC_STAT || command == SEM_STAT || command == SEM_STAT_ANY,
+       writes = command == IPC_SET;
   if (g_semid.same() || (!reads && !writes)) return host::system_call(SYS_semctl, a);
   semid_ds status = {};
   char record[256] = {};
@@ -71,17 +72,30 @@ int64_t sys_semctl(Thread &thread, Arguments a) {
 }
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("shmat", sys_shmat), own("shmdt", sys_shmdt), own("semctl", sys_semctl), pass("shmget", SYS_shmget),
-    pass("shmctl", SYS_shmctl), pass("semget", SYS_semget), waits("semop", SYS_semop),
-    waits("semtimedop", SYS_semtimedop), pass("msgget", SYS_msgget), waits("msgsnd", SYS_msgsnd),
-    waits("msgrcv", SYS_msgrcv), pass("msgctl", SYS_msgctl), pass("mq_open", SYS_mq_open),
-    pass("mq_unlink", SYS_mq_unlink), waits("mq_timedsend", SYS_mq_timedsend),
-    waits("mq_timedreceive", SYS_mq_timedreceive), pass("mq_notify", SYS_mq_notify),
+    own("shmat", sys_shmat),
+    own("shmdt", sys_shmdt),
+    own("semctl", sys_semctl),
+    pass("shmget", SYS_shmget),
+    pass("shmctl", SYS_shmctl),
+    pass("semget", SYS_semget),
+    waits("semop", SYS_semop),
+    waits("semtimedop", SYS_semtimedop),
+    pass("msgget", SYS_msgget),
+    waits("msgsnd", SYS_msgsnd),
+    waits("msgrcv", SYS_msgrcv),
+    pass("msgctl", SYS_msgctl),
+    pass("mq_open", SYS_mq_open),
+    pass("mq_unlink", SYS_mq_unlink),
+    waits("mq_timedsend", SYS_mq_timedsend),
+    waits("mq_timedreceive", SYS_mq_timedreceive),
+    pass("mq_notify", SYS_mq_notify),
     pass("mq_getsetattr", SYS_mq_getsetattr),
 }));
 
 }  // namespace
 
-std::span<const Syscall> ipc_calls() { return kCalls; }
+std::span<const Syscall> ipc_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

@@ -7,16 +7,30 @@ namespace pyqemu::user {
 namespace {
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    pass("socket", SYS_socket), pass("socketpair", SYS_socketpair), pass("bind", SYS_bind),
-    pass("listen", SYS_listen), waits("accept", SYS_accept), waits("accept4", SYS_accept4),
-    waits("connect", SYS_connect), pass("getsockname", SYS_getsockname), pass("getpeername", SYS_getpeername),
-    pass("getsockopt", SYS_getsockopt), pass("setsockopt", SYS_setsockopt), pass("shutdown", SYS_shutdown),
-    waits("sendto", SYS_sendto), waits("recvfrom", SYS_recvfrom), waits("sendmsg", SYS_sendmsg),
-    waits("recvmsg", SYS_recvmsg), waits("sendmmsg", SYS_sendmmsg), waits("recvmmsg", SYS_recvmmsg),
+    pass("socket", SYS_socket),
+    pass("socketpair", SYS_socketpair),
+    pass("bind", SYS_bind),
+    pass("listen", SYS_listen),
+    waits("accept", SYS_accept),
+    waits("accept4", SYS_accept4),
+    waits("connect", SYS_connect),
+    pass("getsockname", SYS_getsockname),
+    pass("getpeername", SYS_getpeername),
+    pass("getsockopt", SYS_getsockopt),
+    pass("setsockopt", SYS_setsockopt),
+    pass("shutdown", SYS_shutdown),
+    waits("sendto", SYS_sendto),
+    waits("recvfrom", SYS_recvfrom),
+    waits("sendmsg", SYS_sendmsg),
+    waits("recvmsg", SYS_recvmsg),
+    waits("sendmmsg", SYS_sendmmsg),
+    waits("recvmmsg", SYS_recvmmsg),
 }));
 
 }  // namespace
 
-std::span<const Syscall> net_calls() { return kCalls; }
+std::span<const Syscall> net_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

@@ -1,5 +1,5 @@
-// Waiting for descriptors: poll, select and epoll. Those that take a signal mask have it set by the host for the time
-// of the wait, as the kernel does; see Thread::wait_mask.
+// Waiting for descriptors: poll, select and epoll. Those that take a signal mask have it set by the host for
+// the time of the wait, as the kernel does; see Thread::wait_mask.
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
@@ -13,7 +13,8 @@
 namespace pyqemu::user {
 namespace {
 
-// The guest's mask at `address` (0: none) as the host is to have it during a wait; `host` has to live as long.
+// The guest's mask at `address` (0: none) as the host is to have it during a wait; `host` has to live as
+// long.
 struct WaitMask {
   uint64_t host = 0;
   uint64_t address = 0;  // for the host's call: of `host`, or 0
@@ -48,7 +49,8 @@ int64_t sys_pselect6(Thread &thread, Arguments a) {
     if (int64_t error = mask.set(thread, pack.address, pack.bytes); error < 0) return error;
     pack.address = mask.address;
   }
-  return blocking_call(thread, SYS_pselect6, a[0], a[1], a[2], a[3], a[4], a[5] ? reinterpret_cast<uint64_t>(&pack) : 0);
+  return blocking_call(thread, SYS_pselect6, a[0], a[1], a[2], a[3], a[4],
+                       a[5] ? reinterpret_cast<uint64_t>(&pack) : 0);
 }
 
 enum EpollField { kEvents, kData };
@@ -66,7 +68,8 @@ int64_t sys_epoll_ctl(Thread &thread, Arguments a) {
   return host::system_call(SYS_epoll_ctl, a[0], a[1], a[2], reinterpret_cast<uint64_t>(&event));
 }
 
-// The wait itself with the host's records, then the guest's. `make` makes the host's call with (events, count).
+// The wait itself with the host's records, then the guest's. `make` makes the host's call with (events,
+// count).
 template <typename Make>
 int64_t wait_epoll(Thread &thread, uint64_t address, uint64_t count, Make make) {
   g_epoll_event.load(thread.guest->abi);
@@ -109,14 +112,22 @@ int64_t sys_epoll_wait(Thread &thread, Arguments a) {
 }
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("ppoll", sys_ppoll), waits("poll", SYS_poll), own("pselect6", sys_pselect6), waits("select", SYS_select),
-    pass("epoll_create1", SYS_epoll_create1), pass("epoll_create", SYS_epoll_create),
-    own("epoll_ctl", sys_epoll_ctl), own("epoll_pwait", sys_epoll_pwait), own("epoll_pwait2", sys_epoll_pwait2),
+    own("ppoll", sys_ppoll),
+    waits("poll", SYS_poll),
+    own("pselect6", sys_pselect6),
+    waits("select", SYS_select),
+    pass("epoll_create1", SYS_epoll_create1),
+    pass("epoll_create", SYS_epoll_create),
+    own("epoll_ctl", sys_epoll_ctl),
+    own("epoll_pwait", sys_epoll_pwait),
+    own("epoll_pwait2", sys_epoll_pwait2),
     own("epoll_wait", sys_epoll_wait),
 }));
 
 }  // namespace
 
-std::span<const Syscall> poll_calls() { return kCalls; }
+std::span<const Syscall> poll_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

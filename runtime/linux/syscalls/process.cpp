@@ -52,21 +52,51 @@ int64_t limit(uint64_t pid, uint64_t which, uint64_t wanted, uint64_t old) {
   return old && !put_guest(old, now) ? -EFAULT : 0;
 }
 
-int64_t sys_prlimit64(Thread &, Arguments a) { return limit(a[0], a[1], a[2], a[3]); }
-int64_t sys_getrlimit(Thread &, Arguments a) { return limit(0, a[0], 0, a[1]); }
-int64_t sys_setrlimit(Thread &, Arguments a) { return a[1] ? limit(0, a[0], a[1], 0) : -EFAULT; }
+int64_t sys_prlimit64(Thread &, Arguments a) {
+  return limit(a[0], a[1], a[2], a[3]);
+}
+int64_t sys_getrlimit(Thread &, Arguments a) {
+  return limit(0, a[0], 0, a[1]);
+}
+int64_t sys_setrlimit(Thread &, Arguments a) {
+  return a[1] ? limit(0, a[0], a[1], 0) : -EFAULT;
+}
 
 int64_t sys_prctl(Thread &, Arguments a) {
   switch (static_cast<int>(a[0])) {
-    case PR_SET_PDEATHSIG: case PR_GET_PDEATHSIG: case PR_GET_DUMPABLE: case PR_SET_DUMPABLE: case PR_GET_KEEPCAPS:
-    case PR_SET_KEEPCAPS: case PR_SET_NAME: case PR_GET_NAME: case PR_CAPBSET_READ: case PR_CAPBSET_DROP:
-    case PR_GET_SECUREBITS: case PR_SET_SECUREBITS: case PR_SET_TIMERSLACK: case PR_GET_TIMERSLACK:
-    case PR_SET_CHILD_SUBREAPER: case PR_GET_CHILD_SUBREAPER: case PR_SET_NO_NEW_PRIVS: case PR_GET_NO_NEW_PRIVS:
-    case PR_SET_PTRACER: case PR_CAP_AMBIENT: case PR_SET_THP_DISABLE: case PR_GET_THP_DISABLE: case PR_MCE_KILL:
-    case PR_MCE_KILL_GET: case PR_GET_TIMING: case PR_TASK_PERF_EVENTS_DISABLE: case PR_TASK_PERF_EVENTS_ENABLE:
-    case PR_SET_IO_FLUSHER: case PR_GET_IO_FLUSHER: case PR_SET_VMA:
+    case PR_SET_PDEATHSIG:
+    case PR_GET_PDEATHSIG:
+    case PR_GET_DUMPABLE:
+    case PR_SET_DUMPABLE:
+    case PR_GET_KEEPCAPS:
+    case PR_SET_KEEPCAPS:
+    case PR_SET_NAME:
+    case PR_GET_NAME:
+    case PR_CAPBSET_READ:
+    case PR_CAPBSET_DROP:
+    case PR_GET_SECUREBITS:
+    case PR_SET_SECUREBITS:
+    case PR_SET_TIMERSLACK:
+    case PR_GET_TIMERSLACK:
+    case PR_SET_CHILD_SUBREAPER:
+    case PR_GET_CHILD_SUBREAPER:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_SET_PTRACER:
+    case PR_CAP_AMBIENT:
+    case PR_SET_THP_DISABLE:
+    case PR_GET_THP_DISABLE:
+    case PR_MCE_KILL:
+    case PR_MCE_KILL_GET:
+    case PR_GET_TIMING:
+    case PR_TASK_PERF_EVENTS_DISABLE:
+    case PR_TASK_PERF_EVENTS_ENABLE:
+    case PR_SET_IO_FLUSHER:
+    case PR_GET_IO_FLUSHER:
+    case PR_SET_VMA:
       return host::system_call(SYS_prctl, a);
-    default: return -EINVAL;  // about the machine, or about pyqemu's own process
+    default:
+      return -EINVAL;  // about the machine, or about pyqemu's own process
   }
 }
 
@@ -74,34 +104,76 @@ int64_t sys_execve(Thread &thread, Arguments a) {
   return guest_exec(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], a[2], 0);
 }
 
-int64_t sys_execveat(Thread &thread, Arguments a) { return guest_exec(thread, a[0], a[1], a[2], a[3], a[4]); }
+int64_t sys_execveat(Thread &thread, Arguments a) {
+  return guest_exec(thread, a[0], a[1], a[2], a[3], a[4]);
+}
 
-int64_t sys_ptrace(Thread &, Arguments) { return -ENOSYS; }
+int64_t sys_ptrace(Thread &, Arguments) {
+  return -ENOSYS;
+}
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("exit_group", sys_exit_group), own("uname", sys_uname), own("prlimit64", sys_prlimit64),
-    own("getrlimit", sys_getrlimit), own("setrlimit", sys_setrlimit), own("prctl", sys_prctl),
-    own("execve", sys_execve), own("execveat", sys_execveat), own("ptrace", sys_ptrace),
-    waits("wait4", SYS_wait4), waits("waitid", SYS_waitid), pass("getpid", SYS_getpid),
-    pass("getppid", SYS_getppid), pass("getuid", SYS_getuid), pass("geteuid", SYS_geteuid),
-    pass("getgid", SYS_getgid), pass("getegid", SYS_getegid), pass("setuid", SYS_setuid),
-    pass("setgid", SYS_setgid), pass("setreuid", SYS_setreuid), pass("setregid", SYS_setregid),
-    pass("getresuid", SYS_getresuid), pass("getresgid", SYS_getresgid), pass("setresuid", SYS_setresuid),
-    pass("setresgid", SYS_setresgid), pass("setfsuid", SYS_setfsuid), pass("setfsgid", SYS_setfsgid),
-    pass("getgroups", SYS_getgroups), pass("setgroups", SYS_setgroups), pass("getpgid", SYS_getpgid),
-    pass("setpgid", SYS_setpgid), pass("getpgrp", SYS_getpgrp), pass("getsid", SYS_getsid),
-    pass("setsid", SYS_setsid), pass("capget", SYS_capget), pass("capset", SYS_capset),
-    pass("getrusage", SYS_getrusage), pass("sysinfo", SYS_sysinfo), pass("sethostname", SYS_sethostname),
-    pass("setdomainname", SYS_setdomainname), pass("getpriority", SYS_getpriority),
-    pass("setpriority", SYS_setpriority), pass("ioprio_get", SYS_ioprio_get), pass("ioprio_set", SYS_ioprio_set),
-    pass("personality", SYS_personality), waits("getrandom", SYS_getrandom), pass("syslog", SYS_syslog),
-    pass("unshare", SYS_unshare), pass("setns", SYS_setns), pass("vhangup", SYS_vhangup), pass("kcmp", SYS_kcmp),
-    pass("reboot", SYS_reboot), pass("add_key", SYS_add_key), pass("request_key", SYS_request_key),
+    own("exit_group", sys_exit_group),
+    own("uname", sys_uname),
+    own("prlimit64", sys_prlimit64),
+    own("getrlimit", sys_getrlimit),
+    own("setrlimit", sys_setrlimit),
+    own("prctl", sys_prctl),
+    own("execve", sys_execve),
+    own("execveat", sys_execveat),
+    own("ptrace", sys_ptrace),
+    waits("wait4", SYS_wait4),
+    waits("waitid", SYS_waitid),
+    pass("getpid", SYS_getpid),
+    pass("getppid", SYS_getppid),
+    pass("getuid", SYS_getuid),
+    pass("geteuid", SYS_geteuid),
+    pass("getgid", SYS_getgid),
+    pass("getegid", SYS_getegid),
+    pass("setuid", SYS_setuid),
+    pass("setgid", SYS_setgid),
+    pass("setreuid", SYS_setreuid),
+    pass("setregid", SYS_setregid),
+    pass("getresuid", SYS_getresuid),
+    pass("getresgid", SYS_getresgid),
+    pass("setresuid", SYS_setresuid),
+    pass("setresgid", SYS_setresgid),
+    pass("setfsuid", SYS_setfsuid),
+    pass("setfsgid", SYS_setfsgid),
+    pass("getgroups", SYS_getgroups),
+    pass("setgroups", SYS_setgroups),
+    pass("getpgid", SYS_getpgid),
+    pass("setpgid", SYS_setpgid),
+    pass("getpgrp", SYS_getpgrp),
+    pass("getsid", SYS_getsid),
+    pass("setsid", SYS_setsid),
+    pass("capget", SYS_capget),
+    pass("capset", SYS_capset),
+    pass("getrusage", SYS_getrusage),
+    pass("sysinfo", SYS_sysinfo),
+    pass("sethostname", SYS_sethostname),
+    pass("setdomainname", SYS_setdomainname),
+    pass("getpriority", SYS_getpriority),
+    pass("setpriority", SYS_setpriority),
+    pass("ioprio_get", SYS_ioprio_get),
+    pass("ioprio_set", SYS_ioprio_set),
+    pass("personality", SYS_personality),
+    waits("getrandom", SYS_getrandom),
+    pass("syslog", SYS_syslog),
+    pass("unshare", SYS_unshare),
+    pass("setns", SYS_setns),
+    pass("vhangup", SYS_vhangup),
+    pass("kcmp", SYS_kcmp),
+    pass("reboot", SYS_reboot),
+    pass("add_key", SYS_add_key),
+    pass("request_key", SYS_request_key),
     pass("keyctl", SYS_keyctl),
 }));
 
 }  // namespace
 
-std::span<const Syscall> process_calls() { return kCalls; }
+std::span<const Syscall> process_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

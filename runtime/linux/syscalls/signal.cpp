@@ -23,11 +23,14 @@ int64_t sys_rt_sigaction(Thread &thread, Arguments a) {
   size_t size = g_action.same() ? sizeof action : g_action.size();
   if (a[1]) {
     if (!read_guest(record, a[1], size)) return -EFAULT;
-    if (g_action.same()) memcpy(&action, record, sizeof action);
-    else action = {g_action.get(record, kHandler), g_action.get(record, kFlags), g_action.get(record, kRestorer),
-                   g_action.get(record, kMask)};
+    if (g_action.same())
+      memcpy(&action, record, sizeof action);
+    else
+      action = {g_action.get(record, kHandler), g_action.get(record, kFlags), g_action.get(record, kRestorer),
+                g_action.get(record, kMask)};
   }
-  int64_t result = set_action(thread, static_cast<int>(a[0]), a[1] ? &action : nullptr, a[2] ? &old : nullptr);
+  int64_t result =
+      set_action(thread, static_cast<int>(a[0]), a[1] ? &action : nullptr, a[2] ? &old : nullptr);
   if (result < 0 || !a[2]) return result;
   if (g_action.same()) {
     memcpy(record, &old, sizeof old);
@@ -47,10 +50,16 @@ int64_t sys_rt_sigprocmask(Thread &thread, Arguments a) {
     uint64_t mask;
     if (!get_guest(&mask, a[1])) return -EFAULT;
     switch (static_cast<int>(a[0])) {
-      case SIG_BLOCK: mask = old | mask; break;
-      case SIG_UNBLOCK: mask = old & ~mask; break;
-      case SIG_SETMASK: break;
-      default: return -EINVAL;
+      case SIG_BLOCK:
+        mask = old | mask;
+        break;
+      case SIG_UNBLOCK:
+        mask = old & ~mask;
+        break;
+      case SIG_SETMASK:
+        break;
+      default:
+        return -EINVAL;
     }
     if (int64_t result = set_mask(thread, mask); result < 0) return result;
   }
@@ -77,7 +86,9 @@ int64_t sys_rt_sigsuspend(Thread &thread, Arguments a) {
   return blocking_call(thread, SYS_rt_sigsuspend, reinterpret_cast<uint64_t>(&host), sizeof host);
 }
 
-int64_t sys_pause(Thread &thread, Arguments) { return blocking_call(thread, SYS_pause); }
+int64_t sys_pause(Thread &thread, Arguments) {
+  return blocking_call(thread, SYS_pause);
+}
 
 int64_t sys_rt_sigtimedwait(Thread &thread, Arguments a) {
   uint64_t set;
@@ -122,16 +133,25 @@ int64_t sys_sigaltstack(Thread &thread, Arguments a) {
 }
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("rt_sigaction", sys_rt_sigaction), own("rt_sigprocmask", sys_rt_sigprocmask),
-    own("rt_sigpending", sys_rt_sigpending), own("rt_sigsuspend", sys_rt_sigsuspend), own("pause", sys_pause),
-    own("rt_sigtimedwait", sys_rt_sigtimedwait), own("rt_sigreturn", sys_rt_sigreturn),
-    own("sigaltstack", sys_sigaltstack), pass("kill", SYS_kill), pass("tkill", SYS_tkill),
-    pass("tgkill", SYS_tgkill), pass("rt_sigqueueinfo", SYS_rt_sigqueueinfo),
+    own("rt_sigaction", sys_rt_sigaction),
+    own("rt_sigprocmask", sys_rt_sigprocmask),
+    own("rt_sigpending", sys_rt_sigpending),
+    own("rt_sigsuspend", sys_rt_sigsuspend),
+    own("pause", sys_pause),
+    own("rt_sigtimedwait", sys_rt_sigtimedwait),
+    own("rt_sigreturn", sys_rt_sigreturn),
+    own("sigaltstack", sys_sigaltstack),
+    pass("kill", SYS_kill),
+    pass("tkill", SYS_tkill),
+    pass("tgkill", SYS_tgkill),
+    pass("rt_sigqueueinfo", SYS_rt_sigqueueinfo),
     pass("rt_tgsigqueueinfo", SYS_rt_tgsigqueueinfo),
 }));
 
 }  // namespace
 
-std::span<const Syscall> signal_calls() { return kCalls; }
+std::span<const Syscall> signal_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

@@ -1,7 +1,8 @@
 // fork, vfork and clone, threads' own system calls, scheduling, futexes.
 //
-// A guest thread is a host thread, a guest fork a host fork. A vfork child (CLONE_VM | CLONE_VFORK) is a host process in
-// this address space, on a host stack of its own, with its own CPU state and signal actions; the parent waits in clone.
+// A guest thread is a host thread, a guest fork a host fork. A vfork child (CLONE_VM | CLONE_VFORK) is a host
+// process in this address space, on a host stack of its own, with its own CPU state and signal actions; the
+// parent waits in clone.
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
@@ -38,7 +39,9 @@ int64_t block_signals(Thread &thread) {
   return host::interruptible(&thread.pending, SYS_rt_sigprocmask, arguments);
 }
 
-int own_tid() { return static_cast<int>(host::system_call(SYS_gettid)); }
+int own_tid() {
+  return static_cast<int>(host::system_call(SYS_gettid));
+}
 
 // The child's view: clone gave 0, on its own stack.
 void set_child_registers(const Guest &guest, CpuHeader *cpu, const CloneRequest &request) {
@@ -134,7 +137,8 @@ int vfork_main(void *opaque) {
 }
 
 int64_t clone_vfork(Thread &thread, const CloneRequest &request) {
-  void *stack = mmap(nullptr, kHostStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void *stack =
+      mmap(nullptr, kHostStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (stack == MAP_FAILED) return -ENOMEM;
   if (int64_t result = block_signals(thread); result < 0) return munmap(stack, kHostStack), result;
   Guest &guest = *thread.guest;
@@ -159,8 +163,8 @@ int64_t clone_vfork(Thread &thread, const CloneRequest &request) {
   OtherStack other_stack(stack, kHostStack);
   start.stack = &other_stack;
   constexpr uint64_t kOurs = CLONE_SETTLS | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID | CLONE_CLEAR_SIGHAND;
-  int64_t result = clone(vfork_main, static_cast<char *>(stack) + kHostStack, static_cast<int>(request.flags & ~kOurs),
-                         &start, host_pointer(request.parent_tid));
+  int64_t result = clone(vfork_main, static_cast<char *>(stack) + kHostStack,
+                         static_cast<int>(request.flags & ~kOurs), &start, host_pointer(request.parent_tid));
   if (result < 0) result = -errno;
   other_stack.leave();
   current_thread = &thread;
@@ -224,8 +228,8 @@ int64_t sys_clone3(Thread &thread, Arguments a) {
   if (!read_guest(&args, a[0], a[1])) return -EFAULT;
   if (args.set_tid_size || (args.flags & (CLONE_INTO_CGROUP | CLONE_CLEAR_SIGHAND))) return -ENOSYS;
   if ((args.flags & CSIGNAL) || args.exit_signal > kSignals) return -EINVAL;
-  CloneRequest request{args.flags | args.exit_signal, args.stack ? args.stack + args.stack_size : 0, args.parent_tid,
-                       args.child_tid, args.tls};
+  CloneRequest request{args.flags | args.exit_signal, args.stack ? args.stack + args.stack_size : 0,
+                       args.parent_tid, args.child_tid, args.tls};
   if (args.flags & CLONE_PIDFD) {
     if (args.flags & CLONE_PARENT_SETTID) return -ENOSYS;  // clone has one pointer for both
     request.parent_tid = args.pidfd;
@@ -233,7 +237,9 @@ int64_t sys_clone3(Thread &thread, Arguments a) {
   return do_clone(thread, request);
 }
 
-int64_t sys_fork(Thread &thread, Arguments) { return do_clone(thread, {SIGCHLD, 0, 0, 0, 0}); }
+int64_t sys_fork(Thread &thread, Arguments) {
+  return do_clone(thread, {SIGCHLD, 0, 0, 0, 0});
+}
 
 int64_t sys_vfork(Thread &thread, Arguments) {
   return do_clone(thread, {CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0, 0, 0});
@@ -256,25 +262,43 @@ int64_t sys_set_tid_address(Thread &thread, Arguments a) {
 }
 
 // Quietly, as a kernel without them: the C library goes on without.
-int64_t sys_rseq(Thread &, Arguments) { return -ENOSYS; }
+int64_t sys_rseq(Thread &, Arguments) {
+  return -ENOSYS;
+}
 
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
-    own("clone", sys_clone), own("clone3", sys_clone3), own("fork", sys_fork), own("vfork", sys_vfork),
-    own("exit", sys_exit), own("set_tid_address", sys_set_tid_address), own("rseq", sys_rseq),
-    pass("gettid", SYS_gettid), waits("futex", SYS_futex), waits("futex_waitv", 449),
-    pass("set_robust_list", SYS_set_robust_list), pass("get_robust_list", SYS_get_robust_list),
-    waits("sched_yield", SYS_sched_yield), pass("sched_setparam", SYS_sched_setparam),
-    pass("sched_getparam", SYS_sched_getparam), pass("sched_setscheduler", SYS_sched_setscheduler),
-    pass("sched_getscheduler", SYS_sched_getscheduler), pass("sched_setaffinity", SYS_sched_setaffinity),
-    pass("sched_getaffinity", SYS_sched_getaffinity), pass("sched_setattr", SYS_sched_setattr),
-    pass("sched_getattr", SYS_sched_getattr), pass("sched_get_priority_max", SYS_sched_get_priority_max),
+    own("clone", sys_clone),
+    own("clone3", sys_clone3),
+    own("fork", sys_fork),
+    own("vfork", sys_vfork),
+    own("exit", sys_exit),
+    own("set_tid_address", sys_set_tid_address),
+    own("rseq", sys_rseq),
+    pass("gettid", SYS_gettid),
+    waits("futex", SYS_futex),
+    waits("futex_waitv", 449),
+    pass("set_robust_list", SYS_set_robust_list),
+    pass("get_robust_list", SYS_get_robust_list),
+    waits("sched_yield", SYS_sched_yield),
+    pass("sched_setparam", SYS_sched_setparam),
+    pass("sched_getparam", SYS_sched_getparam),
+    pass("sched_setscheduler", SYS_sched_setscheduler),
+    pass("sched_getscheduler", SYS_sched_getscheduler),
+    pass("sched_setaffinity", SYS_sched_setaffinity),
+    pass("sched_getaffinity", SYS_sched_getaffinity),
+    pass("sched_setattr", SYS_sched_setattr),
+    pass("sched_getattr", SYS_sched_getattr),
+    pass("sched_get_priority_max", SYS_sched_get_priority_max),
     pass("sched_get_priority_min", SYS_sched_get_priority_min),
-    pass("sched_rr_get_interval", SYS_sched_rr_get_interval), pass("getcpu", SYS_getcpu),
+    pass("sched_rr_get_interval", SYS_sched_rr_get_interval),
+    pass("getcpu", SYS_getcpu),
     pass("membarrier", SYS_membarrier),
 }));
 
 }  // namespace
 
-std::span<const Syscall> thread_calls() { return kCalls; }
+std::span<const Syscall> thread_calls() {
+  return kCalls;
+}
 
 }  // namespace pyqemu::user

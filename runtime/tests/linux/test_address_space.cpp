@@ -1,10 +1,9 @@
 // The guest's mappings: what it asks for, and that pyqemu's own are left alone.
-#include "address_space.hpp"
-
 #include <sys/mman.h>
 
 #include <cerrno>
 
+#include "address_space.hpp"
 #include "check.hpp"
 
 using namespace pyqemu::user;
@@ -25,7 +24,8 @@ void test_mapping() {
   CHECK(space.snapshot().size() == 3);
   CHECK(space.protect(base + kPage, kPage, PROT_READ | PROT_EXEC) == 0 && space.snapshot().size() == 1);
   CHECK(space.unmap(base + 2 * kPage, kPage) == 0 && space.snapshot().size() == 2);
-  CHECK(space.protect(base, 5 * kPage, PROT_READ) == -ENOMEM && space.advise(base, 5 * kPage, MADV_DONTNEED) == -ENOMEM);
+  CHECK(space.protect(base, 5 * kPage, PROT_READ) == -ENOMEM &&
+        space.advise(base, 5 * kPage, MADV_DONTNEED) == -ENOMEM);
   CHECK(space.map(base + kPage, 2 * kPage, PROT_READ | PROT_WRITE, kAnonymous | MAP_FIXED, -1, 0) ==
         static_cast<int64_t>(base + kPage));
   *reinterpret_cast<char *>(base + 2 * kPage) = 7;
@@ -40,7 +40,8 @@ void test_mapping() {
 
 void test_own_mappings() {
   AddressSpace space;
-  auto *own = static_cast<volatile char *>(mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE, kAnonymous, -1, 0));
+  auto *own =
+      static_cast<volatile char *>(mmap(nullptr, 3 * kPage, PROT_READ | PROT_WRITE, kAnonymous, -1, 0));
   own[kPage] = 42;
   uint64_t base = reinterpret_cast<uint64_t>(own);
   CHECK(space.map(base, 3 * kPage, PROT_READ, kAnonymous | MAP_FIXED, -1, 0) == -ENOMEM);

@@ -1,6 +1,4 @@
 // Bad ELF files: each is refused with a reason or loaded; none crashes, hangs or takes memory without bound.
-#include "elf_image.hpp"
-
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,6 +8,7 @@
 #include <random>
 
 #include "check.hpp"
+#include "elf_image.hpp"
 #include "fake_pack.hpp"
 #include "loader.hpp"
 #include "signals.hpp"
@@ -110,11 +109,13 @@ void test_reasons(Setup &setup) {
   CHECK(refused([](File &f) { f.header.e_ident[EI_CLASS] = ELFCLASS32; }, FileKind::kForeign, "32-bit"));
   CHECK(refused([](File &f) { f.header.e_type = ET_REL; }, FileKind::kBroken, "not a program"));
   CHECK(refused([](File &f) { f.segments[1].p_vaddr = 0x10000000; }, FileKind::kBroken, "overlap"));
-  CHECK(refused([](File &f) { f.segments[1].p_vaddr = ~uint64_t{0xfff}; }, FileKind::kBroken, "address space"));
+  CHECK(
+      refused([](File &f) { f.segments[1].p_vaddr = ~uint64_t{0xfff}; }, FileKind::kBroken, "address space"));
   CHECK(refused([](File &f) { f.segments[1].p_memsz = ~uint64_t{0}; }, FileKind::kBroken, "address space"));
   CHECK(refused([](File &f) { f.segments[1].p_filesz = 0x3000; }, FileKind::kBroken, "larger"));
   CHECK(refused([](File &f) { f.segments[1].p_offset++; }, FileKind::kBroken, "aligned"));
-  CHECK(refused([](File &f) { f.segments[0].p_type = f.segments[1].p_type = PT_NULL; }, FileKind::kBroken, "no segment"));
+  CHECK(refused([](File &f) { f.segments[0].p_type = f.segments[1].p_type = PT_NULL; }, FileKind::kBroken,
+                "no segment"));
   CHECK(refused([](File &f) { f.header.e_phnum = 65535; }, FileKind::kBroken, "outside"));
 }
 
@@ -134,7 +135,8 @@ void test_mutations(Setup &setup) {
     auto *bytes = reinterpret_cast<uint8_t *>(&file);
     for (uint32_t n = 1 + dice() % 3; n > 0; n--) {
       size_t at = 16 + dice() % (offsetof(File, text) - 16);
-      bytes[at] = dice() % 2 ? static_cast<uint8_t>(dice()) : static_cast<uint8_t>(bytes[at] ^ 1u << dice() % 8);
+      bytes[at] =
+          dice() % 2 ? static_cast<uint8_t>(dice()) : static_cast<uint8_t>(bytes[at] ^ 1u << dice() % 8);
     }
     size_t size = dice() % 8 ? sizeof file : dice() % sizeof file;
     const char *why;

@@ -13,7 +13,8 @@ using namespace pyqemu::user;
 int main() {
   Process process;
   install_handlers(process);
-  char *pages = static_cast<char *>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  char *pages =
+      static_cast<char *>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   mprotect(pages + 4096, 4096, PROT_NONE);
   uint64_t base = reinterpret_cast<uint64_t>(pages), value = 0;
   CHECK(put_guest(base + 4088, uint64_t{5}) && get_guest(&value, base + 4088) && value == 5);

@@ -1,4 +1,5 @@
-// System calls that wait: no signal is lost between the check and the wait, and calls that have not begun say so.
+// System calls that wait: no signal is lost between the check and the wait, and calls that have not begun say
+// so.
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -43,15 +44,18 @@ int main() {
   int ends[2];
   REQUIRE(pipe(ends) == 0);
   char byte;
-  const uint64_t read_call[6] = {static_cast<uint64_t>(ends[0]), reinterpret_cast<uint64_t>(&byte), 1, 0, 0, 0};
+  const uint64_t read_call[6] = {
+      static_cast<uint64_t>(ends[0]), reinterpret_cast<uint64_t>(&byte), 1, 0, 0, 0};
   g_pending = 1;
   CHECK(host::interruptible(&g_pending, SYS_read, read_call) == host::kRestartNoIntr);
   g_pending = 0;
-  CHECK(write(ends[1], "x", 1) == 1 && host::interruptible(&g_pending, SYS_read, read_call) == 1 && byte == 'x');
+  CHECK(write(ends[1], "x", 1) == 1 && host::interruptible(&g_pending, SYS_read, read_call) == 1 &&
+        byte == 'x');
   const uint64_t bad[6] = {static_cast<uint64_t>(-1), 0, 0, 0, 0, 0};
   CHECK(host::interruptible(&g_pending, SYS_close, bad) == -EBADF);
 
-  // Signals come at any point of the call: each wait must end. A lost one would hang here (the test has a time limit).
+  // Signals come at any point of the call: each wait must end. A lost one would hang here (the test has a
+  // time limit).
   pthread_t self = pthread_self(), sender;
   pthread_create(&sender, nullptr, send_signals, &self);
   int begun = 0, rounds = 100000;
