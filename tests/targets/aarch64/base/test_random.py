@@ -21,9 +21,10 @@ SEQUENCES = {  # by what they are made of: the words of one, how many
 }
 
 
-def _compare(
+def compare(
     interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
 ) -> None:
+    """Runs the cases under each emulator; AssertionError if one gives something else, oracle's known mistakes apart."""
     made = list(cases)
     assert made
     for name, command in emulators.items():
@@ -44,7 +45,7 @@ def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]]
         if target.bound(e).declaration.span.file.stem == file and e.name not in NOT_RUN
     ]
     cases = [case for encoding in chosen for case in generator.cases(encoding, CASES)]
-    _compare(interpreter, emulators, cases)
+    compare(interpreter, emulators, cases)
 
 
 @pytest.mark.parametrize("kind", SEQUENCES)
@@ -59,4 +60,4 @@ def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]], ki
         and e.instruction not in NOT_IN_SEQUENCES | NOT_RUN
     ]
     generator = Generator(target, interpreter, random.Random(2))
-    _compare(interpreter, emulators, generator.sequences(encodings, count, length))
+    compare(interpreter, emulators, generator.sequences(encodings, count, length))
