@@ -2,18 +2,13 @@
 #include "code_cache.hpp"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstring>
 
 #include "host_code.hpp"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
 #endif
 
 namespace pyqemu {
@@ -24,27 +19,16 @@ constexpr uint32_t kPageBytes = kPage;
 constexpr size_t kSmallest = 256u << 10, kLargest = 1u << 30;
 constexpr uint32_t kCodeAlign = 64;
 
-int new_memory(size_t bytes) {
-  int fd = memfd_create("pyqemu-code", MFD_CLOEXEC | MFD_EXEC);
-  if (fd < 0 && errno == EINVAL) fd = memfd_create("pyqemu-code", MFD_CLOEXEC);  // kernels before 6.3
-  if (fd >= 0 && ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
-    close(fd);
-    fd = -1;
-  }
-  return fd;
+// Shared, so that it can be mapped a second time. Not a file, as RLIMIT_FSIZE may forbid one of this size.
+void *new_memory(void *address, size_t bytes) {
+  int flags = MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE | (address != nullptr ? MAP_FIXED : 0);
+  return mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
-bool write_all(int fd, const void *from, size_t bytes, off_t offset) {
-  const char *at = static_cast<const char *>(from);
-  while (bytes != 0) {
-    ssize_t written = pwrite(fd, at, bytes, offset);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    at += written;
-    offset += written;
-    bytes -= static_cast<size_t>(written);
-  }
-  return true;
+// A second mapping of the shared memory at `memory`: at `address`, or anywhere if that is null.
+void *map_again(void *memory, size_t bytes, void *address) {
+  if (address == nullptr) return mremap(memory, 0, bytes, MREMAP_MAYMOVE);
+  return mremap(memory, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address);
 }
 
 }  // namespace
@@ -56,10 +40,8 @@ std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8
   if (bytes > kLargest) bytes = kLargest;
   if (bytes < image.size() + kSmallest) bytes = (image.size() + kSmallest + kPage - 1) & ~(kPage - 1);
   cache->size_ = static_cast<uint32_t>(bytes);
-  int fd = bytes <= kLargest ? new_memory(bytes) : -1;
-  bool good = fd >= 0 && cache->map(fd, false);
-  if (fd >= 0) close(fd);
-  if (!good) {
+  void *memory = bytes <= kLargest ? new_memory(nullptr, bytes) : MAP_FAILED;
+  if (memory == MAP_FAILED || !cache->map(memory)) {
     if (error != nullptr) *error = "no executable memory for the code cache";
     return nullptr;
   }
@@ -73,16 +55,12 @@ CodeCache::~CodeCache() {
   if (run_ != 0) munmap(reinterpret_cast<void *>(run_), size_);
 }
 
-bool CodeCache::map(int fd, bool fixed) {
-  int flags = MAP_SHARED | (fixed ? MAP_FIXED : 0);
-  void *write = mmap(fixed ? write_ : nullptr, size_, PROT_READ | PROT_WRITE, flags, fd, 0);
-  if (write == MAP_FAILED) return false;
-  write_ = static_cast<uint8_t *>(write);
-  void *run =
-      mmap(fixed ? reinterpret_cast<void *>(run_) : nullptr, size_, PROT_READ | PROT_EXEC, flags, fd, 0);
+bool CodeCache::map(void *memory) {
+  write_ = static_cast<uint8_t *>(memory);
+  void *run = map_again(memory, size_, reinterpret_cast<void *>(run_));
   if (run == MAP_FAILED) return false;
   run_ = reinterpret_cast<uintptr_t>(run);
-  return true;
+  return mprotect(run, size_, PROT_READ | PROT_EXEC) == 0;
 }
 
 void CodeCache::write_image(std::span<const uint8_t> image) {
@@ -116,32 +94,34 @@ void CodeCache::touch() {
   }
 }
 
-int CodeCache::copy() const {
-  int fd = new_memory(size_);
-  if (fd < 0) return -1;
-  const char *from = reinterpret_cast<const char *>(run_);
-  if (write_all(fd, from, hot_, 0) && write_all(fd, from + cold_, size_ - cold_, cold_)) return fd;
-  close(fd);
-  return -1;
+void *CodeCache::copy() const {
+  void *memory = new_memory(nullptr, size_);
+  if (memory == MAP_FAILED) return nullptr;
+  uint8_t *to = static_cast<uint8_t *>(memory);
+  const uint32_t hot_end = (hot_ + kPageBytes - 1) & ~(kPageBytes - 1), cold_begin = cold_ & ~(kPageBytes - 1);
+  madvise(to, hot_end < size_ ? hot_end : size_, MADV_POPULATE_WRITE);
+  madvise(to + cold_begin, size_ - cold_begin, MADV_POPULATE_WRITE);
+  memcpy(to, write_, hot_);
+  memcpy(to + cold_, write_ + cold_, size_ - cold_);
+  return memory;
 }
 
-bool CodeCache::adopt(int fd) {
-  bool good = map(fd, true);
-  close(fd);
-  return good;
+bool CodeCache::adopt(void *memory) {
+  void *moved = mremap(memory, size_, size_, MREMAP_MAYMOVE | MREMAP_FIXED, write_);
+  return moved != MAP_FAILED && map(moved);
 }
 
 bool CodeCache::renew(std::span<const uint8_t> image) {
-  int fd = new_memory(size_);
-  if (fd < 0 || !adopt(fd)) return false;
+  void *memory = new_memory(write_, size_);
+  if (memory == MAP_FAILED || !map(memory)) return false;
   write_image(image);
   hot_touched_ = 0;
   reset();
   return true;
 }
 
-void CodeCache::discard(int fd) {
-  close(fd);
+void CodeCache::discard(void *memory) const {
+  munmap(memory, size_);
 }
 
 }  // namespace pyqemu

@@ -41,20 +41,20 @@ class CodeCache {
   uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
   void reset();
 
-  // For forks. copy(): the used part in a new memory object: its descriptor, or -1. adopt() maps it in place
-  // of the present one, renew() an empty one; false if that failed, and the cache cannot be used any more.
+  // For forks. copy(): the used part in new shared memory, or null. adopt() puts that in the place of the
+  // present one, renew() an empty one; false if that failed, and the cache cannot be used any more.
   // discard() gives the copy up.
-  int copy() const;
-  bool adopt(int fd);
+  void *copy() const;
+  bool adopt(void *memory);
   bool renew(std::span<const uint8_t> image);
-  static void discard(int fd);
+  void discard(void *memory) const;
 
  private:
   static constexpr uint32_t kAhead = 65536;
 
   CodeCache() = default;
   void touch();
-  bool map(int fd, bool fixed);
+  bool map(void *memory);
   void write_image(std::span<const uint8_t> image);
 
   uint8_t *write_ = nullptr;

@@ -144,20 +144,20 @@ bool EngineImpl::recover_fetch(void *ucontext) {
 // The copy is made before the fork: afterwards other threads of the parent change the shared memory again.
 void EngineImpl::before_fork() {
   world_.lock();
-  fork_copy_ = cache_->used() <= kForkCopyLimit ? cache_->copy() : -1;
+  fork_copy_ = cache_->used() <= kForkCopyLimit ? cache_->copy() : nullptr;
 }
 
 void EngineImpl::after_fork(bool child) {
   if (child) {
     world_.forget_others();
-    const bool whole = fork_copy_ >= 0;
+    const bool whole = fork_copy_ != nullptr;
     if (whole ? !cache_->adopt(fork_copy_) : !cache_->renew(tables_.image.first(tables_.header->image_bytes)))
       error_.store("no executable memory for the code cache of a forked child");
     if (!whole) clear_all();
-  } else if (fork_copy_ >= 0) {
+  } else if (fork_copy_ != nullptr) {
     cache_->discard(fork_copy_);
   }
-  fork_copy_ = -1;
+  fork_copy_ = nullptr;
   world_.unlock();
 }
 

@@ -99,7 +99,7 @@ class EngineImpl final : public Engine {
   std::atomic<const char *> error_{nullptr};
   std::atomic<uint64_t> epoch_{0};          // counts flushes
   std::atomic<uint64_t> invalidations_{0};  // counts calls of invalidate
-  int fork_copy_ = -1;
+  void *fork_copy_ = nullptr;
   std::array<uint8_t, kMaxFetchBytes> fetched_;
   uint64_t flushes_ = 0, dropped_ = 0;
   uint64_t translate_ticks_ = 0, first_tick_ = 0;
