@@ -94,3 +94,18 @@ def test_small_code_cache(case: Case, built: Path) -> None:
     command = [str(pyqemu_user()), "-cpu", "cortex-a57", str(guest)]
     result = run(command, case.arguments, PYQEMU_CODE_CACHE=str(SMALL_CACHE))
     assert result == expected(case, guest, built)
+
+
+LONG = {"interrupts": ("1000000",), "processes": ("1000",)}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("cache", ["", str(SMALL_CACHE)], ids=["ordinary", "small-cache"])
+@pytest.mark.parametrize("name", LONG)
+def test_long_rounds(name: str, cache: str, built: Path) -> None:
+    """A million signals that interrupt blocking calls, none lost; a thousand children of each kind."""
+    case = Case(HERE / f"{name}.c", LONG[name])
+    guest = compile_program(case, f"{GUEST}-linux-gnu-", LINKING["static"], built)
+    environment = {"PYQEMU_CODE_CACHE": cache} if cache else {}
+    result = run([str(pyqemu_user()), "-cpu", "cortex-a57", str(guest)], case.arguments, **environment)
+    assert result == run([str(compile_program(case, "", ("-O1",), built))], case.arguments)
