@@ -6,6 +6,7 @@ Nothing is installed: packages are downloaded with a private APT state and unpac
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -61,22 +62,25 @@ def _apt(architecture: str) -> tuple[str, ...]:
 def package(name: str, architecture: str, suite: str = "") -> Path:
     """The folder that Debian's package `name` is unpacked in; fetched if it is not there yet."""
     place = CACHE / "debian" / architecture / name
-    if place.is_dir():
-        return place
-    aside = place.with_name(f".{name}.{os.getpid()}")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # APT's state is one process's at a time, and nobody fetches twice
+        if not place.is_dir():
+            _fetch(name, architecture, suite, place)
+    return place
+
+
+def _fetch(name: str, architecture: str, suite: str, place: Path) -> None:
+    """Downloads a package and unpacks it aside; a killed run leaves nothing that looks whole."""
+    aside = place.with_name(f".{name}")
     shutil.rmtree(aside, ignore_errors=True)
     (aside / "root").mkdir(parents=True)
     wanted = f"{name}/{suite}" if suite else name
     subprocess.run(["apt-get", *_apt(architecture), "-qq", "download", wanted], cwd=aside, check=True)
     (archive,) = aside.glob("*.deb")
     subprocess.run(["dpkg", "-x", archive, aside / "root"], check=True)
-    try:
-        (aside / "root").rename(place)
-    except OSError:  # somebody else was faster
-        if not place.is_dir():
-            raise
+    (aside / "root").rename(place)
     shutil.rmtree(aside)
-    return place
 
 
 def qemu(guest: str) -> Path:
