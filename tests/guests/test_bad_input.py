@@ -251,6 +251,17 @@ def test_bss_only_segment() -> None:
 
 
 @pytest.mark.guest
+def test_limits_of_the_guest(tmp_path: Path) -> None:
+    """Limits that are meant for the guest do not hit pyqemu's own files and stacks."""
+    for limits in ("-f 0", "-c 0", "-s 100", "-n 8", "-f 0 -s 64"):
+        command = f'ulimit -S {limits}; exec "$0" "$1"'
+        words = ["bash", "-c", command, str(pyqemu_user()), str(EXAMPLES / "hello")]
+        done = subprocess.run(words, capture_output=True, timeout=30, check=False, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, b""), limits
+        assert done.stdout == b"Hello from a guest.\n"
+
+
+@pytest.mark.guest
 @pytest.mark.parametrize("word", [0, 0xFFFFFFFF, 0x00C0FFEE])
 def test_undescribed_instruction(word: int, tmp_path: Path) -> None:
     """The guest gets SIGILL; with -d unimp one line says bytes, PC and the nearest description."""
