@@ -1,9 +1,11 @@
 // Memory that is handed out in small pieces and freed all at once.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <cstdlib>
 #include <new>
 #include <type_traits>
 #include <vector>
@@ -12,6 +14,13 @@ namespace pyqemu {
 
 class Arena {
  public:
+  Arena() = default;
+  Arena(const Arena &) = delete;
+  Arena &operator=(const Arena &) = delete;
+  ~Arena() {
+    for (const Chunk &chunk : chunks_) munmap(chunk.memory, chunk.bytes);
+  }
+
   // `count` value-initialised objects.
   template <typename T>
   T *make(size_t count = 1) {
@@ -22,14 +31,22 @@ class Arena {
   }
 
  private:
-  static constexpr size_t kChunk = 32768;
+  static constexpr size_t kChunk = 65536;
+  struct Chunk {
+    void *memory;
+    size_t bytes;
+  };
 
   void *take(size_t bytes) {
     bytes = (bytes + alignof(std::max_align_t) - 1) & ~(alignof(std::max_align_t) - 1);
     if (bytes > left_) {
-      left_ = bytes > kChunk ? bytes : kChunk;
-      chunks_.emplace_back(new uint8_t[left_]);
-      at_ = chunks_.back().get();
+      left_ = (bytes + kChunk - 1) & ~(kChunk - 1);
+      // Populated: page faults one by one would cost more than what is put there.
+      void *memory =
+          mmap(nullptr, left_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+      if (memory == MAP_FAILED) abort();
+      chunks_.push_back({memory, left_});
+      at_ = static_cast<uint8_t *>(memory);
     }
     void *piece = at_;
     at_ += bytes;
@@ -37,7 +54,7 @@ class Arena {
     return piece;
   }
 
-  std::vector<std::unique_ptr<uint8_t[]>> chunks_;
+  std::vector<Chunk> chunks_;
   uint8_t *at_ = nullptr;
   size_t left_ = 0;
 };

@@ -13,8 +13,9 @@ constexpr size_t kBytesPerBlock = 96;  // less than any block takes in the code 
 bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
   pc_shift_ = pc_shift;
+  table_size_.store(kFirstTable, std::memory_order_relaxed);
   return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) &&
-         copies.reserve(count * 64) && entries_.reserve(count * 2) && pages_.reserve(count * 2) &&
+         copies.reserve(count * 64) && entries_.reserve(count * 4) && pages_.reserve(count * 2) &&
          used_pages_.reserve(count);
 }
 
@@ -26,9 +27,9 @@ bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted) const {
 }
 
 uint32_t BlockTable::find(uint64_t pc, uint32_t context) const {
-  const size_t mask = entries_.capacity() - 1;
-  for (size_t at = place(pc, context);; at = (at + 1) & mask) {
-    uint32_t entry = entries_[at].load(std::memory_order_acquire);
+  const Table table = this->table();
+  for (size_t at = place(pc, context);; at++) {
+    uint32_t entry = table[at].load(std::memory_order_acquire);
     if (entry == 0) return kNone;
     if (entry == kDead) continue;
     const Block &block = blocks[entry - 1];
@@ -37,7 +38,8 @@ uint32_t BlockTable::find(uint64_t pc, uint32_t context) const {
 }
 
 uint32_t BlockTable::add(const Block &from) {
-  const uint32_t index = blocks.extend(0);
+  const uint32_t index = blocks.size();
+  blocks.touch(index + 1);
   Block &block = blocks[index];
   block.guest_pc = from.guest_pc;
   block.context = from.context;
@@ -62,22 +64,35 @@ uint32_t BlockTable::add(const Block &from) {
     changeable = index;
   }
   blocks.extend(1);  // from here on handlers see it
-  const size_t mask = entries_.capacity() - 1;
-  size_t at = place(from.guest_pc, from.context);
-  // The first free place will do, as the caller has found that the block is not there.
-  while (entries_[at].load(std::memory_order_relaxed) != 0 &&
-         entries_[at].load(std::memory_order_relaxed) != kDead)
-    at = (at + 1) & mask;
-  entries_[at].store(index + 1, std::memory_order_release);
+  if (blocks.size() > (table().mask + 1) / 2) grow();
+  enter(table(), index);
   return index;
+}
+
+// The first free place will do, as the block is not there.
+void BlockTable::enter(Table table, uint32_t index) {
+  size_t at = place(blocks[index].guest_pc, blocks[index].context);
+  while (table[at].load(std::memory_order_relaxed) != 0 && table[at].load(std::memory_order_relaxed) != kDead)
+    at++;
+  table[at].store(index + 1, std::memory_order_release);
+}
+
+// Readers of the smaller table may miss what is added from now on; they look again under the lock.
+void BlockTable::grow() {
+  const uint32_t size = table_size_.load(std::memory_order_relaxed) * 2;
+  const Table larger{entries_.data() + size, size - 1};
+  entries_.touch(size * size_t{2});
+  for (uint32_t i = 0; i + 1 < blocks.size(); i++)
+    if (blocks[i].dead.load(std::memory_order_relaxed) == 0) enter(larger, i);
+  table_size_.store(size, std::memory_order_release);
 }
 
 void BlockTable::kill(uint32_t index) {
   Block &block = blocks[index];
   block.dead.store(1, std::memory_order_relaxed);
-  const size_t mask = entries_.capacity() - 1;
-  for (size_t at = place(block.guest_pc, block.context);; at = (at + 1) & mask) {
-    uint32_t entry = entries_[at].load(std::memory_order_relaxed);
+  const Table table = this->table();
+  for (size_t at = place(block.guest_pc, block.context);; at++) {
+    uint32_t entry = table[at].load(std::memory_order_relaxed);
     if (entry == 0) return;
     if (entry == index + 1) return free_entry(at);
   }
@@ -85,11 +100,11 @@ void BlockTable::kill(uint32_t index) {
 
 // A free place must not end a search for what lies behind it, unless nothing does.
 void BlockTable::free_entry(size_t at) {
-  const size_t mask = entries_.capacity() - 1;
-  entries_[at].store(kDead, std::memory_order_release);
-  if (entries_[(at + 1) & mask].load(std::memory_order_relaxed) != 0) return;
-  for (; entries_[at].load(std::memory_order_relaxed) == kDead; at = (at - 1) & mask)
-    entries_[at].store(0, std::memory_order_release);
+  const Table table = this->table();
+  table[at].store(kDead, std::memory_order_release);
+  if (table[at + 1].load(std::memory_order_relaxed) != 0) return;
+  for (; table[at].load(std::memory_order_relaxed) == kDead; at--)
+    table[at].store(0, std::memory_order_release);
 }
 
 void BlockTable::clear() {
@@ -100,6 +115,7 @@ void BlockTable::clear() {
   for (uint32_t i = 0; i < used_pages_.size(); i++) pages_[used_pages_[i]] = {};
   used_pages_.clear(false);
   entries_.clear(true);
+  table_size_.store(kFirstTable, std::memory_order_release);
   changeable = kNone;
 }
 

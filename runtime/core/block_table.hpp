@@ -81,26 +81,42 @@ class BlockTable {
     uint32_t first;
   };
   static constexpr uint32_t kDead = 0xffffffff;
-  static constexpr uint32_t kRegionBits = 10;    // log2 of the code units that stay together
-  static constexpr uint32_t kPageGroupBits = 6;  // log2 of the pages that do
+  static constexpr uint32_t kRegionBits = 4;     // log2 of the code units that stay together
+  static constexpr uint32_t kFirstTable = 4096;  // entries
+  static constexpr uint32_t kPageGroupBits = 8;  // log2 of the pages that do
+
+  // A hash table, open addressed; `at` may be any number.
+  struct Table {
+    std::atomic<uint32_t> *entries;
+    size_t mask;
+    std::atomic<uint32_t> &operator[](size_t at) const { return entries[at & mask]; }
+  };
+  // The present one. It grows with the number of blocks: a small table spares cache misses and page faults.
+  Table table() const {
+    const uint32_t size = table_size_.load(std::memory_order_acquire);
+    return {entries_.data() + size, size - size_t{1}};
+  }
 
   // Where to look first. Regions of guest code are scattered over the table, but inside a region neighbours
-  // stay neighbours: that spares cache misses and page faults.
+  // stay neighbours: that spares cache misses.
   size_t place(uint64_t pc, uint32_t context) const {
     const uint64_t unit = pc >> pc_shift_;
-    return scatter((unit >> kRegionBits) + (uint64_t{context} << 48), unit, kRegionBits) &
-           (entries_.capacity() - 1);
+    return scatter((unit >> kRegionBits) + (uint64_t{context} << 48), unit, kRegionBits);
   }
   static size_t scatter(uint64_t region, uint64_t inside, uint32_t bits) {
     return static_cast<size_t>((region * 0x9e3779b97f4a7c15u >> 32) << bits |
                                (inside & ((uint64_t{1} << bits) - 1)));
   }
+  void enter(Table table, uint32_t index);
+  void grow();
   void free_entry(size_t at);
   Page *page(uint64_t number, bool make);
   template <typename F>
   void for_page(const Page &page, uint64_t first, uint64_t last, F f);
 
-  ReservedArray<std::atomic<uint32_t>> entries_;  // 0, block + 1, or kDead
+  // 0, block + 1, or kDead; the table of n entries is n … 2n-1, so that readers may go on in a smaller one.
+  ReservedArray<std::atomic<uint32_t>> entries_;
+  std::atomic<uint32_t> table_size_{0};
   ReservedArray<Page> pages_;
   ReservedArray<uint32_t> used_pages_;
   uint32_t pc_shift_ = 0;

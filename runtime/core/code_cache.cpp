@@ -64,21 +64,19 @@ bool CodeCache::map(void *memory) {
 }
 
 void CodeCache::write_image(std::span<const uint8_t> image) {
+  hot_touched_ = (static_cast<uint32_t>(image.size()) + kPageBytes) & ~(kPageBytes - 1);
+  madvise(write_, hot_touched_, MADV_POPULATE_WRITE);
   memcpy(write_, image.data(), image.size());
   image_bytes_ = return_offset_ = static_cast<uint32_t>(image.size());
   uint32_t end = return_offset_ + host::emit_return(write_ + return_offset_);
   first_ = (end + kCodeAlign - 1) & ~(kCodeAlign - 1);
+  cold_touched_ = size_;
   host::publish_code(reinterpret_cast<void *>(run_), first_);
 }
 
 void CodeCache::reset() {
   hot_ = first_;
   cold_ = size_;
-  if (hot_touched_ == 0) {
-    hot_touched_ = first_ & ~(kPageBytes - 1);
-    cold_touched_ = size_;
-    touch();
-  }
 }
 
 void CodeCache::touch() {
@@ -98,7 +96,8 @@ void *CodeCache::copy() const {
   void *memory = new_memory(nullptr, size_);
   if (memory == MAP_FAILED) return nullptr;
   uint8_t *to = static_cast<uint8_t *>(memory);
-  const uint32_t hot_end = (hot_ + kPageBytes - 1) & ~(kPageBytes - 1), cold_begin = cold_ & ~(kPageBytes - 1);
+  const uint32_t hot_end = (hot_ + kPageBytes - 1) & ~(kPageBytes - 1),
+                 cold_begin = cold_ & ~(kPageBytes - 1);
   madvise(to, hot_end < size_ ? hot_end : size_, MADV_POPULATE_WRITE);
   madvise(to + cold_begin, size_ - cold_begin, MADV_POPULATE_WRITE);
   memcpy(to, write_, hot_);
@@ -115,7 +114,6 @@ bool CodeCache::renew(std::span<const uint8_t> image) {
   void *memory = new_memory(write_, size_);
   if (memory == MAP_FAILED || !map(memory)) return false;
   write_image(image);
-  hot_touched_ = 0;
   reset();
   return true;
 }

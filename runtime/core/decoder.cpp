@@ -27,6 +27,7 @@ const char *Decoder::prepare() {
   if (!choices_.reserve(size_t{1} << kChoiceBits) || !leaves_.reserve(tables_.cand.size() + 1) ||
       !values_[0].reserve(kMaxValues) || !values_[1].reserve(kMaxValues))
     return "no memory for the decoder";
+  choices_.touch(choices_.capacity());  // soon used all over
   undefined_ = preparer_.stencil(tables_.header->undefined, nullptr);
   return preparer_.damage();
 }

@@ -57,7 +57,8 @@ const char *EngineImpl::prepare() {
 }
 
 CpuHeader *EngineImpl::make_cpu(uint64_t features) {
-  void *memory = mmap(nullptr, kCpuBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *memory =
+      mmap(nullptr, kCpuBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto *cpu = static_cast<CpuHeader *>(memory);
   empty_jump_cache(cpu);

@@ -11,6 +11,10 @@
 #include <new>
 #include <type_traits>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace pyqemu {
 
 template <typename T>
@@ -44,6 +48,7 @@ class ReservedArray {
   // Appends after room() has been checked; gives the element's index.
   uint32_t push(const T &value) {
     uint32_t index = size_.load(std::memory_order_relaxed);
+    touch(index + 1);
     new (data_ + index) T(value);
     size_.store(index + 1, std::memory_order_release);
     return index;
@@ -52,21 +57,42 @@ class ReservedArray {
   // `count` elements at once, to be filled in; gives the index of the first.
   uint32_t extend(uint32_t count) {
     uint32_t index = size_.load(std::memory_order_relaxed);
+    touch(index + count);
     size_.store(index + count, std::memory_order_release);
     return index;
+  }
+
+  // Gets memory for the elements below `end`, and some more: page faults one by one would cost more than what
+  // the elements are computed for. Only a matter of speed.
+  void touch(size_t end) {
+    if (end * sizeof(T) > touched_) [[unlikely]]
+      touch_bytes(end * sizeof(T));
   }
 
   // Forgets all elements. With `release` the memory goes back to the system, and reads as zero again.
   void clear(bool release) {
     size_.store(0, std::memory_order_release);
-    if (release) madvise(data_, bytes(), MADV_DONTNEED);
+    if (!release) return;
+    madvise(data_, bytes(), MADV_DONTNEED);
+    touched_ = 0;
   }
 
  private:
+  static constexpr size_t kAhead = 32768;
+
+  [[gnu::noinline]] void touch_bytes(size_t end) {
+    end = (end + kAhead - 1) & ~(kAhead - 1);
+    if (end > bytes()) end = bytes();
+    if (end > touched_)
+      madvise(reinterpret_cast<char *>(data_) + touched_, end - touched_, MADV_POPULATE_WRITE);
+    touched_ = end;
+  }
+
   size_t bytes() const { return (capacity_ * sizeof(T) + 4095) & ~size_t{4095}; }
 
   T *data_ = nullptr;
   size_t capacity_ = 0;
+  size_t touched_ = 0;  // bytes
   std::atomic<uint32_t> size_{0};
 };
 
