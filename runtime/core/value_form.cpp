@@ -1,7 +1,10 @@
 // Abstract interpretation of decode-time byte code over sums of terms.
 #include "value_form.hpp"
 
-#include <vector>
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <type_traits>
 
 #include "byte_code.hpp"
 
@@ -212,13 +215,12 @@ ValueForm make_form(const Known &known, uint16_t number, Arena &arena) {
 }
 
 // Marks in `needed` what the wanted values are computed from.
-void mark(std::span<const ProgOp> ops, uint32_t first, std::span<const uint16_t> wanted,
-          std::vector<bool> *needed) {
-  for (uint16_t value : wanted) (*needed)[value] = true;
+void mark(std::span<const ProgOp> ops, uint32_t first, std::span<const uint16_t> wanted, bool *needed) {
+  for (uint16_t value : wanted) needed[value] = true;
   for (size_t i = ops.size(); i-- > 0;) {
-    if (!(*needed)[first + i]) continue;
+    if (!needed[first + i]) continue;
     const uint16_t operands[3] = {ops[i].a, ops[i].b, ops[i].c};
-    for (int k = 0; k < operand_count(static_cast<ProgOpCode>(ops[i].op)); k++) (*needed)[operands[k]] = true;
+    for (int k = 0; k < operand_count(static_cast<ProgOpCode>(ops[i].op)); k++) needed[operands[k]] = true;
   }
 }
 
@@ -228,24 +230,31 @@ void analyse(const ProgramInputs &inputs, std::span<const ProgOp> ops, std::span
              std::span<const uint16_t> wanted, std::span<ValueForm> forms, Arena &arena) {
   const uint32_t first = inputs.count();
   const size_t values = first + ops.size();
-  std::vector<Known> known(values <= kMaxValues ? values : 0);
-  if (!known.empty()) {
-    std::vector<bool> needed(values);
-    mark(ops, first, wanted, &needed);
-    for (size_t i = 0; i < inputs.fields.size(); i++)
-      if (needed[i]) known[i] = make_field(inputs.fields[i], inputs.slices);
-    known[inputs.fields.size()] = make_here();
-    for (size_t i = 0; i < ops.size(); i++) {
-      if (!needed[first + i]) continue;
-      const int operands = operand_count(static_cast<ProgOpCode>(ops[i].op));
-      static const Known none;
-      known[first + i] =
-          step(ops[i], operands > 0 ? known[ops[i].a] : none, operands > 1 ? known[ops[i].b] : none,
-               operands > 2 ? known[ops[i].c] : none, table);
-    }
+  if (values > kMaxValues) {
+    for (size_t i = 0; i < wanted.size(); i++) forms[i] = make_form({}, wanted[i], arena);
+    return;
   }
-  for (size_t i = 0; i < wanted.size(); i++)
-    forms[i] = make_form(known.empty() ? Known{} : known[wanted[i]], wanted[i], arena);
+  bool needed[kMaxValues] = {};
+  mark(ops, first, wanted, needed);
+  // Elements come to life when they are known: most of a program's values are not needed.
+  static_assert(std::is_trivially_destructible_v<Known>);
+  const std::unique_ptr<std::byte[]> memory(new std::byte[values * sizeof(Known)]);
+  Known *known = reinterpret_cast<Known *>(memory.get());
+  for (size_t i = 0; i < first; i++) {
+    if (!needed[i]) continue;
+    new (known + i) Known(i < inputs.fields.size()    ? make_field(inputs.fields[i], inputs.slices)
+                          : i == inputs.fields.size() ? make_here()
+                                                      : Known{});
+  }
+  for (size_t i = 0; i < ops.size(); i++) {
+    if (!needed[first + i]) continue;
+    const int operands = operand_count(static_cast<ProgOpCode>(ops[i].op));
+    static constexpr Known none;
+    new (known + first + i)
+        Known(step(ops[i], operands > 0 ? known[ops[i].a] : none, operands > 1 ? known[ops[i].b] : none,
+                   operands > 2 ? known[ops[i].c] : none, table));
+  }
+  for (size_t i = 0; i < wanted.size(); i++) forms[i] = make_form(known[wanted[i]], wanted[i], arena);
 }
 
 }  // namespace pyqemu
