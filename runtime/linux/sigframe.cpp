@@ -14,6 +14,7 @@ namespace pyqemu::user {
 namespace {
 
 constexpr size_t kMostFrameBytes = 16384;
+constexpr size_t kTrampolineBytes = 64;
 
 enum class Source {
   kRegister,
@@ -157,12 +158,12 @@ uint64_t trampoline(Guest &guest) {
   static std::mutex mutex;
   std::lock_guard guard(mutex);
   if (guest.trampoline) return guest.trampoline;
-  uint32_t code[16] = {};
+  uint32_t code[kTrampolineBytes / 4] = {};
   size_t count = 0;
   each_word(guest.abi.text("sigframe.trampoline"), [&](std::string_view word) {
     uint32_t value = 0;
     for (char c : word) value = value << 4 | static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    if (count < 16) code[count++] = value;
+    if (count < std::size(code)) code[count++] = value;
   });
   int64_t page = guest.space.map(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page < 0) return 0;
@@ -350,6 +351,15 @@ bool leave_handler(Thread &thread, uint64_t *mask) {
   }
   if (fp_status) take_item(at, *fp_status, mask);
   return true;
+}
+
+void finish_return(Thread &thread, int signal) {
+  Guest &guest = *thread.guest;
+  if (!guest.trampoline || thread.cpu->pc - guest.trampoline >= kTrampolineBytes) return;
+  uint64_t frame = get_reg(thread.cpu, guest.abi.sp), mask = 0;
+  for (const Item &item : layout_of(guest.abi).items)
+    if (item.source == Source::kMask && !get_guest(&mask, frame + item.offset)) return;
+  if (!(mask & signal_bit(signal)) && leave_handler(thread, &mask)) thread.mask = mask;
 }
 
 }  // namespace pyqemu::user

@@ -176,6 +176,7 @@ void deliver(Thread &thread, int signal, const siginfo_t &info, bool is_sync, ui
   if (is_sync && (action.handler == 1 || (thread.mask & signal_bit(signal)))) die_of(signal);
   if (action.handler == 1) return;
   if (action.handler == 0) return take_default(signal);
+  if (!is_sync) finish_return(thread, signal);
   settle_call(thread, action.flags & kSaRestart);
   uint64_t blocked = thread.has_wait_mask ? thread.wait_mask : thread.mask;
   Delivery delivery{signal, &info, &action, thread.mask, syndrome};
