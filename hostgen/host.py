@@ -21,6 +21,23 @@ class Level:
     has: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class StateMove:
+    """An instruction that moves `width` bits between register number `register` and the CPU state at an
+    offset that lies as a displacement at `field` of the code; `size` is its length.
+    """
+
+    register: int
+    width: int
+    field: int
+    size: int
+    #: Of a load: the instruction after it reads and replaces the register, and only in this width.
+    narrowed: bool = False
+    #: Of a load: where the displacement of the instruction after it lies, if that combines the register with
+    #: CPU state and the two operands may be exchanged.
+    partner: int | None = None
+
+
 class Host(Protocol):
     """One host architecture at one level."""
 
@@ -43,6 +60,18 @@ class Host(Protocol):
         """If code ends in a conditional and then an unconditional jump whose address fields are at `near`
         and `far`: the code with the condition inverted, for the fields' contents to be exchanged. Else
         None.
+        """
+        ...
+
+    def last_store(self, code: bytes, next_field: int) -> StateMove | None:
+        """The 64-bit store to the CPU state that comes just before the last jump, whose field is at
+        `next_field`, if no other way leads to that jump.
+        """
+        ...
+
+    def first_load(self, code: bytes) -> StateMove | None:
+        """The 32- or 64-bit load from the CPU state that the code starts with, if nothing jumps to it or to
+        the instruction after it.
         """
         ...
 

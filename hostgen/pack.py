@@ -10,6 +10,7 @@ from itertools import product
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen import pack_format as rec
+from pyqemu.hostgen.edges import edge_members
 from pyqemu.hostgen.elf import ElfObject
 from pyqemu.hostgen.fixed import NAMES, make_fixed
 from pyqemu.hostgen.host import Host
@@ -205,7 +206,7 @@ class PackBuilder:
                     dead=rec.NONE if one.dead is None else one.dead,
                     first_op=self._tables.program(stencil.program), op_count=len(stencil.program.steps),
                     fields=len(stencil.program.fields), exit_value=stencil.exit_values,
-                    exit_kind=stencil.exit_kinds,
+                    exit_kind=stencil.exit_kinds, **edge_members(one, self._host),
                 )
             )  # fmt: skip
             relocs += offsets

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 PACK_MAGIC = 0x314B5051
-PACK_VERSION = 1
+PACK_VERSION = 2
 NONE = 0xFFFFFFFF
 NODE_BIT = 0x80000000
 STATE_OFFSET = 256
@@ -104,7 +104,8 @@ ShapeNode = Record("ShapeNode", "I program; i low; I count first_child")
 StencilRec = Record(
     "StencilRec",
     "I name code size first_reloc; H reloc_count; B exit_count align;"
-    "I attributes reads writes dead first_op; H op_count fields; H[2] exit_value; B[2] exit_kind; H reserved",
+    "I attributes reads writes dead first_op; H op_count fields; H[2] exit_value; B[2] exit_kind;"
+    "H tail_reloc lead_reloc lead_partner; B tail_reg tail_width lead_reg lead_width lead_bytes lead_flags; H reserved",
 )
 RelocRec = Record("RelocRec", "H offset; B kind insn; H value reserved; i addend; I image")
 FuseRec = Record("FuseRec", "I first second fused")
@@ -166,6 +167,14 @@ class Attribute(IntFlag):
     FAULTS = 4
     INDIRECT = 8
     SYNCS = 16
+
+
+class LeadFlag(IntFlag):
+    """LeadFlags."""
+
+    NONE = 0
+    NARROWED = 1
+    COMMUTES = 2
 
 
 class RelocKind(IntEnum):

@@ -22,7 +22,7 @@ import llvmlite
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.library import Compiled
 from pyqemu.hostgen.pack import build_pack
-from pyqemu.hostgen.pack_format import PackHeader
+from pyqemu.hostgen.pack_format import PACK_MAGIC, PACK_VERSION, PackHeader
 from pyqemu.hostgen.shapes import Shapes
 from pyqemu.translator.adl.load import load
 from pyqemu.translator.linux_table import flatten
@@ -55,7 +55,7 @@ def is_current(path: Path, digest: bytes) -> bool:
     if not path.exists():
         return False
     data = path.read_bytes()
-    place = data.find(PackHeader.pack(magic=0x314B5051, version=1)[:8] + digest)
+    place = data.find(PackHeader.pack(magic=PACK_MAGIC, version=PACK_VERSION)[:8] + digest)
     return place >= 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
-from pyqemu.hostgen.host import Level
+from pyqemu.hostgen.host import Level, StateMove
 from pyqemu.hostgen.pack_format import CPU, RelocKind
 
 #: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it.
@@ -68,6 +68,55 @@ ret
 """
 
 
+#: `mov` between a register and [r12 + disp32]: REX, opcode, ModRM, SIB, displacement.
+_MOVE_BYTES = 8
+_STORE, _LOAD = 0x89, 0x8B
+_REX_32, _REX_64 = (0x41, 0x45), (0x49, 0x4D)  # REX.B for r12; without and with REX.R
+#: Opcodes `op reg, r/m`: add, or, and, xor; and sub, whose operands cannot be exchanged.
+_COMMUTING, _SUB = (0x03, 0x0B, 0x23, 0x33), 0x2B
+_IMMEDIATE = (0x81, 0x83)
+
+
+def _is_state(modrm: int, sib: int) -> bool:
+    """Whether it is [r12 + disp32] (with REX.B set)."""
+    return modrm & 0xC7 == 0x84 and sib == 0x24
+
+
+def _register(rex: int, modrm: int) -> int:
+    return (rex & 4) << 1 | modrm >> 3 & 7
+
+
+def _targets(code: bytes) -> set[int]:
+    """Where jumps lead within the code. Any byte is taken for the start of an instruction, so that the result
+    has all that there are, and some more.
+    """
+    found: set[int] = set()
+    for place, byte in enumerate(code):
+        if byte & 0xF0 == 0x70 or byte == 0xEB or byte & 0xFC == 0xE0:
+            found.add(place + 2 + int.from_bytes(code[place + 1 : place + 2], "little", signed=True))
+        elif byte in (0xE8, 0xE9) or (byte & 0xF0 == 0x80 and place and code[place - 1] == 0x0F):
+            found.add(place + 5 + int.from_bytes(code[place + 1 : place + 5], "little", signed=True))
+    return found
+
+
+def _after_load(code: bytes, width: int, register: int) -> tuple[bool, int | None]:
+    """Of the instruction after a load into `register`: see `StateMove.narrowed` and `.partner`."""
+    rex = 0
+    if code[0] & 0xF0 == 0x40:
+        rex, code = code[0], code[1:]
+    if len(code) < 7 or (64 if rex & 8 else 32) != width:
+        return False, None
+    opcode, modrm, sib = code[:3]
+    if opcode in _IMMEDIATE:
+        same = modrm >> 6 == 3 and modrm >> 3 & 7 != 7 and (rex & 1) << 3 | modrm & 7 == register  # 7: cmp
+        return same, None
+    if opcode not in (*_COMMUTING, _SUB) or not rex & 1 or not _is_state(modrm, sib):
+        return False, None
+    if _register(rex, modrm) != register:
+        return False, None
+    return True, (1 if rex else 0) + 3 if opcode in _COMMUTING else None
+
+
 @dataclass(frozen=True, slots=True)
 class X86_64:
     """See `host.Host` for what the methods give."""
@@ -93,6 +142,27 @@ class X86_64:
         if code[start] != 0x0F or code[start + 1] & 0xF0 != 0x80 or code[far - 1] != 0xE9:
             return None
         return code[: start + 1] + bytes([code[start + 1] ^ 1]) + code[start + 2 :]
+
+    def last_store(self, code: bytes, next_field: int) -> StateMove | None:
+        end = next_field - 1
+        start = end - _MOVE_BYTES
+        if start < 0 or end in _targets(code):
+            return None
+        rex, opcode, modrm, sib = code[start : start + 4]
+        if rex not in _REX_64 or opcode != _STORE or not _is_state(modrm, sib):
+            return None
+        return StateMove(_register(rex, modrm), 64, start + 4, _MOVE_BYTES)
+
+    def first_load(self, code: bytes) -> StateMove | None:
+        if len(code) <= _MOVE_BYTES or any(0 <= target <= _MOVE_BYTES for target in _targets(code)):
+            return None
+        rex, opcode, modrm, sib = code[:4]
+        if rex not in (*_REX_32, *_REX_64) or opcode != _LOAD or not _is_state(modrm, sib):
+            return None
+        width, register = 64 if rex in _REX_64 else 32, _register(rex, modrm)
+        narrowed, partner = _after_load(code[_MOVE_BYTES:], width, register)
+        field = None if partner is None else _MOVE_BYTES + partner
+        return StateMove(register, width, 4, _MOVE_BYTES, narrowed, field)
 
     def elf_reloc(self, kind: RelocKind) -> int:
         return next((number for number, known in _KINDS.items() if known is kind), _R_PLT32)

@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kPackMagic = 0x314b5051;  // "QPK1"
-inline constexpr uint32_t kPackVersion = 1;
+inline constexpr uint32_t kPackVersion = 2;
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct PackHeader {
@@ -121,7 +121,17 @@ struct StencilRec {
   uint16_t fields;             // number of fields of its encoding (values before `here`)
   uint16_t exit_value[2];      // program values: guest addresses of direct exits
   uint8_t exit_kind[2];        // 0 plain 1 call 2 return
+  // The last instruction (before the jump to NEXT) stores tail_width bits of host register tail_reg to the CPU
+  // state; the first one, of lead_bytes, loads lead_width bits into lead_reg. A width of 0: there is none.
+  uint16_t tail_reloc, lead_reloc;  // counted from first_reloc: the offsets of these places
+  uint16_t lead_partner;            // kLeadCommutes: that of the other operand
+  uint8_t tail_reg, tail_width, lead_reg, lead_width, lead_bytes, lead_flags;
   uint16_t reserved;
+};
+
+enum LeadFlags : uint8_t {
+  kLeadNarrowed = 1,  // the next instruction reads lead_width bits of the register, and replaces it
+  kLeadCommutes = 2,  // ... by combining it with the place at lead_partner, in either order
 };
 
 enum class RelocKind : uint8_t {

@@ -208,6 +208,7 @@ Prepared *Preparer::prepare(uint32_t number, const PreparedProgram programs[2], 
   shape_end(made);
   place_exits(made);
   make_forms(made, record);
+  if (!find_moves(made, record, relocs)) return damaged("a first load or last store of the pack is damaged");
   return made;
 }
 
@@ -295,6 +296,37 @@ void Preparer::make_forms(Prepared *made, const StencilRec &record) {
     to.form.value = reloc.value;
   }
   for (int insn = 0; insn < (made->fused ? 2 : 1); insn++) analyse_values(made, record, insn);
+}
+
+// Finds the relocations of the first load and the last store. Where the code is aligned neither is of use.
+bool Preparer::find_moves(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs) const {
+  auto place = [&](uint32_t number) -> const PreparedReloc * {
+    if (number >= relocs.size() || relocs[number].kind != static_cast<uint8_t>(RelocKind::kAbs32S))
+      return nullptr;
+    for (const PreparedReloc &reloc : std::span(made->relocs, made->reloc_count))
+      if (reloc.offset == relocs[number].offset) return &reloc;
+    return nullptr;
+  };
+  if (record.tail_width != 0) {
+    const PreparedReloc *offset = place(record.tail_reloc);
+    if (offset == nullptr || record.tail_width != 64 || record.tail_reg > 15 ||
+        (record.attributes & kFallsThrough) == 0 || offset->offset + 4 != made->size ||
+        made->tail_exit != kNoField)
+      return false;
+    made->tail = {record.tail_width, record.tail_reg, 0, 0, offset, nullptr};
+  }
+  if (record.lead_width != 0 && made->align == 1) {
+    const PreparedReloc *offset = place(record.lead_reloc), *partner = nullptr;
+    if (offset == nullptr || (record.lead_width != 64 && record.lead_width != 32) || record.lead_reg > 15 ||
+        record.lead_bytes < host::kMoveBytes || record.lead_bytes >= made->size ||
+        offset->offset + 4u != record.lead_bytes)
+      return false;
+    if ((record.lead_flags & kLeadCommutes) != 0 &&
+        ((partner = place(record.lead_partner)) == nullptr || partner->offset < record.lead_bytes))
+      return false;
+    made->lead = {record.lead_width, record.lead_reg, record.lead_bytes, record.lead_flags, offset, partner};
+  }
+  return true;
 }
 
 void Preparer::analyse_values(Prepared *made, const StencilRec &record, int insn) {

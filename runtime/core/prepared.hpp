@@ -63,6 +63,16 @@ struct PreparedProgram {
   bool needed = false;
 };
 
+// The load that a stencil starts with, or the store that it ends with: between a host register and the CPU
+// state (StencilRec).
+struct PreparedMove {
+  uint8_t width = 0;  // bits; 0: none
+  uint8_t reg = 0;
+  uint8_t bytes = 0, flags = 0;            // of a load: its length, LeadFlags
+  const PreparedReloc *place = nullptr;    // the displacement's
+  const PreparedReloc *partner = nullptr;  // kLeadCommutes
+};
+
 struct Prepared {
   const uint8_t *code = nullptr;
   uint32_t size = 0;  // without a last jump to NEXT, or a tail exit
@@ -78,6 +88,7 @@ struct Prepared {
   uint16_t inverted = 0;  // field of a conditional jump to be turned round in the copy; 0: none
   PreparedReloc *relocs = nullptr;
   PreparedExit exits[kMaxExits];
+  PreparedMove lead, tail;
   PreparedProgram program[2];
   Prepared *dead = nullptr;                 // variant without flags, once dead_known
   uint32_t first_fuse = 0, fuse_count = 0;  // in .pq.fuse: pairs that start with this stencil
@@ -119,6 +130,7 @@ class Preparer {
   bool check(const StencilRec &record, std::span<const RelocRec> relocs, const Prepared &made) const;
   void shape_end(Prepared *made);
   void place_exits(Prepared *made);
+  bool find_moves(Prepared *made, const StencilRec &record, std::span<const RelocRec> relocs) const;
   void make_forms(Prepared *made, const StencilRec &record);
   void analyse_values(Prepared *made, const StencilRec &record, int insn);
   Prepared *damaged(const char *what) {

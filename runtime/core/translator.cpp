@@ -21,6 +21,13 @@ uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
   return big_endian ? __builtin_bswap64(word) >> (64 - 8 * bytes) : word;
 }
 
+int64_t value_of(const PreparedReloc &reloc, const uint64_t word[2], const uint64_t here[2],
+                 const int64_t *const values[2]) {
+  const int insn = reloc.insn;
+  return static_cast<int64_t>(static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
+                              static_cast<uint64_t>(int64_t{reloc.addend}));
+}
+
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
@@ -152,6 +159,7 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   block->first_slot = blocks_.slots.size();
 
   emit_head(code.pc);
+  stored_.valid = false;
   for (uint32_t i = 0; i < item_count_; i++) {
     blocks_.insns.push(
         {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), static_cast<uint16_t>(items_[i].guest[0])});
@@ -195,22 +203,26 @@ void Translator::emit_head(uint64_t pc) {
 
 void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
   const Prepared &stencil = *item.stencil;
-  if (stencil.align > 1) {
-    uint32_t aligned = (hot_ + stencil.align - 1) & ~(uint32_t{stencil.align} - 1);
-    host::emit_nops(cache_.writable(hot_), aligned - hot_);
-    hot_ = aligned;
-  }
-  if (stencil.patch_field != kNoField) align_for_patch(stencil.exits[stencil.patch_field].offset);
-  const uint32_t at = hot_;
-  copy(at, stencil);
-  hot_ += stencil.size;
-
   const uint64_t here[2] = {code.pc + item.guest[0], code.pc + item.guest[1]};
   const int64_t *values[2] = {};
   for (int k = 0; k < (stencil.fused ? 2 : 1); k++)
     if (stencil.program[k].needed)
       values[k] = decoder_.run(stencil.program[k].ops, stencil.program[k].encoding, item.word[k], here[k],
                                context, k);
+
+  if (stencil.align > 1) {
+    uint32_t aligned = (hot_ + stencil.align - 1) & ~(uint32_t{stencil.align} - 1);
+    host::emit_nops(cache_.writable(hot_), aligned - hot_);
+    hot_ = aligned;
+  }
+  const Handover handover = hand_over(stencil, item, here, values);
+  const uint32_t saved = handover.skip - (handover.move ? host::kMoveBytes : 0);
+  if (stencil.patch_field != kNoField) align_for_patch(stencil.exits[stencil.patch_field].offset - saved);
+  const uint32_t at = hot_ - saved;  // where the stencil would start if all of it were there
+  if (handover.move)
+    host::emit_move(cache_.writable(hot_), stencil.lead.reg, stored_.reg, stencil.lead.width == 64);
+  copy(at, stencil, handover.skip);
+  hot_ = at + stencil.size;
 
   uint32_t jumps[kMaxExits] = {};
   for (uint32_t k = 0; k < stencil.exit_count; k++) {
@@ -229,14 +241,47 @@ void Translator::emit_item(const Fetched &code, const Item &item, const DecodeCo
       emit_exit(target, at + exit.offset);
     }
   }
-  emit_relocs(stencil, at, hot_, item.word, here, values, jumps);
+  emit_relocs(stencil, at, hot_, item.word, here, values, jumps, handover.skip);
+  if (handover.swapped) {
+    const int64_t place = value_of(*stencil.lead.place, item.word, here, values);
+    if (place != static_cast<int32_t>(place))
+      preparer_.set_damage("a value does not fit its place in a stencil");
+    memcpy(cache_.writable(at + stencil.lead.partner->offset), &place, 4);
+  }
+  stored_.valid = stencil.tail.width != 0;
+  if (stored_.valid) {
+    stored_.reg = stencil.tail.reg;
+    stored_.place = value_of(*stencil.tail.place, item.word, here, values);
+  }
 }
 
-// Fills the holes of the copy at `at`. Exits go to `exit_targets`, NEXT to `next`.
+// Whether the store before hot_ is to a place that `stencil` begins by loading. The store stays, so that the
+// state is exact; but waiting for the value to come back out of memory is most of what a chain of simple
+// instructions costs.
+Translator::Handover Translator::hand_over(const Prepared &stencil, const Item &item, const uint64_t here[2],
+                                           const int64_t *const values[2]) const {
+  const PreparedMove &lead = stencil.lead;
+  if (!stored_.valid || lead.width == 0) return {};
+  Handover made;
+  if (value_of(*lead.place, item.word, here, values) != stored_.place) {
+    if (lead.partner == nullptr || value_of(*lead.partner, item.word, here, values) != stored_.place)
+      return {};
+    made.swapped = true;
+  }
+  made.skip = lead.bytes;
+  // All of the register was stored; a narrower load clears the rest of it.
+  const bool fits = lead.width == 64 || (lead.flags & kLeadNarrowed) != 0;
+  made.move = lead.reg != stored_.reg || !fits;
+  return made;
+}
+
+// Fills the holes of the copy at `at`, of which what is before `from` is left out. Exits go to
+// `exit_targets`, NEXT to `next`.
 void Translator::emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
                              const uint64_t here[2], const int64_t *const values[2],
-                             const uint32_t *exit_targets) {
+                             const uint32_t *exit_targets, uint32_t from) {
   for (const PreparedReloc &reloc : std::span(stencil.relocs, stencil.reloc_count)) {
+    if (reloc.offset < from) continue;
     const uint32_t place = at + reloc.offset;
     uint8_t *field = cache_.writable(place);
     switch (reloc.kind) {
@@ -253,10 +298,7 @@ void Translator::emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next
       default:
         break;
     }
-    const int insn = reloc.insn;
-    const int64_t value =
-        static_cast<int64_t>(static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
-                             static_cast<uint64_t>(int64_t{reloc.addend}));
+    const int64_t value = value_of(reloc, word, here, values);
     bool fits = true;
     if (reloc.kind == RelocKind::kAbs32S) {
       fits = value == static_cast<int32_t>(value);
@@ -315,10 +357,10 @@ void Translator::align_for_patch(uint32_t field) {
   hot_ += padding;
 }
 
-// Copies in whole 16 bytes: what is written too much is written over by what follows.
-void Translator::copy(uint32_t at, const Prepared &stencil) {
+// Copies the bytes after `from`, in whole 16: what is written too much is written over by what follows.
+void Translator::copy(uint32_t at, const Prepared &stencil, uint32_t from) {
   uint8_t *to = cache_.writable(at);
-  for (uint32_t done = 0; done < stencil.size; done += 16) memcpy(to + done, stencil.code + done, 16);
+  for (uint32_t done = from; done < stencil.size; done += 16) memcpy(to + done, stencil.code + done, 16);
   if (stencil.inverted != 0) host::invert_jump(to + stencil.inverted);
 }
 

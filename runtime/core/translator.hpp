@@ -53,6 +53,13 @@ class Translator {
     uint32_t guest[2];  // bytes from the block's start
   };
 
+  // How the load that a stencil starts with is done without: what it would load is in a register.
+  struct Handover {
+    uint32_t skip = 0;     // bytes of the stencil that are not copied
+    bool move = false;     // a move between registers takes their place
+    bool swapped = false;  // the register holds the second operand, the load's place becomes that one's
+  };
+
   uint32_t decode_block(const Fetched &code, const DecodeContext &context);
   Prepared *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
                        uint32_t *bytes);
@@ -61,14 +68,17 @@ class Translator {
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
   void emit_head(uint64_t pc);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
+  Handover hand_over(const Prepared &stencil, const Item &item, const uint64_t here[2],
+                     const int64_t *const values[2]) const;
   void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
-                   const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets);
+                   const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets,
+                   uint32_t from = 0);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
   uint32_t emit_cold(const Prepared &stencil, uint64_t hole);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
   void align_for_patch(uint32_t field);
-  void copy(uint32_t at, const Prepared &stencil);
+  void copy(uint32_t at, const Prepared &stencil, uint32_t from = 0);
   void set_rel32(uint32_t field, uint32_t target);
   void link(uint32_t first_slot, uint32_t block);
   void log_block(const Block &block);
@@ -82,6 +92,12 @@ class Translator {
   const Prepared *head_ = nullptr, *exit_direct_ = nullptr, *exit_here_ = nullptr;
   std::array<Item, kMaxBlockInsns> items_;
   uint32_t item_count_ = 0, guest_length_ = 0;
+  // The store that the code before hot_ ends with.
+  struct {
+    bool valid = false;
+    uint8_t reg = 0;
+    int64_t place = 0;
+  } stored_;
   uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
 };

@@ -40,6 +40,15 @@ inline void emit_jump(uint8_t *at) {
   *at = 0xe9;
 }
 
+inline constexpr uint32_t kMoveBytes = 3;
+
+// Moves the low 64 or 32 bits of general register `from` to `to`; the upper half of 32 becomes 0.
+inline void emit_move(uint8_t *at, uint8_t to, uint8_t from, bool wide) {
+  at[0] = static_cast<uint8_t>(0x40 | (wide ? 8 : 0) | (from & 8) >> 1 | (to & 8) >> 3);
+  at[1] = 0x89;
+  at[2] = static_cast<uint8_t>(0xc0 | (from & 7) << 3 | (to & 7));
+}
+
 // Leaves generated code for `enter`.
 inline uint32_t emit_return(uint8_t *at) {
   *at = 0xc3;

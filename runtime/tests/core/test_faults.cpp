@@ -52,6 +52,22 @@ void loads_and_stores(Op load) {
   CHECK(!m.engine->guest_pc_of(m.cpu, reinterpret_cast<uintptr_t>(&handler), &pc));
 }
 
+// The instruction before makes the address, and hands it over in a register: the state is that after it.
+void handed_over() {
+  Machine m;
+  machine = &m;
+  Pages code(4096);
+  put(code, 0,
+      {word(kAddi, 2, 0, 5), word(kAddi, 1, 1, 8), word(kLd, 1, 1, 16), word(kAddi, 1, 1, 1), word(kSvc)});
+  faults = 0;
+  reg(m.cpu, 1) = 0x100;
+  CHECK(m.run_at(code.address()) == StopKind::kInterrupted);
+  CHECK(faults == 1 && fault_pc == code.address() + 8 && reg(m.cpu, 1) == 0x108 && reg(m.cpu, 2) == 5);
+  uint64_t memory[4] = {1, 2, 3, 4};
+  reg(m.cpu, 1) = reinterpret_cast<uint64_t>(memory);
+  CHECK(m.run_at(code.address() + 4) == StopKind::kException && reg(m.cpu, 1) == 5);
+}
+
 void vanishing_code() {
   Machine m;
   machine = &m;
@@ -73,6 +89,7 @@ int main() {
   sigaction(SIGBUS, &action, nullptr);
   loads_and_stores(kLd);
   loads_and_stores(kLdHelper);
+  handed_over();
   vanishing_code();
   return result();
 }

@@ -67,11 +67,6 @@ enum Value : uint16_t {
   kValueCount,
 };
 
-struct Section {
-  const char *name;
-  std::string bytes;
-};
-
 class Builder {
  public:
   explicit Builder(const PackOptions &options) : options_(options) {}
@@ -224,7 +219,15 @@ void Builder::instructions() {
     candidate(code, encoding(name, number));
     return number;
   };
-  add(kAddi, "ADDI", text("48 05 {s:2}") + next, kFallsThrough);
+  auto edges = [&](uint32_t number, uint8_t reg, uint8_t width, uint8_t flags) {
+    if (options_.handover) set_edges(&stencil_[number], reg, width, flags);
+  };
+  edges(add(kAddi, "ADDI", text("48 05 {s:2}") + next, kFallsThrough), 0, 64, 0);
+  edges(add(kAdd, "ADD", text("49 03 84 24 {s:6}") + next, kFallsThrough), 0, 64,
+        kLeadNarrowed | kLeadCommutes);
+  edges(add(kAddLow, "ADDLOW", "45 8b 8c 24 {s:7} 41 81 c1 {s:2} 4d 89 8c 24 {s:6}" + next, kFallsThrough), 9,
+        32, kLeadNarrowed);
+  edges(add(kLow, "LOW", "41 8b 84 24 {s:7} 48 05 {s:2}" + (store_rd + next), kFallsThrough), 0, 32, 0);
   uint32_t dead = stencil("SUB", text("48 2d {s:2}") + next, kFallsThrough);
   uint32_t subs = stencil("SUBS", text("48 2d {s:2}") + "41 0f 94 84 24 {s:15}" + next, kFallsThrough, 0, 1,
                           options_.dead_flags ? dead : kNone);
@@ -236,7 +239,7 @@ void Builder::instructions() {
           "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e1 48 3b 81 00200000 75 06 ff a1 08200000"
           "49 89 44 24 08 41 c7 44 24 04 00000000 c3",
       kEndsBlock | kIndirect);
-  add(kLd, "LD", text("49 8b 84 05 {s:2}") + next, kFallsThrough | kFaults);
+  edges(add(kLd, "LD", text("49 8b 84 05 {s:2}") + next, kFallsThrough | kFaults), 0, 64, 0);
   add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:6} 49 89 8c 05 {s:2}" + next,
       kFallsThrough | kFaults);
   add(kSvc, "SVC",
@@ -259,7 +262,7 @@ void Builder::instructions() {
   // As compilers make it: a conditional jump to NEXT over the jump to the exit. Goes on in the block
   // otherwise.
   add(kSkip, "SKIP", "41 80 bc 24 {s:15} 00  0f 84 {n} e9 {x:0}", kFallsThrough, 1);
-  add(kXori, "XORI", text("48 05 {s:13}") + next, kFallsThrough);
+  edges(add(kXori, "XORI", text("48 05 {s:13}") + next, kFallsThrough), 0, 64, 0);
   add(kLdHelper, "LDH", text("48 05 {s:2} e8 {i}") + next, kFallsThrough | kFaults);
   uint32_t guarded =
       encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:2}" + (store_rd + next), kFallsThrough));
@@ -274,11 +277,6 @@ void Builder::instructions() {
                             kEndsBlock, 0, 1);
     fuse_.push_back({subs, bz, both});
   }
-}
-
-template <typename T>
-std::string bytes_of(const std::vector<T> &records) {
-  return std::string(reinterpret_cast<const char *>(records.data()), records.size() * sizeof(T));
 }
 
 std::vector<uint8_t> Builder::build() {

@@ -34,6 +34,9 @@ enum Op : uint8_t {
   kStZ,       // R[rd] := Z
   kBnz,       // if !Z goto here + 4*imm
   kSkip,      // if Z goto here + 4*imm, in the middle of a block
+  kAdd,       // R[rd] := R[rs] + R[rd]
+  kAddLow,    // R[rd] := bits(R[rs] + imm, 32), in another host register
+  kLow,       // R[rd] := bits(R[rs], 32) + imm
   kOverflow,  // a stencil whose value does not fit
 };
 
@@ -52,8 +55,30 @@ inline uint8_t &flag_z(CpuHeader *cpu) {
 }
 
 struct PackOptions {
-  bool dead_flags = true, fusion = true, coherent = false;
+  bool dead_flags = true, fusion = true, coherent = false, handover = true;
 };
+
+// Says of a stencil that it starts with a load of R[rs], its first relocation, and ends with a store of the
+// same host register, the last relocation but NEXT; it may combine with the second one's place.
+inline void set_edges(StencilRec *record, uint8_t reg, uint8_t lead_width, uint8_t flags) {
+  record->tail_reloc = static_cast<uint16_t>(record->reloc_count - 2);
+  record->lead_partner = 1;
+  record->tail_reg = record->lead_reg = reg;
+  record->tail_width = 64;
+  record->lead_width = lead_width;
+  record->lead_bytes = 8;
+  record->lead_flags = flags;
+}
+
+struct Section {
+  const char *name;
+  std::string bytes;
+};
+
+template <typename T>
+std::string bytes_of(const std::vector<T> &records) {
+  return std::string(reinterpret_cast<const char *>(records.data()), records.size() * sizeof(T));
+}
 
 // The ELF file.
 std::vector<uint8_t> build_pack(const PackOptions &options = {});
