@@ -1,6 +1,7 @@
 """`python -m bench [--rounds N] [--only TEXT] [--json FILE] [--markdown FILE]`: measures, prints a table, writes JSON.
 
-Example: `python -m bench --only kernel --rounds 5`. docs/benchmarks.md is made from the JSON by `--from FILE --markdown FILE`.
+Example: `python -m bench --only kernel --rounds 5`. docs/benchmarks.md is made from the JSON:
+`--from FILE --markdown FILE`.
 """
 
 from __future__ import annotations

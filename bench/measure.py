@@ -68,7 +68,8 @@ def run_once(command: Command) -> tuple[float, bytes]:
 def peak_kib(command: Command, busybox: str) -> int:
     """The highest resident set of a run, in KiB.
 
-    A child's figure starts with what its parent had when it was forked, so a small program has to start it: `busybox time`.
+    A child's figure starts with what its parent had when it was forked, so a small program has to start it:
+    `busybox time`.
     """
     environment = dict(os.environ) | dict(command.environment)
     with open(command.stdin or os.devnull, "rb") as source, tempfile.NamedTemporaryFile("r") as report:

@@ -147,10 +147,17 @@ class Fp:
         e.begin(cold)
         for lane in range(lanes or 1):
             parts = [e.lane(arg, lane) if lanes else arg for arg in args]
+            if lanes:  # the others may be less, and exact
+                here, other = e.new_label(), e.new_label()
+                e.branch(e.lane(least, lane), here, other)
+                e.begin(here)
             e.call(
                 "void", f"soft.tiny.{name}.{width}", *[self.as_bits(part) for part in parts],
                 attributes="strictfp", declared="hidden",
             )  # fmt: skip
+            if lanes:
+                e.jump(other)
+                e.begin(other)
         e.jump(done)
         e.begin(done)
         return result

@@ -1,6 +1,7 @@
 """C and C++ programs from Debian's cross compiler: static, static-pie and dynamic, and with a very small code cache.
 
-The oracle is QEMU, except where QEMU's user mode is known to be wrong: there it is the same source, compiled for the host.
+The oracle is QEMU, except where QEMU's user mode is known to be wrong: there it is the same source, compiled for
+the host.
 """
 
 from __future__ import annotations

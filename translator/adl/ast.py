@@ -69,7 +69,7 @@ class Conditional(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Index(Expr):
-    """`base[e, …]`: register of a file or view, bit of a value, lane, element of a constant table, or `mem[a, n, option]`."""
+    """`base[e, …]`: register of a file or view, bit, lane, element of a constant table, or `mem[a, n, option]`."""
 
     base: Expr
     arguments: tuple[Expr, ...]
@@ -213,7 +213,7 @@ class Unit(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Property(Decl):
-    """`data order le`, `address b64`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank."""
+    """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank."""
 
     key: str
     value: str | int

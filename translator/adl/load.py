@@ -18,7 +18,7 @@ from pyqemu.translator.adl.model import BoundEncoding, Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import StaticExpr, apply
-from pyqemu.translator.target import DecodeBranch, Decisions, DecodeTree, Encoding, ShapeTree, Undefined
+from pyqemu.translator.target import Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
     from pyqemu.translator.adl.elaborate import Elaborator

@@ -15,6 +15,7 @@ from typing import Any
 
 from lark import Lark, Token
 from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.ast import Span
 from pyqemu.translator.adl.errors import DescriptionError, combined, remember_source

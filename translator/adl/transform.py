@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lark import Token
+
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.ast import Span
 from pyqemu.translator.adl.errors import DescriptionError

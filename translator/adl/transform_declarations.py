@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lark import Token
+
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.transform import Children, StatementTransform

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import networkx
+
 from pyqemu.translator.ir.function import Block, Function
 
 _networkx = cast(Any, networkx)

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from pyqemu.translator.adl.load import DescribedTarget, load
 
+from pyqemu.translator.adl.load import DescribedTarget, load
 from tests.guests import debian
 from tests.paths import pyqemu_user
 from tests.targets.aarch64.harness.interpreter import Interpreter

@@ -1,4 +1,4 @@
-"""The long run: at least half a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`.
+"""The long run: half a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`.
 
 Cases come in rounds of a seed each, so that a failure names the seed to run again. `PYQEMU_LONG_ROUNDS` asks for more.
 """

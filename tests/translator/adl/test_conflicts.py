@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 import pytest
+
 from pyqemu.translator.adl.ast import Architecture
 from pyqemu.translator.adl.conflicts import common_word, find_conflicts, preferred_before
 from pyqemu.translator.adl.decode_tree import build_tree, leaf_of

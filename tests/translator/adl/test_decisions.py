@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.conflicts import find_conflicts
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.adl.model import build

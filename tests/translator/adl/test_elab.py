@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.ir.function import Function, Op
 from pyqemu.translator.ir.ops import Effect
-
 from tests.translator.adl.elab_support import HERE, MEMORY, small
 
 M64 = (1 << 64) - 1

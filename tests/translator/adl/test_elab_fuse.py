@@ -11,7 +11,6 @@ from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.adl.shapes import paths
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.target import Encoding, ShapeLeaf
-
 from tests.translator.adl.elab_support import HERE, Case, execute, fresh_state, pick
 
 TOY = Path(__file__).parents[2] / "targets/toy"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.elaborate import elaboration_errors
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import build

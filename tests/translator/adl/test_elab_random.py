@@ -6,12 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.elaborate import Elaborator
 from pyqemu.translator.adl.model import build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.static import evaluate, leaves_of
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Undefined
-
 from tests.translator.adl.elab_support import MEMORY, Case, execute, fresh_state, leaves, pick
 
 ROOT = Path(__file__).parents[3]

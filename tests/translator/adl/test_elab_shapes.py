@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.knowledge import Knowledge
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import Apply, Ctx, Field, Here, StaticExpr, apply
 from pyqemu.translator.target import ShapeChoice, ShapeLeaf, ShapeTree, Undefined
-
 from tests.translator.adl.elab_support import FIELDS, describe, small
 
 

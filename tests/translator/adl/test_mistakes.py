@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.check import check_architecture
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.parse import parse_text

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.check import check_architecture
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.parse import parse_text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.parse import parse_expression, parse_folder, parse_text

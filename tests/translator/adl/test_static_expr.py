@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.compiled import Source
 from pyqemu.translator.adl.errors import DescriptionError

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+
 from pyqemu.translator.adl.load import DescribedTarget, load
 from pyqemu.translator.target import ShapeChoice, ShapeLeaf, ShapeTree
 

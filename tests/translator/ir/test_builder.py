@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.errors import VerifyError
 from pyqemu.translator.ir.builder import Builder
 from pyqemu.translator.ir.function import Function

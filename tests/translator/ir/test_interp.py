@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.ir.builder import Builder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, SparseMemory, run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.errors import IrSyntaxError
 from pyqemu.translator.ir.equality import equal
 from pyqemu.translator.ir.parser import parse_function, parse_functions, parse_static

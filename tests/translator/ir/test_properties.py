@@ -6,6 +6,7 @@ import copy
 import random
 
 import pytest
+
 from pyqemu.translator.ir.equality import equal
 from pyqemu.translator.ir.interp import Environment, Outcome, run
 from pyqemu.translator.ir.parser import parse_function, parse_static
@@ -14,7 +15,6 @@ from pyqemu.translator.ir.verifier import verify
 from pyqemu.translator.passes.dead_state import DeadState
 from pyqemu.translator.passes.pipeline import PASSES, PIPELINE, run_passes
 from pyqemu.translator.static import evaluate, fields_of, interval, substitute
-
 from tests.translator.ir.random_ir import (
     CONTEXT,
     FIELDS,

@@ -10,6 +10,7 @@ import struct
 from fractions import Fraction
 
 import pytest
+
 from pyqemu.translator.ir import softfloat as sf
 from pyqemu.translator.ir.softfloat import FORMATS, FpEnvironment
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pyqemu.translator.errors import VerifyError
 from pyqemu.translator.ir.parser import parse_function, parse_functions
 from pyqemu.translator.ir.verifier import verify

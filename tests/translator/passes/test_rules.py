@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
+
 from pyqemu.translator.ir.builder import Builder
 from pyqemu.translator.ir.function import Function, Value
 from pyqemu.translator.ir.interp import Environment, run

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pyqemu.translator.adl.load import DescribedTarget
 
+from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.aarch64.base.exceptions import EXEMPT
 from tests.targets.aarch64.harness.text import check, sweep
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
-
 from tests.targets.aarch64.harness.compare import Mismatch, Report, compare_cases, describe
 from tests.targets.aarch64.harness.generate import Generator
 from tests.targets.aarch64.harness.interpreter import Interpreter, Run

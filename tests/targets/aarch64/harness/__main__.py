@@ -16,7 +16,6 @@ import tempfile
 from pathlib import Path
 
 from pyqemu.translator.adl.load import load
-
 from tests.targets.aarch64.base.exceptions import ORACLE
 from tests.targets.aarch64.harness.compare import Report, compare_cases
 from tests.targets.aarch64.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator

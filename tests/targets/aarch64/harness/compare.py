@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from pyqemu.translator.adl.load import DescribedTarget
-
 from tests.targets.aarch64.harness.interpreter import Run
 from tests.targets.aarch64.harness.machine import CODE, SIGSEGV, Case, Result, run_cases
 from tests.targets.aarch64.harness.text import our_text

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
-
 from tests.targets.aarch64.harness.interpreter import Endless, Interpreter, Run
 from tests.targets.aarch64.harness.machine import CODE, DATA, PAGE, PAGES, Case, State
 from tests.targets.aarch64.harness.words import has_field, random_word, with_field

@@ -12,7 +12,6 @@ from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.static import evaluate
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
-
 from tests.targets.aarch64.harness.machine import (
     BRK,
     CODE,
