@@ -230,6 +230,21 @@ def test_operations_agree_with_the_interpreter(group: str, level: str, before: b
     assert not wrong, f"{len(wrong)} of {len(cases)}:\n" + "\n".join(wrong[:40])
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_underflow_is_a_matter_of_its_lane(level: str) -> None:
+    """A lane that is exactly the least normal number does not make its neighbour, an exact zero, tiny."""
+    ty = Vec(2, 64)
+    function = function_of(Case("fmul", (ty, ty), ty), "f")
+    (runnable,) = Code(level, True).compile([function])
+    state = empty_state()
+    power_of_52 = (1023 + 52) << 52
+    state.registers["V"][0] = 1 << 64 | 1 << 63  # the least denormal number, -0
+    state.registers["V"][1] = power_of_52 << 64 | power_of_52
+    after = runnable.run(state)
+    assert after.registers["V"][7] == 1 << (64 + 52) | 1 << 63
+    assert after.fp_flags == 0
+
+
 def test_every_operation_has_a_lowering() -> None:
     structural = {name for name, spec in OPS.items() if spec.effects & Effect.ENDS_BLOCK}
     assert set(rules()) == set(OPS) - structural
