@@ -38,6 +38,17 @@ class StateMove:
     partner: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GuestAccess:
+    """A load or store as inline assembly: LLVM's type of what it moves, its text ($0 is what is written, $1
+    what is read) and the constraint of the operand that is not memory.
+    """
+
+    type: str
+    text: str
+    constraint: str
+
+
 class Host(Protocol):
     """One host architecture at one level."""
 
@@ -109,6 +120,16 @@ class Host(Protocol):
 
     def shift_by_hole(self, e: Emitter, op: str, a: Operand, symbol: str) -> Operand | None:
         """`a` shifted (shl lshr ashr rotr) by hole `symbol`, less than a's width; None if nothing is won."""
+        ...
+
+    def guest_access(self, bits: int, *, vector: bool, store: bool) -> GuestAccess | None:
+        """The instruction that loads or stores `bits`, by a general or a vector register; None if there is
+        none.
+        """
+        ...
+
+    def jump_inside(self, here: int, inside: int, start: int) -> bytes:
+        """Code at offset `here` that enters the function at `start` with `inside` as its third argument."""
         ...
 
     def define_entry(self, module: Module) -> None:

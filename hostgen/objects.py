@@ -78,14 +78,15 @@ class _Section:
     patches: tuple[Patch, ...]
 
 
-class _Reader:
-    """One object's sections and symbols."""
+class ObjectReader:
+    """One object's sections and symbols, for those who want more than `read_object` gives."""
 
     def __init__(self, data: bytes) -> None:
         self.elf: Any = ELFFile(io.BytesIO(data))
         self.symtab: Any = self.elf.get_section_by_name(".symtab")
         self.symbols: list[Any] = list(self.symtab.iter_symbols())
         self.sections: dict[int, _Section] = {}
+        self.constants: dict[str, Piece] = {}
         patches: dict[int, list[Patch]] = {}
         for section in self.elf.iter_sections():
             if section["sh_type"] == "SHT_RELA":
@@ -109,9 +110,32 @@ class _Reader:
         return Patch(relocation["r_offset"], relocation["r_info_type"], name, relocation["r_addend"])
 
 
+    def section(self, name: str) -> _Section | None:
+        """A section by name."""
+        return next((section for section in self.sections.values() if section.name == name), None)
+
+    def function(self, name: str) -> tuple[int, int]:
+        """Offset in .text, and size."""
+        symbol = next(s for s in self.symbols if s.name == name and s["st_info"]["type"] == "STT_FUNC")
+        return symbol["st_value"], symbol["st_size"]
+
+    def piece(self, start: int, size: int) -> Piece:
+        """A part of .text; the constants that it refers to are put into `constants`."""
+        section = self.section(".text")
+        assert section is not None
+        return _piece(self, section, start, size, self.constants)
+
+    def text_offset(self, patch: Patch) -> int:
+        """Where in .text a relocation leads."""
+        name = patch.symbol
+        if name.startswith("@"):
+            return int(name.partition("+")[2]) + patch.addend
+        return self.function(name)[0] + patch.addend
+
+
 def read_object(data: bytes) -> ObjectFile:
     """Functions and constants of an object; AssertionError for anything else in it (writable data, say)."""
-    reader = _Reader(data)
+    reader = ObjectReader(data)
     functions: dict[str, Piece] = {}
     constants: dict[str, Piece] = {}
     for symbol in reader.symbols:
@@ -125,9 +149,12 @@ def read_object(data: bytes) -> ObjectFile:
     return ObjectFile(functions, constants)
 
 
-def _function(reader: _Reader, symbol: Any, constants: dict[str, Piece]) -> Piece:
+def _function(reader: ObjectReader, symbol: Any, constants: dict[str, Piece]) -> Piece:
     section = reader.sections[symbol["st_shndx"]]
-    start, size = symbol["st_value"], symbol["st_size"]
+    return _piece(reader, section, symbol["st_value"], symbol["st_size"], constants)
+
+
+def _piece(reader: ObjectReader, section: _Section, start: int, size: int, constants: dict[str, Piece]) -> Piece:
     patches: list[Patch] = []
     for patch in section.patches:
         if start <= patch.offset < start + size:
@@ -138,7 +165,7 @@ def _function(reader: _Reader, symbol: Any, constants: dict[str, Piece]) -> Piec
     return Piece(section.data[start : start + size], tuple(patches), 16)
 
 
-def _constant(reader: _Reader, name: str, constants: dict[str, Piece]) -> str:
+def _constant(reader: ObjectReader, name: str, constants: dict[str, Piece]) -> str:
     """Names what lies at `@section+offset` by its content; a section without equal entries is taken whole."""
     number, _, offset = name[1:].partition("+")
     section = reader.sections[int(number)]

@@ -192,6 +192,7 @@ class ExitReason(IntEnum):
     DIRECT = 1
     EXCEPTION = 2
     SYNC = 3
+    LEFT = 4
 
 
 EXIT_KINDS = {"plain": 0, "call": 1, "return": 2}

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
-from pyqemu.hostgen.host import Level, StateMove
+from pyqemu.hostgen.host import GuestAccess, Level, StateMove
+from pyqemu.hostgen.hosts import x86_64_access
 from pyqemu.hostgen.pack_format import CPU, RelocKind
 
 #: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it.
@@ -225,6 +226,12 @@ class X86_64:
         return e.let(a.type, f'call {a.type} asm "{text}", {constraints}(ptr {symbol}, {a})')
 
     # --- entry ---
+
+    def guest_access(self, bits: int, *, vector: bool, store: bool) -> GuestAccess | None:
+        return x86_64_access.access(bits, vector=vector, store=store, avx="fma" in self.level.has)
+
+    def jump_inside(self, here: int, inside: int, start: int) -> bytes:
+        return x86_64_access.jump_inside(here, inside, start)
 
     def define_entry(self, module: Module) -> None:
         """Assembly, because the runtime counts on what it finds on the stack (docs/pack.md)."""

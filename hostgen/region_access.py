@@ -1,0 +1,166 @@
+"""Guest accesses of regions, and what a fault at them shows.
+
+An access is inline assembly that LLVM believes may jump (`callbr`) to its *landing*, where all guest state of the instruction is stored. So
+LLVM itself keeps every value that a fault has to show, wherever that is cheapest, and the way past the access pays
+nothing (docs/decisions/exact-regions.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyqemu.hostgen.emit import CPU, Operand
+from pyqemu.hostgen.host import GuestAccess
+from pyqemu.hostgen.lower import Lowering
+from pyqemu.hostgen.lower_exit import stop
+from pyqemu.hostgen.lower_state import byte_order, store_register
+from pyqemu.hostgen.pack_format import ExitReason
+from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.ir.function import Function, Op, Value
+from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.types import Vec
+from pyqemu.translator.lift.region import Region
+from pyqemu.translator.static import Apply, StaticExpr
+
+#: The section of an object that lists accesses: three addresses each, of the access, its landing, and the
+#: guest instruction's module offset.
+FAULTS = ".pq.fault"
+#: A number that local labels in assembly can have without getting in anybody's way.
+_LABEL = 771
+
+
+class Accesses:
+    """The accesses of one region. `base`: where guest address 0 is."""
+
+    def __init__(self, region: Region, base: Operand) -> None:
+        self.point: Op | None = None  # the last `at`
+        self._base = base
+        self._landings: list[tuple[str, Op]] = []
+        self._deferred = _only_shown(region.function, frozenset(region.shared))
+        self._makers = {result: op for op in self._deferred for result in op.results}
+        self._vectors = _in_vector_registers(region.function)
+
+    def is_deferred(self, op: Op) -> bool:
+        """Whether only landings need the operation."""
+        return op in self._deferred
+
+    # --- accesses ---
+
+    def load(self, f: Lowering, op: Op) -> None:
+        """Lowers a load; control goes on in a new LLVM block."""
+        (result,) = op.results
+        access = self._instruction(f, result, store=False)
+        pointer = self._pointer(f, op, result)
+        loaded = self._call(f, access, f"={access.constraint},*m", pointer, access.type)
+        if access.type == "i32" and result.type.total < 32:
+            loaded = f.e.cast("trunc", loaded, f"i{result.type.total}")
+        f.bind(op, byte_order(f, op, f.e.cast("bitcast", loaded, f.type(op))))
+
+    def store(self, f: Lowering, op: Op) -> None:
+        """Lowers a store; control goes on in a new LLVM block."""
+        stored = op.operands[1]
+        access = self._instruction(f, stored, store=True)
+        pointer = self._pointer(f, op, stored)
+        value = f.e.cast("bitcast", byte_order(f, op, f.args(op)[1]), access.type)
+        self._call(f, access, f"=*m,{access.constraint}", f"{pointer}, {value}", "void")
+        if op.attrs["order"] == "seqcst":
+            f.e.do("fence seq_cst")
+
+    def _instruction(self, f: Lowering, value: Value, *, store: bool) -> GuestAccess:
+        access = f.host.guest_access(value.type.total, vector=value in self._vectors, store=store)
+        if access is None:
+            raise UnsupportedError(f"a guest access of {value.type.total} bits")
+        return access
+
+    def _pointer(self, f: Lowering, op: Op, value: Value) -> str:
+        pointer = f.e.at(self._base, f.of(op.operands[0]))
+        return f"ptr elementtype([{value.type.total // 8} x i8]) {pointer.ref}"
+
+    def _call(self, f: Lowering, access: GuestAccess, constraints: str, arguments: str, ty: str) -> Operand:
+        """The instruction, recorded with its landing."""
+        assert self.point is not None, "an access without `at`"
+        on, landing = f.e.new_label(), f.e.new_label()
+        self._landings.append((landing, self.point))
+        record = f'.pushsection {FAULTS},\\22a\\22\\0A.quad {_LABEL}b, ${{2:l}}, {_offset(self.point.attrs["pc"])}\\0A.popsection'
+        text = f'callbr {ty} asm sideeffect "{_LABEL}: {access.text}\\0A{record}", "{constraints},!i"({arguments})'
+        text += f" to label %{on} [label %{landing}]"
+        result = Operand("void", "")
+        if ty == "void":
+            f.e.do(text)
+        else:
+            result = f.e.let(ty, text)
+        f.e.begin(on)
+        return result
+
+    # --- landings ---
+
+    def landings(self, f: Lowering, address: Callable[[StaticExpr], Operand]) -> None:
+        """Emits them; `address` makes a guest address."""
+        for label, point in self._landings:
+            f.e.begin(label)
+            made: set[Value] = set()
+            for (reg, index), value in zip(point.attrs["state"], point.operands, strict=True):
+                self._make(f, value, made)
+                pointer = f.e.at(CPU, f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
+                store_register(f, f.of(value), pointer, value.type.total)
+            stop(f, ExitReason.LEFT, address(point.attrs["pc"]))
+
+    def _make(self, f: Lowering, value: Value, made: set[Value]) -> None:
+        """Lowers here what was left to landings."""
+        op = self._makers.get(value)
+        if op is None or value in made:
+            return
+        for operand in op.operands:
+            self._make(f, operand, made)
+        Lowering.lower_op(f, op)
+        made.update(op.results)
+
+
+def _offset(expr: StaticExpr) -> int:
+    """k of the address `here` + k."""
+    match expr:
+        case Apply("add", (_, int(k))):
+            return k
+        case _:
+            return 0
+
+
+# --- what is looked at beforehand ---
+
+
+def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
+    """Operations whose results only `at` needs, in an order in which they can be made.
+
+    A register can be read as late as that if nothing but an exit writes it; `shared` are those that calls use.
+    """
+    written = {
+        op.attrs["reg"]
+        for block in function.blocks
+        if not block.terminator.spec.effects & Effect.LEAVES
+        for op in block.ops
+        if op.name == "write"
+    }
+    users: dict[Value, list[Op]] = {}
+    for block in function.blocks:
+        for op in block.ops:
+            for value in (*op.operands, *[v for edge in op.successors for v in edge.arguments]):
+                users.setdefault(value, []).append(op)
+    found: dict[Op, None] = {}
+    for block in reversed(function.blocks):
+        for op in reversed(block.ops):
+            settled = op.name == "read" and op.attrs["reg"] not in written and op.attrs["reg"] not in shared
+            movable = op.results and (settled or op.spec.effects == Effect.PURE)
+            if movable and all(u.name == "at" or u in found for v in op.results for u in users.get(v, ())):
+                found[op] = None
+    return found
+
+
+def _in_vector_registers(function: Function) -> frozenset[Value]:
+    """Values that are loaded or stored and otherwise live in vector registers: whole ones, vectors, floats."""
+    found: set[Value] = set()
+    for block in function.blocks:
+        for op in block.ops:
+            types = [value.type for value in (*op.operands, *op.results)]
+            if any(isinstance(ty, Vec) or ty.total >= 128 for ty in types) and op.name != "at":
+                found.update((*op.operands, *op.results))
+    return frozenset(found)
