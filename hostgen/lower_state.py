@@ -14,6 +14,7 @@ from pyqemu.hostgen.lower_int import byte_swap
 from pyqemu.hostgen.pack_format import CPU as CPU_MEMBERS
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Op
+from pyqemu.translator.ir.types import Type
 
 _RMW = {
     "add": "add", "and": "and", "or": "or", "xor": "xor", "swap": "xchg",
@@ -35,8 +36,12 @@ def _read(f: Lowering, op: Op) -> Operand:
     ty = f.type(op)
     if op.attrs["index"] is not None and op.attrs["index"] == op.attrs.get("zero"):
         return constant(ty, 0)
-    pointer = f.register(op, write=False)
-    width = op.results[0].type.total
+    return load_register(f, f.register(op, write=False), op.results[0].type)
+
+
+def load_register(f: Lowering, pointer: Operand, type: Type) -> Operand:
+    """What is in a register's storage."""
+    ty, width = llvm_type(type), type.total
     if width == 1:
         byte = f.e.load("i8", pointer, 1, FLAG_RANGE)
         return f.e.cast("trunc", byte, "i1")

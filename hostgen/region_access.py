@@ -7,20 +7,18 @@ nothing (docs/decisions/exact-regions.md).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from pyqemu.hostgen.emit import CPU, Operand
 from pyqemu.hostgen.host import GuestAccess
 from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.lower_exit import stop
-from pyqemu.hostgen.lower_state import byte_order, store_register
+from pyqemu.hostgen.lower_state import byte_order, load_register, store_register
+from pyqemu.hostgen.module_address import address, known_offset, origin
 from pyqemu.hostgen.pack_format import ExitReason
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.ir.function import Function, Op, Value
+from pyqemu.translator.ir.function import Block, Function, Op, Value
 from pyqemu.translator.ir.ops import Effect
 from pyqemu.translator.ir.types import Vec
 from pyqemu.translator.lift.region import Region
-from pyqemu.translator.static import Apply, StaticExpr
 
 #: The section of an object that lists accesses: three addresses each, of the access, its landing, and the
 #: guest instruction's module offset.
@@ -29,13 +27,17 @@ FAULTS = ".pq.fault"
 _LABEL = 771
 
 
+Place = tuple[str, int | None]
+
+
 class Accesses:
     """The accesses of one region. `base`: where guest address 0 is."""
 
     def __init__(self, region: Region, base: Operand) -> None:
         self.point: Op | None = None  # the last `at`
         self._base = base
-        self._landings: list[tuple[str, Op]] = []
+        self._landings: dict[Op, str] = {}  # labels by `at`
+        self._blocks = {op: block for block in region.function.blocks for op in block.ops if op.name == "at"}
         self._deferred = _only_shown(region.function, frozenset(region.shared))
         self._makers = {result: op for op in self._deferred for result in op.results}
         self._vectors = _in_vector_registers(region.function)
@@ -79,9 +81,10 @@ class Accesses:
     def _call(self, f: Lowering, access: GuestAccess, constraints: str, arguments: str, ty: str) -> Operand:
         """The instruction, recorded with its landing."""
         assert self.point is not None, "an access without `at`"
-        on, landing = f.e.new_label(), f.e.new_label()
-        self._landings.append((landing, self.point))
-        record = f'.pushsection {FAULTS},\\22a\\22\\0A.quad {_LABEL}b, ${{2:l}}, {_offset(self.point.attrs["pc"])}\\0A.popsection'
+        on = f.e.new_label()
+        landing = self._landings.setdefault(self.point, f"landing{len(self._landings)}")
+        addresses = f"{_LABEL}b, ${{2:l}}, {known_offset(self.point.attrs['pc'])}"
+        record = f".pushsection {FAULTS},\\22a\\22\\0A.quad {addresses}\\0A.popsection"
         text = f'callbr {ty} asm sideeffect "{_LABEL}: {access.text}\\0A{record}", "{constraints},!i"({arguments})'
         text += f" to label %{on} [label %{landing}]"
         result = Operand("void", "")
@@ -94,16 +97,71 @@ class Accesses:
 
     # --- landings ---
 
-    def landings(self, f: Lowering, address: Callable[[StaticExpr], Operand]) -> None:
-        """Emits them; `address` makes a guest address."""
-        for label, point in self._landings:
-            f.e.begin(label)
+    def landings(self, f: Lowering) -> None:
+        """Emits them. Those of one block share their stores, since most of their state is the same."""
+        groups: dict[Block, list[Op]] = {}
+        for point in self._landings:
+            groups.setdefault(self._blocks[point], []).append(point)
+        for points in groups.values():
+            if len(points) == 1:
+                self._single(f, points[0])
+            else:
+                self._shared(f, points)
+
+    def _single(self, f: Lowering, point: Op) -> None:
+        f.e.begin(self._landings[point])
+        made: set[Value] = set()
+        for place, value in zip(point.attrs["state"], point.operands, strict=True):
+            self._make(f, value, made)
+            self._show(f, place, f.of(value), value)
+        stop(f, ExitReason.LEFT, address(f, point.attrs["pc"]))
+
+    def _shared(self, f: Lowering, points: list[Op]) -> None:
+        """Each landing brings what is not the same in all of them."""
+        e = f.e
+        states = [dict(zip(point.attrs["state"], point.operands, strict=True)) for point in points]
+        places = list(dict.fromkeys(place for state in states for place in state))
+        samples = {place: value for state in states for place, value in state.items()}
+        varying = [
+            place for place in places if any(state.get(place) is not samples[place] for state in states)
+        ]
+        together = e.new_label()
+        brought: list[tuple[str, list[Operand]]] = []
+        for point, state in zip(points, states, strict=True):
+            e.begin(self._landings[point])
             made: set[Value] = set()
-            for (reg, index), value in zip(point.attrs["state"], point.operands, strict=True):
-                self._make(f, value, made)
-                pointer = f.e.at(CPU, f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
-                store_register(f, f.of(value), pointer, value.type.total)
-            stop(f, ExitReason.LEFT, address(point.attrs["pc"]))
+            values = [self._state_of(f, place, state.get(place), samples[place], made) for place in varying]
+            offset = Operand("i64", str(known_offset(point.attrs["pc"])))
+            brought.append((e.label, [*values, offset]))
+            e.jump(together)
+        e.begin(together)
+        joined = [
+            e.phi(values[0].type, *[(value, label) for (label, _), value in zip(brought, values, strict=True)])
+            for values in zip(*[values for _, values in brought], strict=True)
+        ]
+        made = set()
+        for place in places:
+            sample = samples[place]
+            if place in varying:
+                self._show(f, place, joined[varying.index(place)], sample)
+            else:
+                self._make(f, sample, made)
+                self._show(f, place, f.of(sample), sample)
+        stop(f, ExitReason.LEFT, e.op("add", origin(f), joined[-1]))
+
+    def _state_of(self, f: Lowering, place: Place, value: Value | None, sample: Value, made: set[Value]) -> Operand:
+        """What a landing shows of a register; if the region has not changed it yet, what is there."""
+        if value is not None:
+            self._make(f, value, made)
+            return f.of(value)
+        return load_register(f, self._pointer_to(f, place), sample.type)
+
+    def _pointer_to(self, f: Lowering, place: Place) -> Operand:
+        reg, index = place
+        return f.e.at(CPU, f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
+
+    def _show(self, f: Lowering, place: Place, value: Operand, sample: Value) -> None:
+        store_register(f, value, self._pointer_to(f, place), sample.type.total)
 
     def _make(self, f: Lowering, value: Value, made: set[Value]) -> None:
         """Lowers here what was left to landings."""
@@ -114,15 +172,6 @@ class Accesses:
             self._make(f, operand, made)
         Lowering.lower_op(f, op)
         made.update(op.results)
-
-
-def _offset(expr: StaticExpr) -> int:
-    """k of the address `here` + k."""
-    match expr:
-        case Apply("add", (_, int(k))):
-            return k
-        case _:
-            return 0
 
 
 # --- what is looked at beforehand ---

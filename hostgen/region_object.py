@@ -12,7 +12,6 @@ from pyqemu.hostgen.objects import ObjectReader, Patch, compile_module
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.lift.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +25,15 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRegion:
-    """A region's code, constants behind it. `patches` are relative fields that refer to the table (regions.ORIGIN,
-    EXITS) or to support code. Entries are (module offset, offset in the code).
+    """A region's code, constants behind it; name, ranges and number of instructions are the region's.
+
+    `patches` are relative fields that refer to the table (regions.ORIGIN, EXITS) or to support code. Entries are (module offset, offset in
+    the code).
     """
 
-    region: Region
+    name: str
+    ranges: tuple[tuple[int, int], ...]
+    instructions: int
     code: bytes
     patches: tuple[Patch, ...]
     entries: tuple[tuple[int, int], ...]
@@ -105,14 +108,14 @@ class _Reader:
                 code += constant.data
             struct.pack_into("<i", code, patch.offset, places[patch.symbol] + patch.addend - patch.offset)
         entries = self._entry_code(code, [offset - start for offset in inner])
-        guests = text.region.entries
+        region = text.region
         accesses = sorted(
             (Access(a - start, landing - start, guest) for a, landing, guest in self._accesses if start <= a < start + size),
             key=lambda access: access.access,
         )
         return CompiledRegion(
-            text.region, bytes(code), tuple(patches), tuple(zip(guests, entries, strict=True)), tuple(accesses),
-            text.exits,
+            region.name, region.ranges, region.instructions, bytes(code), tuple(patches),
+            tuple(zip(region.entries, entries, strict=True)), tuple(accesses), text.exits,
         )  # fmt: skip
 
     def _entry_code(self, code: bytearray, inner: list[int]) -> list[int]:

@@ -10,22 +10,21 @@ from dataclasses import dataclass, field
 from pyqemu.hostgen.emit import CPU, MEM, Emitter, Module, Operand, constant, width_of
 from pyqemu.hostgen.lower import Lowering, Machine, touches_fp
 from pyqemu.hostgen.lower_exit import indirect, jump, raise_exception, stop
+from pyqemu.hostgen.module_address import address, known_offset
 from pyqemu.hostgen.pack_format import CPU as MEMBERS
 from pyqemu.hostgen.pack_format import EXIT_KINDS, ExitReason
 from pyqemu.hostgen.region_access import Accesses
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Op
 from pyqemu.translator.lift.region import Region
-from pyqemu.translator.static import Apply, Here, StaticExpr
+from pyqemu.translator.static import Apply, StaticExpr
 
 #: The section of an object that lists addresses of entries, if there are several.
 ENTRIES = ".pq.entry"
-#: Symbols of the table's parts: element 0, and the elements of this region's exits.
-ORIGIN, EXITS = "origin", "exits"
+#: The symbol of the table's elements for this region's exits.
+EXITS = "exits"
 _SIGNATURE = "(ptr %cpu, ptr %mem, ptr %inside)"
 _INSIDE = Operand("ptr", "%inside")
-#: The module begins at a multiple of this in guest memory.
-_ORIGIN_ALIGN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +49,6 @@ class RegionText:
     entries: tuple[str, ...]
 
 
-def offset_of(expr: StaticExpr) -> int | None:
-    """k if `expr` is where the module begins plus k; None if it is not of that form."""
-    match expr:
-        case Here():
-            return 0
-        case Apply("add", (inner, int(k))):
-            base = offset_of(inner)
-            return None if base is None else base + k
-        case Apply("bits" | "sbits", (inner, int(width))) if width >= 64:
-            return offset_of(inner)
-        case Apply("and", (inner, int(mask))) if mask < 0 and ~mask & -mask == 0 and -mask <= _ORIGIN_ALIGN:
-            base = offset_of(inner)
-            return None if base is None else base & mask
-        case _:
-            return None
-
-
 def region_text(region: Region, machine: Machine, *, zero_membase: bool) -> RegionText:
     """Lowers a region. `zero_membase`: guest addresses are the host's. Raises UnsupportedError."""
     frame = RegionFrame(machine)
@@ -86,22 +68,13 @@ class RegionFrame:
     machine: Machine
     exits: dict[Exit, int] = field(default_factory=dict[Exit, int])
 
-    def address(self, f: Lowering, expr: StaticExpr) -> Operand:
-        """A guest address, from where the module begins."""
-        offset = offset_of(expr)
-        if offset is None:
-            raise UnsupportedError(f"a decode-time value that is no address: {expr}")
-        f.e.module.declare(ORIGIN, f"@{ORIGIN} = external hidden global i64")
-        origin = f.e.let("i64", f"load i64, ptr @{ORIGIN}, align 8, !invariant.load !{{}}")
-        return f.e.op("add", origin, offset)
-
     def hole(self, f: Lowering, expr: StaticExpr, ty: str) -> Operand:
         """Decode-time `expr` as a value of integer type `ty`; only addresses are left open in regions."""
         if isinstance(expr, int):
             return constant(ty, expr)
         if isinstance(expr, Apply) and expr.op == "bits" and expr.args[1] == width_of(ty):
             expr = expr.args[0]
-        return f.e.resize(self.address(f, expr), ty)
+        return f.e.resize(address(f, expr), ty)
 
     def leave(self, f: Lowering, op: Op) -> None:
         """An end of the region."""
@@ -111,15 +84,14 @@ class RegionFrame:
             case "goto_indirect":
                 indirect(f, f.args(op)[0], self.machine.pc_shift)
             case "leave":
-                stop(f, ExitReason.LOOKUP, self.address(f, op.attrs["target"]))
+                stop(f, ExitReason.LOOKUP, address(f, op.attrs["target"]))
             case "raise":
-                raise_exception(f, op, self.machine.exceptions, self.address(f, op.attrs["pc"]))
+                raise_exception(f, op, self.machine.exceptions, address(f, op.attrs["pc"]))
             case _:
                 raise UnsupportedError(f"{op.name!r} in a region")
 
     def _goto(self, f: Lowering, op: Op) -> None:
-        target = offset_of(op.attrs["target"])
-        assert target is not None
+        target = known_offset(op.attrs["target"])
         number = self.exits.setdefault(Exit(target, EXIT_KINDS[op.attrs["kind"]]), len(self.exits))
         f.e.module.declare(EXITS, f"@{EXITS} = external hidden global [0 x ptr]")
         place = Operand("ptr", f"getelementptr ([0 x ptr], ptr @{EXITS}, i64 0, i64 {number})")
@@ -131,7 +103,6 @@ class RegionLowering(Lowering):
 
     def __init__(self, machine: Machine, frame: RegionFrame, accesses: Accesses) -> None:
         super().__init__(Emitter(Module(machine.host.triple)), machine, frame)
-        self.region_frame = frame
         self._accesses = accesses
         self.entries: list[str] = []
         self.spare_arguments = ", ptr poison"
@@ -157,7 +128,7 @@ class RegionLowering(Lowering):
 
     def end(self) -> None:
         """Landings come last."""
-        self._accesses.landings(self, lambda expr: self.region_frame.address(self, expr))
+        self._accesses.landings(self)
 
     def is_cold(self, block: Block) -> bool:
         """Exceptions and polls are rare; what is outlined behind a branch is outlined for being rare."""

@@ -22,6 +22,7 @@ from pyqemu.translator.target import Decisions, DecodeBranch, DecodeTree, Encodi
 
 if TYPE_CHECKING:
     from pyqemu.translator.adl.elaborate import Elaborator
+    from pyqemu.translator.adl.keep import KeptShapes
 
 WordTest = Callable[[int, Mapping[str, int]], bool]
 #: A decode tree for speed: (shift, mask, children), or (None, candidates).
@@ -29,10 +30,14 @@ _Fast = tuple[Any, ...]
 
 
 class DescribedTarget:
-    """An architecture made from its description; implements `translator.target.Target`."""
+    """An architecture made from its description; implements `translator.target.Target`.
 
-    def __init__(self, model: Model) -> None:
+    `kept`: shapes that were elaborated before (keep.py).
+    """
+
+    def __init__(self, model: Model, kept: KeptShapes | None = None) -> None:
         self.model = model
+        self._kept = kept
         self.name = model.name
         self.units = tuple(model.units.values())
         self.registers = tuple(model.registers.values())
@@ -109,7 +114,7 @@ class DescribedTarget:
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding, as IR with holes."""
-        return self.elaborator.shapes(encoding)
+        return self._kept.tree(encoding.number) if self._kept else self.elaborator.shapes(encoding)
 
     def fuse(
         self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
@@ -125,7 +130,7 @@ class DescribedTarget:
 
     def functions(self) -> Mapping[str, Function]:
         """Outlined functions made so far, by the name that `call` uses."""
-        return self.elaborator.functions()
+        return self._kept.functions() if self._kept else self.elaborator.functions()
 
     def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
         """Assembly text of an instruction at guest address `here`."""

@@ -140,20 +140,22 @@ class _Deferral:
     def _rewrite(self, block: Block, made: dict[int, _Made]) -> None:
         kept: list[Op] = []
         reaching = self.reaching[block]
+        shown: list[Value] | None = None  # the flags written out since they were made last
         for number, op in enumerate(block.ops):
             flag = op.attrs.get("reg") if op.name in ("read", "write") else None
             if flag in self.flags:
                 op.attrs = {**op.attrs, "reg": f"{SHADOW}{flag}"}
             elif op.name == "at":
-                flags = self._write_out(reaching, kept)
+                flags = shown = self._write_out(reaching, kept) if shown is None else shown
                 op.operands += flags
                 op.attrs = {**op.attrs, "state": (*op.attrs["state"], *[(f, None) for f in self.flags[: len(flags)]])}
             elif op.spec.effects & Effect.LEAVES:
-                for flag, value in zip(self.flags, self._write_out(reaching, kept), strict=False):
+                shown = self._write_out(reaching, kept) if shown is None else shown
+                for flag, value in zip(self.flags, shown, strict=False):
                     kept.append(_write(flag, None, value))
             kept.append(op)
             if number in made:
-                reaching = 1 << made[number].recipe
+                reaching, shown = 1 << made[number].recipe, None
                 self._keep_sources(made[number], kept)
         block.ops = kept
 
