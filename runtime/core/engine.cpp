@@ -40,9 +40,10 @@ EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
 
 const char *EngineImpl::prepare() {
   const char *problem = nullptr;
-  cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes),
-                             &problem);
+  cache_ = CodeCache::create(options_.code_cache_bytes, options_.regions,
+                             tables_.image.first(tables_.header->image_bytes), &problem);
   if (cache_ == nullptr) return problem;
+  regions_ = std::make_unique<Regions>(*cache_);
   if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
       !preparer_.reserve())
     return "no memory for the engine's tables";
@@ -122,6 +123,11 @@ void EngineImpl::interrupt(CpuHeader *cpu) {
 }
 
 bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const {
+  const MappedArchive *archive = nullptr;
+  if (const FaultRec *fault = regions_->fault(host_pc, &archive)) {
+    *guest_pc = archive->origin + fault->guest;
+    return true;
+  }
   if (!cache_->contains(host_pc)) return false;
   uint32_t offset = cache_->offset(host_pc);
   if (cache_->is_image(offset)) {  // a helper: its thunk has told where it was called from
@@ -132,7 +138,11 @@ bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *
   return blocks_.guest_pc(offset, guest_pc);
 }
 
+// In a region the code at the landing does all the rest.
 void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) {
+  const MappedArchive *archive = nullptr;
+  if (const FaultRec *fault = regions_->fault(host::context_pc(ucontext), &archive))
+    return host::go_on_at(ucontext, cache_->address(archive->text + fault->landing));
   cpu->pc = guest_pc;
   cpu->exit_reason = kExitLeft;
   host::leave_to(ucontext, cache_->return_address(), cpu->runtime[0]);
@@ -174,6 +184,8 @@ EngineStats EngineImpl::stats() const {
   stats.host_bytes = translator_->host_bytes();
   stats.flushes = flushes_;
   stats.invalidations = dropped_;
+  stats.regions = installs_;
+  stats.regions_refused = regions_->refused;
   stats.translate_ns =
       ticks > 0 ? static_cast<uint64_t>(static_cast<double>(translate_ticks_) / ticks * nanoseconds) : 0;
   return stats;

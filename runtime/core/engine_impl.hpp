@@ -1,5 +1,6 @@
 // The engine's parts put together. Its methods are in engine.cpp (CPUs, forks, faults), executor.cpp (the run
-// loop, translation on demand) and invalidate.cpp (guest code that changes, flushes).
+// loop, translation on demand), install.cpp (optimised regions) and invalidate.cpp (guest code that changes,
+// flushes).
 #pragma once
 
 #include <array>
@@ -14,6 +15,7 @@
 #include "engine.hpp"
 #include "pack_file.hpp"
 #include "prepared.hpp"
+#include "regions.hpp"
 #include "translator.hpp"
 #include "world.hpp"
 
@@ -41,6 +43,7 @@ class EngineImpl final : public Engine {
   void resume_world() override { world_.resume(); }
   void enter_blocking(CpuHeader *) override {}
   void leave_blocking(CpuHeader *) override { world_.wait_until_running(); }
+  const char *add_archive(int fd, const ArchiveKey &key, uint64_t origin) override;
   size_t translate(CpuHeader *cpu, uint64_t pc) override;
   EngineStats stats() const override;
   const char *error() const override { return error_.load(); }
@@ -78,11 +81,22 @@ class EngineImpl final : public Engine {
   bool refresh_context(Thread &thread);
   void empty_jump_cache(CpuHeader *cpu);
   void drop_changed_code(Thread &thread);
-  bool has_changed(const Block &block) const;
+  bool guest_code_is(uint64_t address, std::span<const uint8_t> expected) const;
+  void retire(uint32_t block);
   void drop(uint32_t block);
   void flush(Thread &thread);
   void clear_all();
   CpuHeader *make_cpu(uint64_t features);
+
+  uint32_t find_region(Thread &thread, uint64_t pc);
+  bool make_way(uint64_t pc);
+  bool may_install(std::span<const RangeRec> ranges, uint64_t origin) const;
+  bool has_code_of(const RegionChoice &choice) const;
+  bool room_for(const RegionParts &parts) const;
+  uint32_t install(const RegionChoice &choice, uint32_t context, uint64_t pc);
+  uint32_t add_exits(const MappedArchive &archive, const RegionParts &parts);
+  void add_entry(const MappedArchive &archive, const EntryRec &entry, uint32_t region, uint32_t context);
+  void uninstall(uint32_t number);
 
   const PackFile &pack_;
   const PackTables &tables_;
@@ -91,6 +105,7 @@ class EngineImpl final : public Engine {
   World world_;
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
+  std::unique_ptr<Regions> regions_;
   Preparer preparer_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;
@@ -101,7 +116,7 @@ class EngineImpl final : public Engine {
   std::atomic<uint64_t> invalidations_{0};  // counts calls of invalidate
   void *fork_copy_ = nullptr;
   std::array<uint8_t, kMaxFetchBytes> fetched_;
-  uint64_t flushes_ = 0, dropped_ = 0;
+  uint64_t flushes_ = 0, dropped_ = 0, installs_ = 0;
   uint64_t translate_ticks_ = 0, first_tick_ = 0;
   timespec first_time_ = {};
 };

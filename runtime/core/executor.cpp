@@ -25,7 +25,7 @@ StopKind EngineImpl::loop(Thread &thread) {
     if (options_.chain) connect(thread, taken, block);
     taken = {};
     taken.epoch = epoch_.load(std::memory_order_relaxed);
-    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].host))) {
+    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].entry))) {
       case kExitDirect:
         taken.slot = static_cast<uint32_t>(cpu->exit_slot);
         cpu->pc = blocks_.slots[taken.slot].target;
@@ -61,7 +61,7 @@ void EngineImpl::connect(Thread &thread, const Taken &taken, uint32_t block) {
     auto *entries =
         reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
     entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
-        pc, cache_->address(blocks_.blocks[block].host)};
+        pc, cache_->address(blocks_.blocks[block].entry)};
   }
   if (taken.slot == kNone) return;
   world_.lock();
@@ -77,6 +77,7 @@ uint32_t EngineImpl::find_or_translate(Thread &thread, uint64_t pc) {
   if (block != kNone) return block;
   const uint64_t unit = uint64_t{1} << tables_.header->pc_shift;
   if (pc % unit != 0) return kNone;
+  if (regions_->any() && (block = find_region(thread, pc)) != kNone) return block;
   const size_t in_page = (size_t{1} << BlockTable::kPageBits) - (pc & ((1u << BlockTable::kPageBits) - 1));
   // An instruction may reach into the next page; up to max_block_insns of at most 8 bytes are looked at.
   size_t wanted = size_t{options_.max_block_insns} * tables_.header->unit_bytes[0];

@@ -28,6 +28,14 @@ int64_t value_of(const PreparedReloc &reloc, const uint64_t word[2], const uint6
                               static_cast<uint64_t>(int64_t{reloc.addend}));
 }
 
+// Makes the exit whose place is `patch` go to `target`, both offsets.
+void redirect(CodeCache &cache, uint32_t patch, uint32_t target) {
+  if (patch >= cache.size())
+    __atomic_store_n(cache.table_element(patch), cache.address(target), __ATOMIC_RELEASE);
+  else
+    host::patch_rel32(cache.writable(patch), static_cast<int32_t>(target) - static_cast<int32_t>(patch) - 4);
+}
+
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
@@ -152,10 +160,10 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
   block->guest_pc = code.pc;
   block->context = context.id;
-  block->host = hot_;
-  block->guest_bytes = guest_length_;
+  block->entry = block->host = hot_;
+  block->guest_bytes = static_cast<uint16_t>(guest_length_);
   block->first_insn = blocks_.insns.size();
-  block->insn_count = item_count_;
+  block->insn_count = static_cast<uint16_t>(item_count_);
   block->first_slot = blocks_.slots.size();
 
   emit_head(code.pc);
@@ -324,6 +332,23 @@ uint32_t Translator::emit_exit(uint64_t target, uint32_t patch) {
   return blocks_.slots.push({target, patch, stub, kNone, kNone});
 }
 
+bool Translator::room_for_exits(uint32_t count) const {
+  return cache_.room() / exit_direct_->size > count;
+}
+
+uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table) {
+  const uint32_t first = blocks_.slots.size();
+  cold_ = cache_.cold();
+  for (uint64_t target : targets) {
+    const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
+    blocks_.slots.push({target, table, stub, kNone, kNone});
+    redirect(cache_, table, stub);
+    table += sizeof(uint64_t);
+  }
+  cache_.set_ends(cache_.hot(), cold_);
+  return first;
+}
+
 // A copy of a stencil without exits among the cold code; its hole is `hole`.
 uint32_t Translator::emit_cold(const Prepared &stencil, uint64_t hole) {
   cold_ -= stencil.size;
@@ -398,15 +423,13 @@ void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t bl
   exit.to = block;
   exit.next_incoming = to.incoming;
   to.incoming = slot;
-  host::patch_rel32(cache.writable(exit.patch),
-                    static_cast<int32_t>(to.host) - static_cast<int32_t>(exit.patch) - 4);
+  redirect(cache, exit.patch, to.entry);
 }
 
 void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block) {
   for (uint32_t slot = blocks.blocks[block].incoming; slot != kNone;) {
     ExitSlot &exit = blocks.slots[slot];
-    host::patch_rel32(cache.writable(exit.patch),
-                      static_cast<int32_t>(exit.stub) - static_cast<int32_t>(exit.patch) - 4);
+    redirect(cache, exit.patch, exit.stub);
     slot = exit.next_incoming;
     exit.to = exit.next_incoming = kNone;
   }

@@ -40,6 +40,11 @@ class Translator {
   // Preparer::damage).
   uint32_t translate(const Fetched &code, const DecodeContext &context);
 
+  // Exits that are elements of a table, from offset `table` (in the zone) on: lets them go to new stubs.
+  // Gives the first slot.
+  bool room_for_exits(uint32_t count) const;
+  uint32_t add_exits(std::span<const uint64_t> targets, uint32_t table);
+
   uint64_t guest_insns() const { return guest_insns_; }
   uint64_t guest_bytes() const { return guest_bytes_; }
   uint64_t host_bytes() const { return host_bytes_; }

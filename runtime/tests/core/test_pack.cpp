@@ -1,7 +1,6 @@
 // Writes the test pack's tables, and its stencils from hexadecimal text.
 #include "test_pack.hpp"
 
-#include <elf.h>
 #include <sys/mman.h>
 
 #include <cstring>
@@ -87,7 +86,6 @@ class Builder {
   void runtime_stencils();
   void instructions();
   void program();
-  std::vector<uint8_t> elf(std::vector<Section> sections);
 
   PackOptions options_;
   PackHeader header_ = {};
@@ -312,61 +310,28 @@ std::vector<uint8_t> Builder::build() {
   std::string image(test_image_begin, header_.image_bytes);
   image.resize((image.size() + 4095) & ~size_t{4095});
   std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
-  return elf({{".text", text_},
-              {".pq.image", image},
-              {".pq.header", header},
-              {".pq.str", str_},
-              {".pq.node", bytes_of(nodes)},
-              {".pq.child", bytes_of(child_)},
-              {".pq.cand", bytes_of(cand_)},
-              {".pq.enc", bytes_of(enc_)},
-              {".pq.field", bytes_of(fields)},
-              {".pq.slice", bytes_of(slices)},
-              {".pq.prog", bytes_of(prog_)},
-              {".pq.guard", bytes_of(guards_)},
-              {".pq.shape", bytes_of(shape_)},
-              {".pq.stencil", bytes_of(stencil_)},
-              {".pq.reloc", bytes_of(reloc_)},
-              {".pq.fuse", bytes_of(fuse_)},
-              {".pq.table", bytes_of(table_)},
-              {".pq.reg", bytes_of(regs)},
-              {".pq.exc", bytes_of(exceptions)},
-              {".pq.cpu", bytes_of(cpus)},
-              {".pq.reset", bytes_of(resets)},
-              {".pq.kv", bytes_of(kv)}});
-}
-
-std::vector<uint8_t> Builder::elf(std::vector<Section> sections) {
-  std::string names{'\0'}, file(sizeof(Elf64_Ehdr), '\0');
-  std::vector<Elf64_Shdr> headers(1);
-  headers[0] = {};
-  sections.push_back({".shstrtab", ""});
-  for (Section &section : sections) {
-    Elf64_Shdr header = {};
-    header.sh_name = static_cast<uint32_t>(names.size());
-    names.append(section.name).push_back('\0');
-    if (&section == &sections.back()) section.bytes = names;
-    header.sh_type = SHT_PROGBITS;
-    file.resize((file.size() + 63) & ~size_t{63});
-    header.sh_offset = file.size();
-    header.sh_size = section.bytes.size();
-    file += section.bytes;
-    headers.push_back(header);
-  }
-  file.resize((file.size() + 63) & ~size_t{63});
-  Elf64_Ehdr head = {};
-  memcpy(head.e_ident, ELFMAG, SELFMAG);
-  head.e_ident[EI_CLASS] = ELFCLASS64;
-  head.e_ident[EI_DATA] = ELFDATA2LSB;
-  head.e_type = ET_REL;
-  head.e_machine = EM_X86_64;
-  head.e_shoff = file.size();
-  head.e_shentsize = sizeof(Elf64_Shdr);
-  head.e_shnum = static_cast<uint16_t>(headers.size());
-  head.e_shstrndx = static_cast<uint16_t>(headers.size() - 1);
-  memcpy(file.data(), &head, sizeof head);
-  file += bytes_of(headers);
-  return {file.begin(), file.end()};
+  return write_elf({{".text", text_},
+                    {".pq.image", image},
+                    {".pq.header", header},
+                    {".pq.str", str_},
+                    {".pq.node", bytes_of(nodes)},
+                    {".pq.child", bytes_of(child_)},
+                    {".pq.cand", bytes_of(cand_)},
+                    {".pq.enc", bytes_of(enc_)},
+                    {".pq.field", bytes_of(fields)},
+                    {".pq.slice", bytes_of(slices)},
+                    {".pq.prog", bytes_of(prog_)},
+                    {".pq.guard", bytes_of(guards_)},
+                    {".pq.shape", bytes_of(shape_)},
+                    {".pq.stencil", bytes_of(stencil_)},
+                    {".pq.reloc", bytes_of(reloc_)},
+                    {".pq.fuse", bytes_of(fuse_)},
+                    {".pq.table", bytes_of(table_)},
+                    {".pq.reg", bytes_of(regs)},
+                    {".pq.exc", bytes_of(exceptions)},
+                    {".pq.cpu", bytes_of(cpus)},
+                    {".pq.reset", bytes_of(resets)},
+                    {".pq.kv", bytes_of(kv)}});
 }
 
 }  // namespace
