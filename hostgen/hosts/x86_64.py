@@ -22,6 +22,21 @@ LEVELS: Mapping[str, Level] = {
     "v3": Level("x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "shift", "clmul"})),
 }
 
+#: What /proc/cpuinfo calls the features that a level beyond the first needs.
+_NEEDS = {"v3": frozenset({"avx2", "bmi1", "bmi2", "fma", "f16c", "abm", "movbe", "pclmulqdq"})}
+
+
+def supported_levels() -> frozenset[str]:
+    """Names of the levels that this machine has."""
+    flags: set[str] = set()
+    with open("/proc/cpuinfo") as lines:
+        for line in lines:
+            if line.startswith("flags"):
+                flags.update(line.partition(":")[2].split())
+                break
+    return frozenset(name for name in LEVELS if _NEEDS.get(name, frozenset()) <= flags)
+
+
 _R_64, _R_PLT32, _R_32, _R_32S, _R_8 = 1, 4, 10, 11, 14
 _KINDS = {_R_64: RelocKind.ABS64, _R_32: RelocKind.ABS32, _R_32S: RelocKind.ABS32S, _R_8: RelocKind.ABS8}
 _SHIFTS = {"shl": "shl", "lshr": "shr", "ashr": "sar", "rotr": "ror"}

@@ -77,9 +77,8 @@ class _Lifting:
         for leader in sorted(self._trace.leaders):
             self._open(leader)
         entries = self._trace.entries
-        dispatch.ops = [
-            Op("dispatch", attrs={"entries": entries}, successors=[Successor(self._starts[e]) for e in entries])
-        ]
+        edges = [Successor(self._enter(entry)) for entry in entries]
+        dispatch.ops = [Op("dispatch", attrs={"entries": entries}, successors=edges)]
         for leader in sorted(self._trace.leaders):
             self._straight(leader)
         return self._function
@@ -94,14 +93,26 @@ class _Lifting:
         start = body = self._block(f"i{leader:x}")
         if leader in self._trace.loop_heads:
             body = self._block(f"i{leader:x}.go")
-            leave = self._block(f"i{leader:x}.leave")
-            leave.ops = [Op("leave", attrs={"target": address(leader)})]
-            wanted = Value(I1)
-            start.ops = [
-                Op("poll", results=[wanted]),
-                Op("branch", [wanted], successors=[Successor(leave), Successor(body)]),
-            ]
+            self._poll(start, leader, body)
         self._starts[leader], self._bodies[leader] = start, body
+
+    def _enter(self, entry: int) -> Block:
+        """Where the region is entered. Regions may go to one another for ever, so that each entry polls."""
+        if entry in self._trace.loop_heads:
+            return self._starts[entry]
+        block = self._block(f"i{entry:x}.poll")
+        self._poll(block, entry, self._starts[entry])
+        return block
+
+    def _poll(self, block: Block, offset: int, on: Block) -> None:
+        """Ends `block`: lets the runtime have control if it wants it, else goes on."""
+        leave = self._block(f"i{offset:x}.leave")
+        leave.ops = [Op("leave", attrs={"target": address(offset)})]
+        wanted = Value(I1)
+        block.ops = [
+            Op("poll", results=[wanted]),
+            Op("branch", [wanted], successors=[Successor(leave), Successor(on)]),
+        ]
 
     def _straight(self, leader: int) -> None:
         """The instructions from a leader up to the next one, or to where control does not go on."""
