@@ -181,6 +181,8 @@ nb::dict stats(const PyEngine &engine) {
   result["flushes"] = stats.flushes;
   result["invalidations"] = stats.invalidations;
   result["translate_ns"] = stats.translate_ns;
+  result["regions"] = stats.regions;
+  result["regions_refused"] = stats.regions_refused;
   return result;
 }
 

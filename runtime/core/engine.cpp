@@ -77,7 +77,7 @@ CpuHeader *EngineImpl::new_cpu(std::string_view model) {
   for (const CpuRec &record : tables_.cpu)
     if (found == nullptr && (model.empty() || model == tables_.string(record.name))) found = &record;
   if (found == nullptr && !model.empty()) return nullptr;
-  uint64_t features = found == nullptr ? 0 : found->feature_mask[0] | uint64_t{found->feature_mask[1]} << 32;
+  uint64_t features = found == nullptr ? 0 : features_of(*found);
   CpuHeader *cpu = make_cpu(features);
   if (cpu == nullptr || found == nullptr) return cpu;
   for (const ResetRec &reset : tables_.reset.subspan(found->first_reset, found->reset_count)) {

@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "block_table.hpp"
+#include "chaining.hpp"
 #include "code_cache.hpp"
 #include "decoder.hpp"
 #include "engine.hpp"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "block_log.hpp"
+#include "chaining.hpp"
 #include "host_code.hpp"
 
 namespace pyqemu {
@@ -26,14 +27,6 @@ int64_t value_of(const PreparedReloc &reloc, const uint64_t word[2], const uint6
   const int insn = reloc.insn;
   return static_cast<int64_t>(static_cast<uint64_t>(reloc.form.of(word[insn], here[insn], values[insn])) +
                               static_cast<uint64_t>(int64_t{reloc.addend}));
-}
-
-// Makes the exit whose place is `patch` go to `target`, both offsets.
-void redirect(CodeCache &cache, uint32_t patch, uint32_t target) {
-  if (patch >= cache.size())
-    __atomic_store_n(cache.table_element(patch), cache.address(target), __ATOMIC_RELEASE);
-  else
-    host::patch_rel32(cache.writable(patch), static_cast<int32_t>(target) - static_cast<int32_t>(patch) - 4);
 }
 
 }  // namespace
@@ -342,7 +335,7 @@ uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table
   for (uint64_t target : targets) {
     const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
     blocks_.slots.push({target, table, stub, kNone, kNone});
-    redirect(cache_, table, stub);
+    redirect_exit(cache_, table, stub);
     table += sizeof(uint64_t);
   }
   cache_.set_ends(cache_.hot(), cold_);
@@ -415,25 +408,6 @@ void Translator::log_block(const Block &block) {
   }
   log.host_code({cache_.writable(block.host), block.host_bytes});
   log.end();
-}
-
-void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block) {
-  ExitSlot &exit = blocks.slots[slot];
-  Block &to = blocks.blocks[block];
-  exit.to = block;
-  exit.next_incoming = to.incoming;
-  to.incoming = slot;
-  redirect(cache, exit.patch, to.entry);
-}
-
-void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block) {
-  for (uint32_t slot = blocks.blocks[block].incoming; slot != kNone;) {
-    ExitSlot &exit = blocks.slots[slot];
-    redirect(cache, exit.patch, exit.stub);
-    slot = exit.next_incoming;
-    exit.to = exit.next_incoming = kNone;
-  }
-  blocks.blocks[block].incoming = kNone;
 }
 
 }  // namespace pyqemu

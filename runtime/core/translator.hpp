@@ -107,8 +107,4 @@ class Translator {
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
 };
 
-// Makes an exit go to `block`, or back to its stub. Other threads may be running it.
-void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block);
-void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block);
-
 }  // namespace pyqemu

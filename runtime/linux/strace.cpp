@@ -225,11 +225,10 @@ void log_stats(const Guest &guest) {
   auto number = [](uint64_t value) { return static_cast<unsigned long>(value); };
   log_line(
       "%d stats: %lu blocks, %lu guest instructions, %lu guest bytes, %lu host bytes, %lu flushes, %lu "
-      "invalidations, "
-      "%lu ns translating",
+      "invalidations, %lu ns translating, %lu regions, %lu regions refused",
       getpid(), number(stats.blocks), number(stats.guest_insns), number(stats.guest_bytes),
       number(stats.host_bytes), number(stats.flushes), number(stats.invalidations),
-      number(stats.translate_ns));
+      number(stats.translate_ns), number(stats.regions), number(stats.regions_refused));
 }
 
 }  // namespace pyqemu::user
