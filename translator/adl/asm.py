@@ -56,10 +56,11 @@ Template = tuple["str | Number | TableText | Choice", ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A template and when it is used; the first row whose condition is nonzero counts."""
+    """A template and when it is used; the first row whose condition is nonzero counts. `text` is how it was written."""
 
     condition: StaticExpr
     template: Template
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class _Maker:
             if row.condition is not None:
                 condition = _printable(bound.environment.condition(row.condition), row.condition.span)
             if condition != 0:
-                rows.append(Row(condition, self.template(row.template, row.span, bound.environment)))
+                rows.append(Row(condition, self.template(row.template, row.span, bound.environment), row.template))
             if condition == 1:
                 break
         return tuple(rows)
