@@ -13,10 +13,12 @@ from functools import cached_property
 
 from pyqemu.translator.adl.asm import Choice, Number, Row, Syntax, TableText, Template
 from pyqemu.translator.adl.asm_invert import Equations, fails, holds
-from pyqemu.translator.adl.asm_term import Term
+from pyqemu.translator.adl.asm_term import Place, Term, all_values
 from pyqemu.translator.static import StaticExpr, substitute
 
 _Values = Mapping[str, StaticExpr]
+#: Bits of the fields in a table's conditions up to which it is tried whether no row can hold.
+_MOST_TRIED_BITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,8 @@ class Grammar:
             term = self.term(condition)
             made.append(Option((holds(term),), before, pieces))
             before = (*before, fails(term))
-        made.append(Option((), before, self._pieces((otherwise,) if otherwise else (), None)))
+        if _can_hold(before):
+            made.append(Option((), before, self._pieces((otherwise,) if otherwise else (), None)))
         return tuple(made)
 
     def _pieces(self, template: Template, values: _Values | None) -> Pieces:
@@ -125,3 +128,16 @@ class Grammar:
             parts = [re.escape(part) for part in re.split(r"\s+", text.lower())]
             self._literals[text] = Literal(text, re.compile(" ?".join(parts)))
         return self._literals[text]
+
+
+def _can_hold(equations: Equations) -> bool:
+    """Whether no row at all can hold; taken for possible where there is too much to try."""
+    terms = [equation.term for equation in equations]
+    fields = list({name: field for term in terms for name, field in term.fields.items()}.values())
+    if sum(field.width for field in fields) > _MOST_TRIED_BITS or any(term.placed for term in terms):
+        return True
+    nowhere = Place(0, {})
+    return any(
+        all(equation.term.value(values, nowhere) == equation.wanted for equation in equations)
+        for values in all_values(fields)
+    )

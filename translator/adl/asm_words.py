@@ -53,9 +53,12 @@ class FirstWords:
 
     def rows(self, word: str) -> tuple[tuple[int, int], ...]:
         """Encoding and number of the rows whose first word can be `word` (in lower case)."""
-        if word not in self._found:
-            self._found[word] = tuple((e, n) for pattern, e, n in self._rows if pattern.fullmatch(word))
-        return self._found[word]
+        found = self._found.get(word)
+        if found is None:
+            found = tuple((e, n) for pattern, e, n in self._rows if pattern.fullmatch(word))
+            if found:  # what anybody may misspell is not kept
+                self._found[word] = found
+        return found
 
     def spelled(self) -> list[str]:
         """All first words that have no number in them, for advice."""
