@@ -128,6 +128,10 @@ class CodeWord:
     unit: Unit
     encoding: Encoding
 
+    def code(self) -> bytes:
+        """Its bytes in memory."""
+        return self.word.to_bytes(self.unit.width // 8, "little" if self.unit.order == "le" else "big")
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeLeaf:

@@ -2,8 +2,8 @@
 
 A template is a tuple of pieces: plain text, a number in a style, the text of an operand table, or a choice.
 Conditions and numbers are static expressions over the encoding's fields (in a table: over its parameters), so
-that any language can print from this form; asm_print.py does it in Python. In a description `{{` and `}}`
-stand for braces.
+that any language can print from this form; asm_print.py does it in Python, and asm_parse.py reads what it printed.
+In a description `{{` and `}}` stand for braces.
 """
 
 from __future__ import annotations

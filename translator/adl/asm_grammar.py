@@ -98,7 +98,7 @@ class Grammar:
         return tuple(made)
 
     def _pieces(self, template: Template, values: _Values | None) -> Pieces:
-        return tuple(self._piece(piece, values) for piece in template)
+        return tuple(self._piece(piece, values) for piece in template if piece != "")
 
     def _piece(self, piece: str | Number | TableText | Choice, values: _Values | None) -> Literal | Numeral | Options:
         def filled(expr: StaticExpr) -> StaticExpr:

@@ -116,6 +116,10 @@ def test_the_order_of_words(toy: DescribedTarget) -> None:
     ]  # fmt: skip
 
 
+def test_bytes(toy: DescribedTarget) -> None:
+    assert [c.code() for c in toy.assemble("nop")] == [b"\x31\0\0\0", b"\xb0\0"]
+
+
 def test_unpredictable_words_come_last(tmp_path: Path) -> None:
     target = described(
         tmp_path,
@@ -179,6 +183,7 @@ def check_all(target: DescribedTarget, context: dict[str, int] | None = None) ->
         ['insn A { enc "c s n:6"; asm "a {c ? n : 32 + n}{s ? n : 7}"; do { } }'],
         ['operand name(c) { 1 "b c"; _ "b" }', 'insn A { enc "0 c n:6"; asm "{name(c)} {{{n}}}"; do { } }'],
         ['insn A { enc "n:4 0000"; asm "a {1 << n}"; do { } }'],
+        ['operand end(c) { 0 ""; 1 "9" }', 'insn A { enc "c n:7"; asm "a {n}{end(c)}{n:x}"; do { } }'],
         ['insn A { enc "n:4 m:4"; asm "a {n * m}, {n ^ m}"; do { } }'],
         ['insn A { enc "n[3:0] m:3 n[4]:s"; asm "A.{m} B{n:h}"; do { } }'],
     ],
