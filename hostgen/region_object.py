@@ -27,8 +27,8 @@ class Access:
 class CompiledRegion:
     """A region's code, constants behind it; name, ranges and number of instructions are the region's.
 
-    `patches` are relative fields that refer to the table (regions.ORIGIN, EXITS) or to support code. Entries are (module offset, offset in
-    the code).
+    `patches` are relative fields that refer to the table (module_address.ORIGIN, regions.EXITS) or to support code.
+    Entries are (module offset, offset in the code).
     """
 
     name: str
@@ -109,10 +109,8 @@ class _Reader:
             struct.pack_into("<i", code, patch.offset, places[patch.symbol] + patch.addend - patch.offset)
         entries = self._entry_code(code, [offset - start for offset in inner])
         region = text.region
-        accesses = sorted(
-            (Access(a - start, landing - start, guest) for a, landing, guest in self._accesses if start <= a < start + size),
-            key=lambda access: access.access,
-        )
+        own = [row for row in self._accesses if start <= row[0] < start + size]
+        accesses = [Access(at - start, landing - start, guest) for at, landing, guest in sorted(own)]
         return CompiledRegion(
             region.name, region.ranges, region.instructions, bytes(code), tuple(patches),
             tuple(zip(region.entries, entries, strict=True)), tuple(accesses), text.exits,
