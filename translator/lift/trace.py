@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from pyqemu.translator.lift.instructions import Instruction, Reader
 
-
 #: Places that a return inside a region is compared with, at most.
 _MOST_RETURN_SITES = 6
 
@@ -61,8 +60,8 @@ def trace(
 ) -> Trace:
     """Follows control from `entries`, in breadth, over at most `limit` instructions for which `allowed` holds.
 
-    A call of one of `entries` can stay inside the region. What comes behind a call, an exception or an instruction that regions do not do becomes an entry as well,
-    and so do heads of loops.
+    A call of one of `entries` can stay inside the region. What comes behind a call, an exception or an instruction
+    that regions do not do becomes an entry as well, and so do heads of loops.
     """
     walk = _Walk(reader, allowed, limit)
     pending = [offset for offset in entries if walk.instruction(offset)]
