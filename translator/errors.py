@@ -13,3 +13,7 @@ class VerifyError(Exception):
 
 class IrSyntaxError(Exception):
     """IR text that cannot be parsed; the message has line and column."""
+
+
+class GuestFileError(Exception):
+    """A guest's file that is not what it claims to be; says what is wrong with it."""
