@@ -37,14 +37,13 @@ class _Formats:
 
     symbol: str
     symbol_fields: tuple[int, int, int, int, int]  # where name, info, section, value and size are
-    rel: str
     rela: str
     symbol_shift: int
 
 
 _FORMATS = {
-    32: _Formats("IIIBBH", (0, 3, 5, 1, 2), "II", "IIi", 8),
-    64: _Formats("IBBHQQ", (0, 1, 3, 4, 5), "QQ", "QQq", 32),
+    32: _Formats("IIIBBH", (0, 3, 5, 1, 2), "IIi", 8),
+    64: _Formats("IBBHQQ", (0, 1, 3, 4, 5), "QQq", 32),
 }
 
 

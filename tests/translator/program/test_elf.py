@@ -77,6 +77,22 @@ def test_program_without_sections() -> None:
     assert set(with_sections.graph) <= set(without.graph)
 
 
+def test_32_bits_big_endian() -> None:
+    """The other class and byte order, with a pointer in data."""
+    header = b"\x7fELF\x01\x02\x01".ljust(16, b"\0")
+    header += struct.pack(">HHIIIIIHHHHHH", 2, MACHINE, 1, 0x1080, 52, 0, 0, 52, 32, 2, 40, 0, 0)
+    code_segment = struct.pack(">8I", 1, 0x80, 0x1080, 0x1080, 8, 8, 5, 4)
+    data_segment = struct.pack(">8I", 1, 0x88, 0x2000, 0x2000, 8, 64, 6, 4)
+    data = (
+        (header + code_segment + data_segment).ljust(0x80, b"\0") + code(RETURN, RETURN) + struct.pack(">II", 1, 0x1084)
+    )
+    found = read_elf(data, MACHINE)
+    assert (found.order, found.word_bytes, found.roots) == ("be", 4, (0x1080,))
+    assert found.file_offset(0x1084) == 0x84 and found.file_offset(0x2008) is None
+    assert list(found.words()) == [1, 0x1084]
+    assert discover(found, READER).statistics.instructions == 2
+
+
 PHDR = 64
 WRONG = {
     "not an ELF file": {0: b"\x7fELG"},
