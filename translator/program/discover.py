@@ -87,24 +87,33 @@ class _Discovery:
             address = piece.address
             while address < piece.end:
                 step = self.listing.steps.get(address)
-                if step is None and address % self.reader.alignment == 0 and self._makes_sense(piece, address):
+                if step is not None:
+                    address += step.size
+                    continue
+                senseless = self._senseless(piece, address)
+                if senseless:
+                    address += senseless
+                else:
                     self._follow(Origin.GAP, [address], entries=False)
-                    step = self.listing.steps.get(address)
-                address += self.reader.alignment if step is None else step.size
+                    address += self.listing.steps[address].size
 
-    def _makes_sense(self, piece: Segment, address: int) -> bool:
-        """Whether what begins at `address` is no padding, and comes to an exit or to known code."""
+    def _senseless(self, piece: Segment, address: int) -> int:
+        """How many bytes from `address` on are surely no code: 0 if what begins there can be executed to an exit.
+
+        Padding is none, nor are instructions that come to something that does not decode, from wherever they begin.
+        """
+        start = address
         step = self._step(piece, address)
-        if step is None or step.flow.does_nothing:
-            return False
+        if step is None or step.flow.does_nothing or address % self.reader.alignment:
+            return self.reader.alignment
         for _ in range(_LONGEST_BLOCK):
             if step is None or step.flow.exit is not Exit.NONE:
                 break
             address += step.size
             if address in self.listing.steps:
-                return True
+                return 0
             step = self._step(piece, address)
-        return step is not None and step.flow.exit is not Exit.NONE
+        return 0 if step is not None and step.flow.exit is not Exit.NONE else address - start
 
     def _follow(
         self, origin: Origin, addresses: Iterable[int], *, entries: bool = True, new_only: bool = False
@@ -178,6 +187,8 @@ class _Discovery:
                 self.listing.leaders.add(following)
                 self.listing.origins.setdefault(following, self._origin)
             address = following
+        if address == piece.end:
+            self._work.append(address)  # what follows may be another piece
 
     def _leave(self, address: int, step: Step, following: int) -> bool:
         """Notes where an instruction may go; whether it may go on."""

@@ -243,6 +243,15 @@ def test_gaps_that_are_no_code() -> None:
     assert program.leftovers == ((TEXT + 4, TEXT + 20),)
 
 
+@pytest.mark.parametrize("first", [branch_zero(1, 2), NOP, SYSCALL])
+def test_from_one_section_to_the_next(first: int) -> None:
+    """Control goes on where a section ends and another begins."""
+    text = code(NOP, first, movi(1, 1), RETURN)
+    divided = Toy(text, divided_at=8, symbols=(("after", TEXT + 12, 4),)).program()
+    assert len(divided.image.code) == 2 and divided.leftovers == ()
+    assert {(0, 2, "next"), (2, 3, "next")} <= edges(divided)
+
+
 def test_zero_register_is_not_written() -> None:
     """A constant written to the zero register is not what a later jump goes to."""
     program = Toy(code(movi(ZERO, TEXT), add(5, ZERO, ZERO), jump(5), RETURN)).program()

@@ -102,6 +102,8 @@ class Toy:
     relocations: tuple[tuple[int, int], ...] = ()  # place, addend
     initialisers: tuple[int, ...] = ()
     sections: bool = True
+    #: Where `text` is divided into two sections.
+    divided_at: int = 0
     #: Bytes of the file that are to be others.
     patches: dict[int, bytes] = field(default_factory=dict[int, bytes])
 
@@ -139,14 +141,16 @@ class Toy:
         for table in (names, strings, entries, relocations):
             offsets.append(len(data))
             data += table + bytes(-len(table) % 8)
+        cut = self.divided_at
         return [
             bytes(64),
             _section(0, _STRTAB, 0, 0, offsets[0], len(names)),
-            _section(0, _PROGBITS, _ALLOC | _EXEC, TEXT, TEXT - BASE, len(self.text)),
+            _section(0, _PROGBITS, _ALLOC | _EXEC, TEXT, TEXT - BASE, self.divided_at),
+            _section(0, _PROGBITS, _ALLOC | _EXEC, TEXT + cut, TEXT - BASE + cut, len(self.text) - cut),
             _section(1, _PROGBITS, _ALLOC, FRAMES, FRAMES - BASE, len(frames)),
             _section(0, _INIT_ARRAY, _ALLOC, DATA + len(self.data), _DATA_OFFSET + len(self.data), initialisers),
             _section(0, _STRTAB, 0, 0, offsets[1], len(strings)),
-            _section(0, _SYMTAB, 0, 0, offsets[2], len(entries), link=5, entry=24),
+            _section(0, _SYMTAB, 0, 0, offsets[2], len(entries), link=6, entry=24),
             _section(0, _RELA, _ALLOC, 0, offsets[3], len(relocations), entry=24),
         ]
 
