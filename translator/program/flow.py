@@ -75,7 +75,9 @@ class FlowReader:
         self._target = target
         self._resuming = frozenset(resuming)
         self._context = {variable.name: 0 for variable in target.context}
-        self._units = [(unit.width // 8, _byte_order(unit), unit.name) for unit in target.units]
+        self._units: list[tuple[int, Literal["little", "big"], str]] = [
+            (unit.width // 8, _byte_order(unit), unit.name) for unit in target.units
+        ]
         self._known: dict[bytes, Step | None] = {}
         self._shapes: dict[int, ShapeTree] = {}
         self._flows: dict[int, Flow] = {}
