@@ -49,8 +49,10 @@ class ObjectFile:
     constants: dict[str, Piece]
 
 
-def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
-    """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
+def compile_module(text: str, triple: str, cpu: str, features: str, speed: int = 2) -> bytes:
+    """An ELF object; for worker processes, hence strings only. `speed` is LLVM's -O of its passes. LLVM's errors come
+    as RuntimeError.
+    """
     import llvmlite.binding  # slow to import, and not needed by those who only read packs
 
     llvm: Any = llvmlite.binding
@@ -62,7 +64,7 @@ def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
     )
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(2)
+    options = llvm.create_pipeline_tuning_options(speed)
     options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)

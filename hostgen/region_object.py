@@ -56,10 +56,17 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
 
 
 def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
-    """Compiles regions in one module."""
-    level = host.level
-    data = compile_module(module_text(regions, host), host.triple, level.cpu, level.features)
-    return _Reader(data, host).regions(regions)
+    """Compiles regions, in one module those with loops and in another those without: these run but once each time, so
+    that LLVM's cheaper passes will do.
+    """
+    made: list[CompiledRegion] = []
+    for loops, speed in ((True, 2), (False, 1)):
+        texts = [text for text in regions if text.region.loops == loops]
+        if texts:
+            level = host.level
+            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, speed)
+            made += _Reader(data, host).regions(texts)
+    return made
 
 
 class _Reader:

@@ -30,6 +30,7 @@ class Region:
     ranges: tuple[tuple[int, int], ...]
     instructions: int
     context: Mapping[str, int]
+    loops: bool
     shared: tuple[str, ...]  # registers that outlined functions use, which therefore stay in the state
 
 
@@ -38,12 +39,13 @@ def lift(trace: Trace, reader: Reader, name: str, functions: Mapping[str, Functi
     function = _Lifting(trace, reader, name).run()
     called = (op.attrs["fn"] for block in function.blocks for op in block.ops if op.name == "call")
     return Region(
-        name, function, trace.entries, tuple(_ranges(trace.instructions.values())), len(trace.instructions),
-        reader.context, registers_of(functions, called),
+        name, function, trace.entries, tuple(ranges_of(trace.instructions.values())), len(trace.instructions),
+        reader.context, bool(trace.loop_heads), registers_of(functions, called),
     )  # fmt: skip
 
 
-def _ranges(instructions: Iterable[Instruction]) -> Iterable[tuple[int, int]]:
+def ranges_of(instructions: Iterable[Instruction]) -> Iterable[tuple[int, int]]:
+    """The code of instructions as ascending (offset, bytes), neighbours joined."""
     start = end = -1
     for instruction in sorted(instructions, key=lambda i: i.offset):
         if instruction.offset > end:
