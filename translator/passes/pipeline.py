@@ -12,8 +12,10 @@ from pyqemu.translator.ir.verifier import verify
 from pyqemu.translator.passes.copyprop import CopyProp
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.dead_state import DeadState
+from pyqemu.translator.passes.defer_flags import DeferFlags
 from pyqemu.translator.passes.fold import Fold
 from pyqemu.translator.passes.forward_state import ForwardState
+from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
 
@@ -35,7 +37,9 @@ PASSES: Mapping[str, Any] = {
     "copyprop": CopyProp,
     "dce": Dce,
     "dead_state": DeadState,
+    "defer_flags": DeferFlags,
     "forward_state": ForwardState,
+    "promote_state": PromoteState,
     "simplify_cfg": SimplifyCfg,
 }
 
