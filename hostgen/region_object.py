@@ -6,9 +6,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyqemu.hostgen.compiler import compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
-from pyqemu.hostgen.objects import ObjectReader, Patch, compile_module
+from pyqemu.hostgen.objects import ObjectReader, Patch
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
@@ -59,6 +60,11 @@ def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledR
     """Compiles regions in one module."""
     level = host.level
     data = compile_module(module_text(regions, host), host.triple, level.cpu, level.features)
+    return read_regions(data, regions, host)
+
+
+def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
+    """The regions in the object that their module became."""
     return _Reader(data, host).regions(regions)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.ops import Effect
 from pyqemu.translator.static import Here, StaticExpr, apply, evaluate, leaves_of, substitute
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+from pyqemu.translator.target import Encoding, ShapeTree, Target, reach
 
 #: What regions do not do; the baseline translator does these instructions one by one.
 UNSUPPORTED = frozenset({"isync", "set_ctx", "cas", "rmw"})
@@ -116,16 +116,13 @@ class Reader:
         tree = self._trees.get(encoding.number)
         if tree is None:
             tree = self._trees[encoding.number] = self._shapes.shapes(encoding)
-        while isinstance(tree, ShapeChoice):
-            child = tree.children.get(evaluate(tree.expr, fields, 0, self.context))
-            if child is None:
-                return None
-            tree = child
-        if not isinstance(tree, ShapeLeaf):
+        found = reach(tree, fields, self.context)
+        if found is None:
             return None
-        known = self._meanings.get(id(tree))
+        _, leaf = found
+        known = self._meanings.get(id(leaf))
         if known is None:
-            known = self._meanings[id(tree)] = look_at(tree.function)
+            known = self._meanings[id(leaf)] = look_at(leaf.function)
         return known
 
     def targets(self, instruction: Instruction) -> Sequence[tuple[int, str]]:
