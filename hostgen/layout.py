@@ -53,6 +53,8 @@ class Layout:
         if index is None:
             return place.offset
         count = place.register.count
+        if isinstance(index, int) and 0 <= index < count and index != zero:
+            return place.offset + index * place.stride
         low, high = interval(index)
         if low < 0 or (high >= count and high != zero):
             raise UnsupportedError(f"an index of {name} may be {low}…{high}, beyond its {count} elements")

@@ -135,7 +135,11 @@ class Lowering:
     def register(self, op: Op, *, write: bool) -> Operand:
         """Pointer to the register that a `read` or `write` names."""
         offset = self.layout.offset(op.attrs["reg"], op.attrs["index"], op.attrs.get("zero"), write=write)
-        return self.e.at(CPU, self.hole(offset, "i64"))
+        return self.state(self.hole(offset, "i64"))
+
+    def state(self, offset: Operand) -> Operand:
+        """Pointer to the CPU state at an offset."""
+        return self.e.at(CPU, offset)
 
     # --- the function ---
 

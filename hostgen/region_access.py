@@ -7,7 +7,7 @@ nothing (docs/decisions/exact-regions.md).
 
 from __future__ import annotations
 
-from pyqemu.hostgen.emit import CPU, Operand
+from pyqemu.hostgen.emit import Operand
 from pyqemu.hostgen.host import GuestAccess
 from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.lower_exit import stop
@@ -16,7 +16,7 @@ from pyqemu.hostgen.module_address import address, known_offset, origin
 from pyqemu.hostgen.pack_format import ExitReason
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import LEAVING, PURE
 from pyqemu.translator.ir.types import Vec
 from pyqemu.translator.lift.region import Region
 
@@ -158,7 +158,7 @@ class Accesses:
 
     def _pointer_to(self, f: Lowering, place: Place) -> Operand:
         reg, index = place
-        return f.e.at(CPU, f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
+        return f.state(f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
 
     def _show(self, f: Lowering, place: Place, value: Operand, sample: Value) -> None:
         store_register(f, value, self._pointer_to(f, place), sample.type.total)
@@ -185,20 +185,25 @@ def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
     written = {
         op.attrs["reg"]
         for block in function.blocks
-        if not block.terminator.spec.effects & Effect.LEAVES
+        if block.terminator.name not in LEAVING
         for op in block.ops
         if op.name == "write"
     }
     users: dict[Value, list[Op]] = {}
     for block in function.blocks:
         for op in block.ops:
-            for value in (*op.operands, *[v for edge in op.successors for v in edge.arguments]):
+            for value in op.operands:
                 users.setdefault(value, []).append(op)
+            for edge in op.successors:
+                for value in edge.arguments:
+                    users.setdefault(value, []).append(op)
     found: dict[Op, None] = {}
     for block in reversed(function.blocks):
         for op in reversed(block.ops):
-            settled = op.name == "read" and op.attrs["reg"] not in written and op.attrs["reg"] not in shared
-            movable = op.results and (settled or op.spec.effects == Effect.PURE)
+            if op.name == "read":
+                movable = op.attrs["reg"] not in written and op.attrs["reg"] not in shared
+            else:
+                movable = op.name in PURE
             if movable and all(u.name == "at" or u in found for v in op.results for u in users.get(v, ())):
                 found[op] = None
     return found
@@ -209,7 +214,9 @@ def _in_vector_registers(function: Function) -> frozenset[Value]:
     found: set[Value] = set()
     for block in function.blocks:
         for op in block.ops:
-            types = [value.type for value in (*op.operands, *op.results)]
-            if any(isinstance(ty, Vec) or ty.total >= 128 for ty in types) and op.name != "at":
-                found.update((*op.operands, *op.results))
+            if op.name == "at":
+                continue
+            values = op.operands + op.results
+            if any(isinstance(value.type, Vec) or value.type.width >= 128 for value in values):
+                found.update(values)
     return frozenset(found)

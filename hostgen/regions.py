@@ -126,6 +126,10 @@ class RegionLowering(Lowering):
             case _:
                 super().lower_op(op)
 
+    def state(self, offset: Operand) -> Operand:
+        """Made once in the function: many landings use the same ones, and LLVM has less to look at."""
+        return self.e.early("ptr", f"getelementptr i8, {CPU}, {offset}")
+
     def end(self) -> None:
         """Landings come last."""
         self._accesses.landings(self)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ from pyqemu.translator.lift.region import lift
 from pyqemu.translator.lift.trace import trace
 from pyqemu.translator.passes.pipeline import run_passes
 from pyqemu.translator.passes.region_pipeline import region_pipeline
+
+
+def settle_memory() -> None:
+    """For processes that make many regions: the collector need not look at what was loaded, nor often at the rest,
+    since most of it is freed by its counts of references.
+    """
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)

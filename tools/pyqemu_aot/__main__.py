@@ -32,6 +32,7 @@ from pyqemu.translator.lift.module import read_module
 from pyqemu.translator.lift.plan import RegionPlan, plan_program
 from pyqemu.translator.program.discover import discover
 from pyqemu.translator.program.elf import read_elf
+from pyqemu.translator.program.flow import FlowReader
 from pyqemu.translator.target import CpuModel
 
 _MISTAKE, _BUG = 1, 2
@@ -94,7 +95,7 @@ def translate(options: argparse.Namespace) -> Summary:
     workshop = Workshop.open(pack.target, pack.level)
     target = workshop.target
     model = _model(target.cpus, options.cpu)
-    program = discover(image, target, pack.resuming)
+    program = discover(image, FlowReader(target, pack.resuming))
     context = {variable.name: 0 for variable in target.context}
     plans = list(plan_program(program, module.base))
     summary = Summary(str(options.program), len(program.functions), discovered=program.statistics.instructions)

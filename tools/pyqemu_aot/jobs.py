@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pyqemu.hostgen.region_object import CompiledRegion
-from pyqemu.tools.workshop import LeftOut, Workshop
+from pyqemu.tools.workshop import LeftOut, Workshop, settle_memory
 from pyqemu.translator.lift.instructions import Reader
 from pyqemu.translator.lift.module import Module
 from pyqemu.translator.lift.plan import RegionPlan
@@ -44,6 +44,7 @@ def _start(task: Task) -> None:
     global _worker
     os.nice(5)
     workshop = Workshop.open(task.target, task.level)
+    settle_memory()
     _worker = _Worker(workshop, workshop.reader(task.module, task.context))
 
 

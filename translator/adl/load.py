@@ -4,12 +4,15 @@ elaborator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyqemu.translator.adl.asm import make_syntax
+from pyqemu.translator.adl.asm_parse import AsmParser
 from pyqemu.translator.adl.asm_print import AsmPrinter
+from pyqemu.translator.adl.asm_term import Place
 from pyqemu.translator.adl.compiled import word_test
 from pyqemu.translator.adl.conflicts import find_conflicts, preferred_before
 from pyqemu.translator.adl.decode_tree import build_tree
@@ -18,7 +21,7 @@ from pyqemu.translator.adl.model import BoundEncoding, Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import StaticExpr, apply
-from pyqemu.translator.target import Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
+from pyqemu.translator.target import CodeWord, Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
     from pyqemu.translator.adl.elaborate import Elaborator
@@ -135,6 +138,32 @@ class DescribedTarget:
     def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
         """Assembly text of an instruction at guest address `here`."""
         return self.printer.disassemble(encoding, fields, here)
+
+    @cached_property
+    def parser(self) -> AsmParser:
+        """What reads assembly text; made when it is first asked for."""
+        return AsmParser(self.syntax, self.printer, self.model.encodings, self._accepts)
+
+    def assemble(
+        self,
+        text: str,
+        here: int = 0,
+        context: Mapping[str, int] | None = None,
+        features: Collection[str] | None = None,
+    ) -> tuple[CodeWord, ...]:
+        """All words that print as `text` at guest address `here`, the one to write first; raises AssemblyError.
+
+        Words that are not UNPREDICTABLE come first; then what counts is the order of the description, then the
+        smallest word. An error means that no word prints as `text`, or none that is not UNDEFINED.
+        """
+        place = Place(here, context or {})
+        found = self.parser.assemble(text, place, features)
+        return tuple(sorted(found, key=lambda code: self.unpredictable(code.encoding, code.word)))
+
+    def _accepts(self, code: CodeWord, context: Mapping[str, int]) -> bool:
+        """Whether a word is decoded as what it is meant for (no other encoding is preferred) and defined."""
+        decoded = self.decode(code.word, code.unit.name, context)
+        return decoded is code.encoding and not self.undefined(code.encoding, code.word, context)
 
     def undefined(self, encoding: Encoding, word: int, context: Mapping[str, int] | None = None) -> bool:
         """Whether `word` is allocated but UNDEFINED (`undef` conditions)."""

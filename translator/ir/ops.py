@@ -157,3 +157,13 @@ OPS: dict[str, OpSpec] = {
     name: OpSpec(name, operands, result, tuple(attrs.split()), effects, meaning)
     for name, operands, result, attrs, effects, meaning in _ROWS
 }
+
+
+def having(effects: Effect) -> frozenset[str]:
+    """Names of the operations with any of `effects`; what passes look at for each operation is best a set."""
+    return frozenset(name for name, spec in OPS.items() if spec.effects & effects)
+
+
+ACCESSES = having(Effect.LOADS | Effect.STORES)
+LEAVING = having(Effect.LEAVES)
+PURE = frozenset(name for name, spec in OPS.items() if spec.effects == Effect.PURE)

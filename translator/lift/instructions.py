@@ -5,18 +5,18 @@ A meaning (the function of one shape of an encoding) is looked at once, however 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from pyqemu.translator.adl.compiled import Source
 from pyqemu.translator.ir.function import Function
-from pyqemu.translator.ir.ops import Effect
-from pyqemu.translator.static import Here, StaticExpr, apply, evaluate, leaves_of, substitute
-from pyqemu.translator.target import Encoding, ShapeTree, Target, reach
+from pyqemu.translator.ir.ops import ACCESSES
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
+from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
 
 #: What regions do not do; the baseline translator does these instructions one by one.
 UNSUPPORTED = frozenset({"isync", "set_ctx", "cas", "rmw"})
-_ACCESSES = Effect.LOADS | Effect.STORES
 
 
 class GuestCode(Protocol):
@@ -81,9 +81,32 @@ def look_at(function: Function) -> Meaning:
         gotos,
         goes_on=goes_on,
         resumes="call" in kinds or (not goes_on and any(op.name == "raise" for op in ops)),
-        accesses=any(op.spec.effects & _ACCESSES for op in ops),
+        accesses=any(op.name in ACCESSES for op in ops),
         unsupported=any(op.name in UNSUPPORTED for op in ops),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """A decode-time expression as a Python function of fields, `here` and context."""
+
+    value: Callable[[Mapping[str, int], int, Mapping[str, int]], int]
+    needs_here: bool
+
+
+def _make_evaluator(expr: StaticExpr) -> _Evaluator:
+    def leaf(item: Field | Ctx | Here) -> str:
+        match item:
+            case Field(name):
+                return f"fields[{name!r}]"
+            case Ctx(name):
+                return f"context[{name!r}]"
+            case Here(width):
+                return f"(here & {(1 << width) - 1})"
+
+    source = Source(leaf)
+    value = source.function("fields, here, context", f" return {source.text(expr)} + 0")
+    return _Evaluator(value, any(isinstance(item, Here) for item in leaves_of(expr)))
 
 
 class Reader:
@@ -96,6 +119,7 @@ class Reader:
         self.context = context
         self._trees: dict[int, ShapeTree] = {}
         self._meanings: dict[int, Meaning] = {}
+        self._evaluators: dict[int, _Evaluator] = {}
         self._units = [(unit.name, unit.width // 8, unit.order) for unit in target.units]
 
     def read(self, offset: int) -> Instruction | None:
@@ -116,13 +140,16 @@ class Reader:
         tree = self._trees.get(encoding.number)
         if tree is None:
             tree = self._trees[encoding.number] = self._shapes.shapes(encoding)
-        found = reach(tree, fields, self.context)
-        if found is None:
+        while isinstance(tree, ShapeChoice):
+            child = tree.children.get(self._evaluator(tree.expr).value(fields, 0, self.context))
+            if child is None:
+                return None
+            tree = child
+        if not isinstance(tree, ShapeLeaf):
             return None
-        _, leaf = found
-        known = self._meanings.get(id(leaf))
+        known = self._meanings.get(id(tree))
         if known is None:
-            known = self._meanings[id(leaf)] = look_at(leaf.function)
+            known = self._meanings[id(tree)] = look_at(tree.function)
         return known
 
     def targets(self, instruction: Instruction) -> Sequence[tuple[int, str]]:
@@ -133,13 +160,21 @@ class Reader:
 
     def offset_of(self, target: StaticExpr, instruction: Instruction) -> int:
         """The module offset that a jump's target is; negative if it lies before the module."""
-        address = evaluate(target, instruction.fields, instruction.offset, self.context)
+        address = self._evaluator(target).value(instruction.fields, instruction.offset, self.context)
         return address - (1 << 64) if address >> 63 else address
 
     def settled(self, expr: StaticExpr, instruction: Instruction) -> StaticExpr:
         """`expr` with fields and context filled in, and `here` told from where the module begins."""
         if isinstance(expr, int):
             return expr
-        if not any(isinstance(leaf, Here) for leaf in leaves_of(expr)):
-            return evaluate(expr, instruction.fields, 0, self.context)
+        evaluator = self._evaluator(expr)
+        if not evaluator.needs_here:
+            return evaluator.value(instruction.fields, 0, self.context)
         return substitute(expr, instruction.fields, self.context, apply("add", Here(), instruction.offset))
+
+    def _evaluator(self, expr: StaticExpr) -> _Evaluator:
+        """Kept by identity: expressions live as long as the meanings that they are in."""
+        known = self._evaluators.get(id(expr))
+        if known is None:
+            known = self._evaluators[id(expr)] = _make_evaluator(expr)
+        return known

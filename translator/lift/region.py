@@ -9,14 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import ACCESSES
 from pyqemu.translator.ir.types import I1
 from pyqemu.translator.lift.instructions import Instruction, Reader
 from pyqemu.translator.lift.trace import Trace
 from pyqemu.translator.passes.promote_state import registers_of
 from pyqemu.translator.static import Here, StaticExpr, apply
-
-_ACCESSES = Effect.LOADS | Effect.STORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ class _Instance:
     def _fill(self, block: Block, source: Block, *, join: bool) -> None:
         marked = False
         for op in source.ops[:-1]:
-            if not marked and op.spec.effects & _ACCESSES:
+            if not marked and op.name in ACCESSES:
                 block.ops.append(Op("at", attrs={"pc": address(self._instruction.offset), "state": ()}))
                 marked = True
             made = self._op(op)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyqemu.translator.ir.function import Block, Function, Op, Value
-from pyqemu.translator.ir.ops import OPS, Effect
+from pyqemu.translator.ir.ops import LEAVING, OPS, PURE
 from pyqemu.translator.ir.types import I1, Bits, Type
 from pyqemu.translator.passes.locations import OWN, SHADOW
 
@@ -149,7 +149,7 @@ class _Deferral:
                 flags = shown = self._write_out(reaching, kept) if shown is None else shown
                 op.operands += flags
                 op.attrs = {**op.attrs, "state": (*op.attrs["state"], *[(f, None) for f in self.flags[: len(flags)]])}
-            elif op.spec.effects & Effect.LEAVES:
+            elif op.name in LEAVING:
                 shown = self._write_out(reaching, kept) if shown is None else shown
                 for flag, value in zip(self.flags, shown, strict=False):
                     kept.append(_write(flag, None, value))
@@ -193,6 +193,7 @@ class _Sources:
     def __init__(self, definitions: dict[Value, Op], flags: Sequence[Value]) -> None:
         self._definitions = definitions
         self._sources: dict[Value, _Source | None] = {}
+        self._terms: dict[Value, _Term] = {}
         for flag in flags:
             self._collect(flag)
         self._derive()
@@ -205,7 +206,7 @@ class _Sources:
     def _op(self, value: Value) -> Op | None:
         """The pure operation that gives `value`."""
         op = self._definitions.get(value)
-        return op if op is not None and op.spec.effects == Effect.PURE and len(op.results) == 1 else None
+        return op if op is not None and op.name in PURE else None
 
     def _expands(self, value: Value, op: Op | None) -> bool:
         """Bits are always made anew, and so are complements and small constants."""
@@ -245,8 +246,12 @@ class _Sources:
         source = self._sources.get(value)
         if source is not None:
             return source
-        op = self._definitions[value]
-        return _Term(op.name, value.type, tuple(op.attrs.items()), tuple(self.term(v) for v in op.operands))
+        term = self._terms.get(value)
+        if term is None:
+            op = self._definitions[value]
+            operands = tuple(self.term(v) for v in op.operands)
+            term = self._terms[value] = _Term(op.name, value.type, tuple(op.attrs.items()), operands)
+        return term
 
 
 class _Writer:
@@ -254,7 +259,7 @@ class _Writer:
 
     def __init__(self, kept: list[Op]) -> None:
         self._kept = kept
-        self._known: dict[_Term | _Source, Value] = {}
+        self._known: dict[int, Value] = {}  # by identity: terms are shared, and their hashes take long
         self._recipe: Value | None = None
 
     def read(self, reg: str, index: int | None, type: Type) -> Value:
@@ -264,13 +269,13 @@ class _Writer:
 
     def value(self, term: _Term | _Source) -> Value:
         """The value of a term."""
-        known = self._known.get(term)
+        known = self._known.get(id(term))
         if known is None:
             if isinstance(term, _Source):
                 known = self.read(_source_name(term), term.number, term.type)
             else:
                 known = self._op(term.name, [self.value(t) for t in term.operands], term.type, dict(term.attrs))
-            self._known[term] = known
+            self._known[id(term)] = known
         return known
 
     def choose(self, recipe: int, then: Sequence[Value], otherwise: Sequence[Value]) -> list[Value]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pyqemu.translator.ir.cfg import dominance_frontiers, dominator_children, reachable
+from pyqemu.translator.ir.cfg import dominance_frontiers, dominator_children, immediate_dominators, reachable
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import LEAVING
 from pyqemu.translator.ir.types import Bits, Type, Vec
 from pyqemu.translator.passes.locations import OWN, SHADOW
 
@@ -71,8 +71,9 @@ class _Promotion:
         self._solve_dirty()
         self._solve_live()
         self._enter_by_blocks()
-        self._place_arguments()
-        self._rename()
+        above = immediate_dominators(self._function)
+        self._place_arguments(dominance_frontiers(self._function, above))
+        self._rename(dominator_children(self._function, above))
         return True
 
     # --- what there is ---
@@ -126,7 +127,7 @@ class _Promotion:
                     defined |= 1 << number
                 else:
                     wanted |= 1 << number & ~defined
-            elif op.name == "at" or op.spec.effects & Effect.LEAVES:
+            elif op.name == "at" or op.name in LEAVING:
                 wanted |= dirty & ~defined  # what is defined here is dirty, and has its value here
         return wanted
 
@@ -171,9 +172,8 @@ class _Promotion:
             return Op("const", results=[value], attrs={"value": 0})
         return Op("read", results=[value], attrs={"reg": reg.removeprefix(SHADOW), "index": index, "zero": None})
 
-    def _place_arguments(self) -> None:
+    def _place_arguments(self, frontiers: Mapping[Block, list[Block]]) -> None:
         """Block arguments at the iterated dominance frontiers of definitions, where the place is live."""
-        frontiers = dominance_frontiers(self._function)
         self._arguments = {block: [] for block in self._function.blocks}
         for number in range(len(self._places)):
             bit = 1 << number
@@ -188,9 +188,8 @@ class _Promotion:
         for block, numbers in self._arguments.items():
             block.arguments += [Value(self._types[number]) for number in numbers]
 
-    def _rename(self) -> None:
+    def _rename(self, children: Mapping[Block, list[Block]]) -> None:
         """Down the dominator tree, with what each place is at the moment."""
-        children = dominator_children(self._function)
         stack: list[tuple[Block, dict[int, Value]]] = [(self._function.entry, {})]
         while stack:
             block, values = stack.pop()
@@ -207,7 +206,8 @@ class _Promotion:
         dirty = self._dirty[block]
         kept: list[Op] = []
         for op in block.ops:
-            op.operands[:] = [self._renamed.get(value, value) for value in op.operands]
+            if op.operands:
+                op.operands[:] = [self._renamed.get(value, value) for value in op.operands]
             number = self._place_of(op) if entering is None else None
             if number is not None and op.name == "write":
                 values[number] = _as(op.operands[0], self._types[number], kept)
@@ -220,9 +220,9 @@ class _Promotion:
                 numbers = list(_bits(dirty))
                 op.operands += [values[n] for n in numbers]
                 op.attrs = {**op.attrs, "state": (*op.attrs["state"], *[self._places[n] for n in numbers])}
-            elif op.spec.effects & Effect.LEAVES:
+            elif op.name in LEAVING:
                 kept += [self._write_back(n, values[n]) for n in _bits(dirty)]
-            for edge in op.successors:
+            for edge in op.successors:  # of terminators only
                 passed = [values[n] for n in self._arguments[edge.block]]
                 edge.arguments[:] = [*(self._renamed.get(v, v) for v in edge.arguments), *passed]
             kept.append(op)
