@@ -53,7 +53,8 @@ class GuestAccess:
 class HostInstruction:
     """An instruction of code, for people: where it is, its bytes' number, and its text.
 
-    `target`: the offset in the code that it jumps to, if that is known; then `operand` is how the text names it.
+    `target`: the offset in the code that a jump or call leads to, if it has one; then the text ends in `operand`, which
+    names it. `state`: the offset into the CPU state that it reads or writes, if it is a constant.
     """
 
     offset: int
@@ -62,6 +63,7 @@ class HostInstruction:
     goes_on: bool
     target: int | None = None
     operand: str = ""
+    state: int | None = None
 
     @property
     def end(self) -> int:

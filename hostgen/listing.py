@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pyqemu.hostgen.host import Host, HostInstruction
@@ -15,12 +15,14 @@ class Marks:
     """What is known of code beforehand, by offset.
 
     `labels` are names of places, all of which are code; `fields` are what is filled into an instruction's relative
-    field, whose text then names that instead of an address; `notes` are said behind instructions.
+    field, whose text then names that instead of an address; `notes` are said behind instructions, and so is what lies at
+    an offset of the CPU state.
     """
 
     labels: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
     fields: dict[int, str] = field(default_factory=dict[int, str])
     notes: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
+    state: Callable[[int], str] = field(default=lambda offset: "")
 
     def label(self, offset: int, name: str) -> None:
         """Names a place."""
@@ -100,12 +102,15 @@ def _names(found: Mapping[int, HostInstruction], marks: Marks) -> dict[int, list
 def _line(instruction: HostInstruction, names: Mapping[int, list[str]], marks: Marks) -> Line:
     text = instruction.text
     symbol = _of(instruction, marks.fields)
+    notes = [note for n in range(instruction.offset, instruction.end) for note in marks.notes.get(n, ())]
     if instruction.target is not None:
         name = symbol or next(iter(names.get(instruction.target, ())), instruction.operand)
         text = text.removesuffix(instruction.operand) + name
-    notes = [note for n in range(instruction.offset, instruction.end) for note in marks.notes.get(n, ())]
-    if symbol and instruction.target is None:
+    elif symbol:
         notes.insert(0, symbol)
+    place = "" if instruction.state is None else marks.state(instruction.state)
+    if place:
+        notes.append(place)
     return Line(instruction.offset, text, "code", "; ".join(notes))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,8 @@ from pyqemu.hostgen.host import HostInstruction
 
 #: No instruction is longer.
 _MOST_BYTES = 15
+#: An operand in the CPU state, which r12 points to.
+_STATE = re.compile(r"\[r12(?: \+ (?P<offset>0x[0-9a-f]+|\d+))?\]")
 
 
 @cache
@@ -25,8 +28,9 @@ def disassemble(code: bytes, offset: int) -> HostInstruction | None:
         return None
     _, size, mnemonic, operands = found
     text = f"{mnemonic} {operands}".rstrip()
-    is_jump = mnemonic.startswith("j")
     goes_on = mnemonic not in ("jmp", "ret", "int3", "ud2")
-    if is_jump and operands.startswith("0x"):
+    if mnemonic.startswith(("j", "call")) and operands.startswith("0x"):
         return HostInstruction(offset, size, text, goes_on, int(operands, 16), operands)
-    return HostInstruction(offset, size, text, goes_on)
+    state = _STATE.search(operands)
+    place = None if state is None else int(state["offset"] or "0", 0)
+    return HostInstruction(offset, size, text, goes_on, state=place)
