@@ -19,6 +19,7 @@ from pyqemu.hostgen.archive_format import (
     ExitRec,
     FaultRec,
     IndexRec,
+    PatchRec,
     RangeRec,
     RegionFlags,
     RegionRec,
@@ -55,11 +56,13 @@ class _Tables:
     ranges: list[bytes] = field(default_factory=list[bytes])
     exits: list[bytes] = field(default_factory=list[bytes])
     faults: list[bytes] = field(default_factory=list[bytes])
+    patches: list[bytes] = field(default_factory=list[bytes])
     bytes: bytearray = field(default_factory=bytearray)
     strings: Strings = field(default_factory=Strings)
 
 
-def _mac(key: bytes, *parts: bytes) -> bytes:
+def mac(key: bytes, *parts: bytes) -> bytes:
+    """BLAKE2b-128 of the parts, one after the other."""
     total = hashlib.blake2b(key=key, digest_size=MAC_BYTES)
     for part in parts:
         total.update(part)
@@ -131,8 +134,14 @@ class _Writer:
         }  # fmt: skip
         host = bytes(self._elf.text[place : place + len(region.code)])
         parts = (RegionRec.pack(**members), *entries, *ranges, guest, *exits, *faults, host)
+        t.patches += [
+            PatchRec.pack(
+                region=len(t.regions), offset=patch.offset, symbol=t.strings.add(patch.symbol), addend=patch.addend
+            )
+            for patch in region.patches
+        ]
         t.index += [(offset, len(t.regions)) for offset, _ in region.entries]
-        t.regions.append(RegionRec.pack(**members, mac=_mac(self._kind.key, self._kind.digest, *parts)))
+        t.regions.append(RegionRec.pack(**members, mac=mac(self._kind.key, self._kind.digest, *parts)))
         t.entries += entries
         t.ranges += ranges
         t.exits += exits
@@ -153,14 +162,15 @@ class _Writer:
             "magic": ARCHIVE_MAGIC, "version": ARCHIVE_VERSION, "digest": kind.digest,
             "module_key": kind.module_key, "features": kind.features, "context": kind.context,
             "extent": kind.extent, "text_bytes": len(self._elf.text), "support": support, "exit_count": exits,
-            "support_mac": _mac(kind.key, bytes(self._elf.text[:support])),
+            "support_mac": mac(kind.key, bytes(self._elf.text[:support])),
         }  # fmt: skip
-        signed = ArchiveHeader.pack(**header, mac=_mac(kind.key, ArchiveHeader.pack(**header)))
+        signed = ArchiveHeader.pack(**header, mac=mac(kind.key, ArchiveHeader.pack(**header)))
         index = b"".join(IndexRec.pack(guest=guest, region=region) for guest, region in sorted(t.index))
+        patches = b"".join(t.patches)
         for name, data in (
-            ("archive", signed), ("index", index), ("region", b"".join(t.regions)),
-            ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
+            ("archive", signed), ("index", index), ("region", b"".join(t.regions)), ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
             ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
+            ("patch", patches + mac(kind.key, patches)),
         ):  # fmt: skip
             self._elf.add_section(f".pq.{name}", data)
 

@@ -30,6 +30,7 @@ EntryRec = Record("EntryRec", "I guest code")
 RangeRec = Record("RangeRec", "I guest bytes")
 ExitRec = Record("ExitRec", "q target; I kind reserved")
 FaultRec = Record("FaultRec", "I access landing guest")
+PatchRec = Record("PatchRec", "I region offset symbol; i addend")
 
 
 class RegionFlags(IntFlag):

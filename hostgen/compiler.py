@@ -23,9 +23,9 @@ class Compilation:
         self._module = self._llvm.parse_assembly(text)
         self._module.verify()
 
-    def optimise(self, *, timed: bool = False) -> str:
-        """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text."""
-        options = self._llvm.create_pipeline_tuning_options(2)
+    def optimise(self, speed: int = 2, *, timed: bool = False) -> str:
+        """Runs LLVM's passes, for -O`speed`. `timed`: gives their report of how long each took, else an empty text."""
+        options = self._llvm.create_pipeline_tuning_options(speed)
         options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
         builder = self._llvm.create_pass_builder(self._machine, options)
         if timed:
@@ -47,8 +47,8 @@ def compilation_for(text: str, host: Host) -> Compilation:
     return Compilation(text, host.triple, host.level.cpu, host.level.features)
 
 
-def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
+def compile_module(text: str, triple: str, cpu: str, features: str, speed: int = 2) -> bytes:
     """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
     compilation = Compilation(text, triple, cpu, features)
-    compilation.optimise()
+    compilation.optimise(speed)
     return compilation.emit()

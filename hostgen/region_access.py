@@ -1,8 +1,8 @@
 """Guest accesses of regions, and what a fault at them shows.
 
-An access is inline assembly that LLVM believes may jump (`callbr`) to its *landing*, where all guest state of the instruction is stored. So
-LLVM itself keeps every value that a fault has to show, wherever that is cheapest, and the way past the access pays
-nothing (docs/decisions/exact-regions.md).
+An access is inline assembly that LLVM believes may jump (`callbr`) to its *landing*, where all guest state of the
+instruction is stored. So LLVM itself keeps every value that a fault has to show, wherever that is cheapest, and the way
+past the access pays nothing (docs/decisions/exact-regions.md).
 """
 
 from __future__ import annotations

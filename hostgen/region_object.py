@@ -28,8 +28,8 @@ class Access:
 class CompiledRegion:
     """A region's code, constants behind it; name, ranges and number of instructions are the region's.
 
-    `patches` are relative fields that refer to the table (regions.ORIGIN, EXITS) or to support code. Entries are (module offset, offset in
-    the code).
+    `patches` are relative fields that refer to the table (module_address.ORIGIN, regions.EXITS) or to support code.
+    Entries are (module offset, offset in the code).
     """
 
     name: str
@@ -57,10 +57,20 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
 
 
 def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
-    """Compiles regions in one module."""
-    level = host.level
-    data = compile_module(module_text(regions, host), host.triple, level.cpu, level.features)
-    return read_regions(data, regions, host)
+    """Compiles regions, in one module those with loops and in another those without."""
+    made: list[CompiledRegion] = []
+    for speed in (2, 1):
+        texts = [text for text in regions if speed_of(text) == speed]
+        if texts:
+            level = host.level
+            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, speed)
+            made += read_regions(data, texts, host)
+    return made
+
+
+def speed_of(text: RegionText) -> int:
+    """LLVM's -O for a region: one without loops runs but once each time, so that cheaper passes will do."""
+    return 2 if text.region.loops else 1
 
 
 def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
@@ -115,10 +125,8 @@ class _Reader:
             struct.pack_into("<i", code, patch.offset, places[patch.symbol] + patch.addend - patch.offset)
         entries = self._entry_code(code, [offset - start for offset in inner])
         region = text.region
-        accesses = sorted(
-            (Access(a - start, landing - start, guest) for a, landing, guest in self._accesses if start <= a < start + size),
-            key=lambda access: access.access,
-        )
+        own = [row for row in self._accesses if start <= row[0] < start + size]
+        accesses = [Access(at - start, landing - start, guest) for at, landing, guest in sorted(own)]
         return CompiledRegion(
             region.name, region.ranges, region.instructions, bytes(code), tuple(patches),
             tuple(zip(region.entries, entries, strict=True)), tuple(accesses), text.exits,

@@ -2,8 +2,8 @@
 
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
-writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools. A pack whose inputs (description, toolchain) have not
-changed is left alone.
+writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools. What was made from the
+same inputs (description, toolchain) is left alone.
 """
 
 from __future__ import annotations

@@ -69,4 +69,12 @@ struct FaultRec {
   uint32_t guest;            // module offset of the instruction
 };
 
+// What the writer of archives needs to link a region anew; nothing to the runtime.
+struct PatchRec {
+  uint32_t region;
+  uint32_t offset;  // of a relative field, from the region's code on
+  uint32_t symbol;  // string: `origin`, `exits`, or one of the support code
+  int32_t addend;
+};
+
 }  // namespace pyqemu

@@ -45,10 +45,12 @@ const char *EngineImpl::prepare() {
   if (cache_ == nullptr) return problem;
   regions_ = std::make_unique<Regions>(*cache_);
   if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
-      !preparer_.reserve())
+      !preparer_.reserve() ||
+      !profile_.prepare(options_.count ? 0 : options_.hot_threshold, blocks_.blocks.capacity()))
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
-  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, preparer_, decoder_);
+  translator_ =
+      std::make_unique<Translator>(tables_, options_, *cache_, blocks_, preparer_, decoder_, profile_);
   if ((problem = translator_->prepare()) != nullptr) return problem;
   const uintptr_t enter = cache_->address(tables_.header->enter);
   memcpy(&enter_, &enter, sizeof enter);
@@ -98,13 +100,15 @@ CpuHeader *EngineImpl::clone_cpu(const CpuHeader *from) {
          tables_.header->state_bytes - kStateOffset);
   cpu->owner = owner;
   cpu->poll = 0;
-  memset(cpu->runtime, 0, 2 * sizeof cpu->runtime[0]);
+  memset(cpu->runtime, 0, sizeof cpu->runtime);
+  cpu->retired = 0;
   return cpu;
 }
 
 void EngineImpl::free_cpu(CpuHeader *cpu) {
   Thread *thread = &thread_of(cpu);
   world_.remove(thread);
+  retired_ += cpu->retired;
   delete thread;
   munmap(cpu, kCpuBytes);
 }
@@ -143,6 +147,7 @@ void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t gue
   const MappedArchive *archive = nullptr;
   if (const FaultRec *fault = regions_->fault(host::context_pc(ucontext), &archive))
     return host::go_on_at(ucontext, cache_->address(archive->text + fault->landing));
+  if (options_.count) cpu->retired--;  // the block's last, and it will be run again
   cpu->pc = guest_pc;
   cpu->exit_reason = kExitLeft;
   host::leave_to(ucontext, cache_->return_address(), cpu->runtime[0]);
@@ -161,6 +166,8 @@ void EngineImpl::before_fork() {
 void EngineImpl::after_fork(bool child) {
   if (child) {
     world_.forget_others();
+    world_.for_each([](CpuHeader *cpu) { cpu->retired = 0; });
+    retired_ = 0;
     const bool whole = fork_copy_ != nullptr;
     if (whole ? !cache_->adopt(fork_copy_) : !cache_->renew(tables_.image.first(tables_.header->image_bytes)))
       error_.store("no executable memory for the code cache of a forked child");
@@ -184,6 +191,10 @@ EngineStats EngineImpl::stats() const {
   stats.host_bytes = translator_->host_bytes();
   stats.flushes = flushes_;
   stats.invalidations = dropped_;
+  stats.retired = retired_;
+  world_.lock();
+  world_.for_each([&](const CpuHeader *cpu) { stats.retired += cpu->retired; });
+  world_.unlock();
   stats.regions = installs_;
   stats.regions_refused = regions_->refused;
   stats.translate_ns =

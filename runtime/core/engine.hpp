@@ -25,6 +25,8 @@ struct EngineOptions {
   uint32_t max_block_insns = 64;   // 1: -one-insn-per-tb
   bool chain = true;               // false: -d nochain
   bool regions = false;      // archives may be added
+  bool count = false;        // count the guest instructions that blocks retire (EngineStats::retired)
+  uint32_t hot_threshold = 0;  // times that a block is entered before it is hot (set_hot); 0: blocks are not counted
   void *membase = nullptr;
   uint32_t log = 0;                                        // LogItem bits
   void (*log_sink)(void *context, const char *text) = nullptr;  // gets whole lines; called with the engine's lock held
@@ -49,11 +51,15 @@ enum class StopKind {
 struct EngineStats {
   uint64_t blocks, guest_insns, guest_bytes, host_bytes, flushes, invalidations, translate_ns;
   uint64_t regions, regions_refused;  // optimised regions: installed, and found damaged or not to fit
+  uint64_t retired;                   // guest instructions in blocks, if they are counted; those in regions are not
 };
 
 // Asks whether [address, address + bytes) may be executed by the guest; the engine reads only what this allows.
 // Returns the number of bytes from `address` on that may (0: none).
 using FetchCheck = size_t (*)(void *context, uint64_t address, size_t bytes);
+
+// Gets a block that was entered EngineOptions::hot_threshold times (`round` 0), and again now and then while it goes on running as it is (1, 2, …).
+using HotBlock = void (*)(void *context, const CpuHeader *cpu, uint64_t pc, uint32_t round);
 
 class Engine {
  public:
@@ -72,6 +78,9 @@ class Engine {
   // Number of bytes from `address` on that may change without a call of invalidate() (writable ones, say). Where the instruction cache is explicit these are compared
   // with what was translated at each `isync`. Without this check all code is compared.
   virtual void set_change_check(FetchCheck check, void *context) = 0;
+
+  // From the thread that runs the block; as for the checks, no lock is held. Optimised code that is made of it meanwhile is used once add_archive was called.
+  virtual void set_hot(HotBlock hot, void *context) = 0;
 
   // Runs from cpu->pc on until something stops it. One thread at a time per CPU.
   virtual StopKind run(CpuHeader *cpu) = 0;

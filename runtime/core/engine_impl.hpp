@@ -32,6 +32,10 @@ class EngineImpl final : public Engine {
   void free_cpu(CpuHeader *cpu) override;
   void set_fetch_check(FetchCheck check, void *context) override;
   void set_change_check(FetchCheck check, void *context) override;
+  void set_hot(HotBlock hot, void *context) override {
+    hot_ = hot;
+    hot_context_ = context;
+  }
   StopKind run(CpuHeader *cpu) override;
   void interrupt(CpuHeader *cpu) override;
   void invalidate(uint64_t address, size_t bytes) override;
@@ -79,6 +83,7 @@ class EngineImpl final : public Engine {
   uint32_t translate_locked(Thread &thread, uint64_t pc, size_t available, size_t changeable);
   bool serve_poll(Thread &thread);
   void connect(Thread &thread, const Taken &taken, uint32_t block);
+  void report_hot(Thread &thread, uint32_t block);
   bool refresh_context(Thread &thread);
   void empty_jump_cache(CpuHeader *cpu);
   void drop_changed_code(Thread &thread);
@@ -103,16 +108,20 @@ class EngineImpl final : public Engine {
   const PackTables &tables_;
   EngineOptions options_;
   Check fetch_check_, change_check_;
-  World world_;
+  HotBlock hot_ = nullptr;
+  void *hot_context_ = nullptr;
+  mutable World world_;
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
   std::unique_ptr<Regions> regions_;
   Preparer preparer_;
+  Profile profile_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;
   ReservedArray<DecodeContext> contexts_;
   uint64_t (*enter_)(CpuHeader *cpu, void *membase, uintptr_t code) = nullptr;
   std::atomic<const char *> error_{nullptr};
+  std::atomic<uint64_t> retired_{0};        // by CPUs that are no more
   std::atomic<uint64_t> epoch_{0};          // counts flushes
   std::atomic<uint64_t> invalidations_{0};  // counts calls of invalidate
   void *fork_copy_ = nullptr;

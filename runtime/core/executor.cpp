@@ -35,6 +35,9 @@ StopKind EngineImpl::loop(Thread &thread) {
         break;
       case kExitException:
         return StopKind::kException;
+      case kExitHot:
+        report_hot(thread, static_cast<uint32_t>(cpu->exit_slot));
+        break;
       case kExitSync:
         if (!refresh_context(thread)) return StopKind::kFailed;
         if (tables_.header->icache_coherent == 0) drop_changed_code(thread);
@@ -43,6 +46,23 @@ StopKind EngineImpl::loop(Thread &thread) {
         return StopKind::kInterrupted;
     }
   }
+}
+
+// A block that has been counted long enough is made anew without a counter: from now on it costs nothing.
+void EngineImpl::report_hot(Thread &thread, uint32_t block) {
+  const uint64_t pc = thread.cpu->pc = blocks_.blocks[block].guest_pc;
+  world_.lock();
+  const uint32_t round = profile_.run_out(pc, thread.context->id);
+  if (profile_.wants(pc, thread.context->id)) {
+    profile_.start(block, pc, thread.context->id);
+  } else if (blocks_.blocks[block].dead.load() == 0) {
+    retire(block);
+    world_.make_stale();
+  }
+  world_.unlock();
+  world_.leave(thread);
+  if (hot_ != nullptr) hot_(hot_context_, thread.cpu, pc, round);
+  world_.enter(thread);
 }
 
 // True if the thread was interrupted. On return the world may have been stopped and blocks may have gone.

@@ -32,20 +32,14 @@ int64_t value_of(const PreparedReloc &reloc, const uint64_t word[2], const uint6
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
-                       BlockTable &blocks, Preparer &preparer, Decoder &decoder)
+                       BlockTable &blocks, Preparer &preparer, Decoder &decoder, Profile &profile)
     : tables_(tables),
       options_(options),
       cache_(cache),
       blocks_(blocks),
       preparer_(preparer),
-      decoder_(decoder) {}
-
-const char *Translator::prepare() {
-  head_ = preparer_.stencil(tables_.header->head_poll, nullptr);
-  exit_direct_ = preparer_.stencil(tables_.header->exit_direct, nullptr);
-  exit_here_ = preparer_.stencil(tables_.header->exit_here, nullptr);
-  return preparer_.damage();
-}
+      decoder_(decoder),
+      profile_(profile) {}
 
 bool Translator::room() const {
   return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
@@ -53,7 +47,7 @@ bool Translator::room() const {
 
 uint32_t Translator::translate(const Fetched &code, const DecodeContext &context) {
   if (decode_block(code, context) == 0) return kNone;
-  fuse();
+  if (!options_.count) fuse();
   drop_dead_flags();
   Block block;
   emit_block(code, context, &block);
@@ -85,11 +79,18 @@ uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &cont
     item.guest[0] = at;
     at += bytes;
     item_count_++;
-    if ((stencil->attributes & kEndsBlock) != 0 || stencil == decoder_.undefined()) break;
+    if (is_last(*stencil)) break;
   }
   guest_length_ = at;
   guest_insns_ += item_count_;
   return item_count_;
+}
+
+// While instructions are counted, a block that is entered retires all of its instructions: it ends where it
+// could be left.
+bool Translator::is_last(const Prepared &stencil) const {
+  if ((stencil.attributes & kEndsBlock) != 0 || &stencil == decoder_.undefined()) return true;
+  return options_.count && (stencil.exit_count != 0 || (stencil.attributes & kFaults) != 0);
 }
 
 // The first unit that has a match gives the instruction. Null if there are too few bytes, or the pack is
@@ -159,7 +160,7 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   block->insn_count = static_cast<uint16_t>(item_count_);
   block->first_slot = blocks_.slots.size();
 
-  emit_head(code.pc);
+  emit_head(code.pc, context.id);
   stored_.valid = false;
   for (uint32_t i = 0; i < item_count_; i++) {
     blocks_.insns.push(
@@ -179,27 +180,6 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
     memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
   }
   host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
-}
-
-// The head's exits go to a stub that leaves for the block's own address; they are never chained.
-void Translator::emit_head(uint64_t pc) {
-  const uint32_t leave = emit_cold(*exit_here_, pc);
-  const uint32_t to_leave[kMaxExits] = {leave, leave};
-  const uint64_t no_word[2] = {}, here[2] = {pc, pc};
-  const int64_t *const no_values[2] = {};
-  const uint32_t at = hot_;
-  copy(at, *head_);
-  hot_ += head_->size;
-  for (uint32_t k = 0; k < head_->exit_count; k++) {
-    if (head_->exits[k].way == PreparedExit::kField) {
-      set_rel32(at + head_->exits[k].offset, leave);
-    } else if (head_->exits[k].way == PreparedExit::kTail) {
-      host::emit_jump(cache_.writable(hot_));
-      set_rel32(hot_ + host::kJumpField, leave);
-      hot_ += host::kJumpBytes;
-    }
-  }
-  emit_relocs(*head_, at, hot_, no_word, here, no_values, to_leave);
 }
 
 void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
@@ -323,34 +303,6 @@ uint32_t Translator::emit_exit(uint64_t target, uint32_t patch) {
   const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
   set_rel32(patch, stub);
   return blocks_.slots.push({target, patch, stub, kNone, kNone});
-}
-
-bool Translator::room_for_exits(uint32_t count) const {
-  return cache_.room() / exit_direct_->size > count;
-}
-
-uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table) {
-  const uint32_t first = blocks_.slots.size();
-  cold_ = cache_.cold();
-  for (uint64_t target : targets) {
-    const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
-    blocks_.slots.push({target, table, stub, kNone, kNone});
-    redirect_exit(cache_, table, stub);
-    table += sizeof(uint64_t);
-  }
-  cache_.set_ends(cache_.hot(), cold_);
-  return first;
-}
-
-// A copy of a stencil without exits among the cold code; its hole is `hole`.
-uint32_t Translator::emit_cold(const Prepared &stencil, uint64_t hole) {
-  cold_ -= stencil.size;
-  memcpy(cache_.writable(cold_), stencil.code, stencil.size);
-  const uint64_t no_word[2] = {}, holes[2] = {hole, hole};
-  const int64_t *const no_values[2] = {};
-  const uint32_t no_exits[kMaxExits] = {};
-  emit_relocs(stencil, cold_, cold_ + stencil.size, no_word, holes, no_values, no_exits);
-  return cold_;
 }
 
 uint32_t Translator::emit_trampoline() {

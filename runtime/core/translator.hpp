@@ -12,6 +12,7 @@
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "prepared.hpp"
+#include "profile.hpp"
 
 namespace pyqemu {
 
@@ -30,7 +31,7 @@ struct Fetched {
 class Translator {
  public:
   Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-             Preparer &preparer, Decoder &decoder);
+             Preparer &preparer, Decoder &decoder, Profile &profile);
 
   // Prepares the stencils that every block needs; null, or what is wrong.
   const char *prepare();
@@ -71,7 +72,8 @@ class Translator {
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
-  void emit_head(uint64_t pc);
+  bool is_last(const Prepared &stencil) const;
+  void emit_head(uint64_t pc, uint32_t context);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
   Handover hand_over(const Prepared &stencil, const Item &item, const uint64_t here[2],
                      const int64_t *const values[2]) const;
@@ -94,7 +96,9 @@ class Translator {
   BlockTable &blocks_;
   Preparer &preparer_;
   Decoder &decoder_;
-  const Prepared *head_ = nullptr, *exit_direct_ = nullptr, *exit_here_ = nullptr;
+  Profile &profile_;
+  const Prepared *head_ = nullptr, *profiling_head_ = nullptr;
+  const Prepared *exit_direct_ = nullptr, *exit_here_ = nullptr, *exit_hot_ = nullptr;
   std::array<Item, kMaxBlockInsns> items_;
   uint32_t item_count_ = 0, guest_length_ = 0;
   // The store that the code before hot_ ends with.

@@ -15,6 +15,7 @@ enum LogItem : uint32_t {
   kLogInAsm = 16,
   kLogOp = 32,
   kLogOutAsm = 64,
+  kLogCount = 128,
 };
 
 // Where optimised code comes from: nowhere; archives and a worker that the guest does not wait for; the same,

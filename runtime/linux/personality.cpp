@@ -48,6 +48,7 @@ EngineOptions engine_options(const Options &options, bool with_regions) {
   if (options.one_insn_per_block) result.max_block_insns = 1;
   result.chain = !(options.log & kLogNoChain);
   result.regions = with_regions;
+  result.count = options.log & kLogCount;
   result.log = (options.log & kLogInAsm ? pyqemu::kLogGuestCode : 0u) |
                (options.log & kLogOp ? pyqemu::kLogStencils : 0u) |
                (options.log & kLogOutAsm ? pyqemu::kLogHostCode : 0u);

@@ -220,6 +220,12 @@ void strace_signal(const Thread &thread, int signal, const siginfo_t &info) {
   log_line("%s", line.text);
 }
 
+void log_count(const Guest &guest) {
+  EngineStats stats = guest.engine->stats();
+  log_line("%d count: %lu guest instructions retired in baseline code, %lu regions installed", getpid(),
+           static_cast<unsigned long>(stats.retired), static_cast<unsigned long>(stats.regions));
+}
+
 void log_stats(const Guest &guest) {
   EngineStats stats = guest.engine->stats();
   auto number = [](uint64_t value) { return static_cast<unsigned long>(value); };

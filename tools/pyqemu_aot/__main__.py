@@ -26,7 +26,7 @@ from pyqemu.tools.cache_folder import BadCache, default_path, open_cache, write_
 from pyqemu.tools.installed import NotInstalled, pack_for
 from pyqemu.tools.progress import Progress
 from pyqemu.tools.pyqemu_aot.jobs import Task, compile_all
-from pyqemu.tools.workshop import LeftOut, Workshop
+from pyqemu.tools.workshop import Workshop
 from pyqemu.translator.errors import GuestFileError
 from pyqemu.translator.lift.module import read_module
 from pyqemu.translator.lift.plan import RegionPlan, plan_program
@@ -69,12 +69,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pyqemu-aot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("program", type=Path, help="an ELF program or shared library of another architecture")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the archive here, not into the cache")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="cache folder (default: $PYQEMU_CACHE, ~/.cache/pyqemu)")
-    parser.add_argument("-cpu", "--cpu", metavar="MODEL", help="CPU model, as for pyqemu-user (default: its default)")
-    parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: one a CPU)")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+    add = parser.add_argument
+    add("program", type=Path, help="an ELF program or shared library of another architecture")
+    add("-o", "--output", type=Path, metavar="FILE", help="write the archive here, not into the cache")
+    add("-cache", "--cache", type=Path, metavar="DIR", help="cache folder (default: $PYQEMU_CACHE, ~/.cache/pyqemu)")
+    add("-cpu", "--cpu", metavar="MODEL", help="CPU model, as for pyqemu-user (default: its default)")
+    add("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (default: one a CPU)")
+    add("--json", action="store_true", help="print the summary as JSON")
     return parser
 
 

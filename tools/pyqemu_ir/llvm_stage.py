@@ -16,16 +16,16 @@ _TIME = re.compile(r"\s*(?:[\d.]+ \(\s*[\d.]+%\)\s+){3}(?P<seconds>[\d.]+) \(\s*
 _SHORTEST = 0.0001
 
 
-def compile_text(text: str, host: Host, report: Report) -> bytes | None:
-    """The object of a module, if a stage beyond LLVM's is wanted."""
+def compile_text(text: str, host: Host, report: Report, speed: int = 2) -> bytes | None:
+    """The object of a module, if a stage beyond LLVM's is wanted. `speed`: LLVM's -O."""
     report.add("llvm", "LLVM, as lowered", text)
     if not report.wants_beyond("llvm") and not report.timed:
         return None
     compilation = compilation_for(text, host)
     with report.timing("LLVM's passes"):
-        times = compilation.optimise(timed=report.timed)
+        times = compilation.optimise(speed, timed=report.timed)
     report.times += _pass_times(times)
-    report.add("llvm-opt", f"LLVM, after its passes, for {host.level.name}", _BOILERPLATE.sub("", compilation.text()))
+    report.add("llvm-opt", f"LLVM, after its passes at -O{speed}, for {host.level.name}", _BOILERPLATE.sub("", compilation.text()))
     if not report.wants_beyond("llvm-opt") and not report.timed:
         return None
     with report.timing("LLVM's code generation"):

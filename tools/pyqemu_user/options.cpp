@@ -71,6 +71,7 @@ constexpr LogName kLogNames[] = {
     {"unimp", kLogUnimplemented, "instructions and system calls that are not there"},
     {"strace", kLogStrace, "system calls"},
     {"stats", kLogStats, "what the translator did, when the program ends"},
+    {"count", kLogCount, "guest instructions that ran in baseline code, when the program ends"},
     {"in_asm", kLogInAsm, "guest code of each block"},
     {"op", kLogOp, "stencils of each block"},
     {"out_asm", kLogOutAsm, "host code of each block"},
@@ -261,6 +262,7 @@ void print_help() {
 
 void print_log_help() {
   for (const LogName &name : kLogNames) printf("%-10s %s\n", name.name, name.help);
+  printf("\nThe share of a program that runs in optimised code: 1 - count / (count with -jit off).\n");
 }
 
 }  // namespace pyqemu::user

@@ -1,7 +1,7 @@
 """Keeps a loaded architecture in a file, so that tools which run often need not read and elaborate its description.
 
-The file is a zip archive of pickles, one for the model and one for each encoding's shapes, which are read when they are first
-asked for. It is part of an installation, as Python's own bytecode is, and is never taken from anywhere else.
+The file is a zip archive of pickles, one for the model and one for each encoding's shapes, which are read when they
+are first asked for. It is part of an installation, as Python's own bytecode is, and never taken from anywhere else.
 """
 
 from __future__ import annotations

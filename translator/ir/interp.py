@@ -110,7 +110,8 @@ class Environment:
 class Outcome:
     """How a function was left: `way` is next, goto, leave, raise or ret.
 
-    goto, leave: `address` (64 bits) and `kind`; raise: `exception`, `values`, and the instruction's `address`; ret: `values`. `sync`: code or
+    goto, leave: `address` (64 bits) and `kind`; raise: `exception`, `values` and the instruction's `address`; ret:
+    `values`. `sync`: code or
     context may have changed (isync, set_ctx).
     """
 

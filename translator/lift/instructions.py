@@ -51,6 +51,7 @@ class Meaning:
     gotos: tuple[Goto, ...]
     goes_on: bool  # it may end in `next`
     resumes: bool  # control comes back behind it from elsewhere: a call, a system call
+    returns: bool
     accesses: bool
     unsupported: bool
 
@@ -81,6 +82,7 @@ def look_at(function: Function) -> Meaning:
         gotos,
         goes_on=goes_on,
         resumes="call" in kinds or (not goes_on and any(op.name == "raise" for op in ops)),
+        returns="return" in kinds,
         accesses=any(op.name in ACCESSES for op in ops),
         unsupported=any(op.name in UNSUPPORTED for op in ops),
     )

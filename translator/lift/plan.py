@@ -7,16 +7,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pyqemu.translator.lift.instructions import Reader
+from pyqemu.translator.lift.region import ranges_of
+from pyqemu.translator.lift.trace import trace
 from pyqemu.translator.program.program import Program
 
 #: Instructions of one region at most: beyond that, compiling takes more than in proportion.
 MOST_INSTRUCTIONS = 500
+#: Instructions of a region around a hot block.
+MOST_HOT = 250
 
 
 @dataclass(frozen=True, slots=True)
 class RegionPlan:
     """A region to be made: where it may be entered at least, and the code that it may use, as ascending
-    ranges (start, end) of module offsets.
+    ranges (offset, bytes) of module offsets.
     """
 
     name: str
@@ -26,7 +31,7 @@ class RegionPlan:
     def allows(self, offset: int) -> bool:
         """Whether the instruction at `offset` may be part of it."""
         place = bisect_right(self.ranges, offset, key=lambda r: r[0]) - 1
-        return place >= 0 and offset < self.ranges[place][1]
+        return place >= 0 and offset - self.ranges[place][0] < self.ranges[place][1]
 
 
 def plan_program(program: Program, base: int) -> Iterator[RegionPlan]:
@@ -40,7 +45,7 @@ def plan_program(program: Program, base: int) -> Iterator[RegionPlan]:
         for number, chunk in enumerate(chunks):
             inside = set(chunk)
             entries = [block for block in chunk if block == function.entry or _is_entered(program.graph, block, inside)]
-            ranges = tuple((block - base, program.graph.nodes[block]["end"] - base) for block in chunk)
+            ranges = tuple((block - base, program.graph.nodes[block]["end"] - block) for block in chunk)
             offsets = tuple(entry - base for entry in entries or chunk[:1])
             yield RegionPlan(name if len(chunks) == 1 else f"{name}.{number}", offsets, ranges)
 
@@ -66,3 +71,19 @@ def _is_entered(graph: Any, block: int, inside: set[int]) -> bool:
         if attributes["kind"] == "jump-table" or (attributes["kind"] != "call" and source not in inside):
             return True
     return False
+
+
+def plan_hot(reader: Reader, hot: Iterable[int], limit: int = MOST_HOT) -> Iterator[RegionPlan]:
+    """Regions around hot blocks, given by module offset, hottest first: what control reaches from one of them first, in
+    any direction, which includes the loops that it is in. Hot blocks that are reached become entries of the same region.
+    """
+    waiting = dict.fromkeys(hot)
+    while waiting:
+        first = next(iter(waiting))
+        del waiting[first]
+        found = trace(reader, (first,), lambda _: True, limit).instructions
+        inside = [offset for offset in waiting if offset in found]
+        for offset in inside:
+            del waiting[offset]
+        if found:
+            yield RegionPlan(f"hot_{first:x}", (first, *inside), tuple(ranges_of(found.values())))

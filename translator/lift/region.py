@@ -30,6 +30,7 @@ class Region:
     ranges: tuple[tuple[int, int], ...]
     instructions: int
     context: Mapping[str, int]
+    loops: bool
     shared: tuple[str, ...]  # registers that outlined functions use, which therefore stay in the state
 
 
@@ -38,12 +39,13 @@ def lift(trace: Trace, reader: Reader, name: str, functions: Mapping[str, Functi
     function = _Lifting(trace, reader, name).run()
     called = (op.attrs["fn"] for block in function.blocks for op in block.ops if op.name == "call")
     return Region(
-        name, function, trace.entries, tuple(_ranges(trace.instructions.values())), len(trace.instructions),
-        reader.context, registers_of(functions, called),
+        name, function, trace.entries, tuple(ranges_of(trace.instructions.values())), len(trace.instructions),
+        reader.context, bool(trace.loop_heads), registers_of(functions, called),
     )  # fmt: skip
 
 
-def _ranges(instructions: Iterable[Instruction]) -> Iterable[tuple[int, int]]:
+def ranges_of(instructions: Iterable[Instruction]) -> Iterable[tuple[int, int]]:
+    """The code of instructions as ascending (offset, bytes), neighbours joined."""
     start = end = -1
     for instruction in sorted(instructions, key=lambda i: i.offset):
         if instruction.offset > end:
@@ -128,7 +130,8 @@ class _Lifting:
 
     def _to(self, offset: int, kind: str) -> Op:
         """A jump to a leader, or the exit to an address outside."""
-        start = self._starts.get(offset) if kind != "call" else None
+        stays = kind != "call" or offset in self._trace.called
+        start = self._starts.get(offset) if stays else None
         if start is not None:
             return Op("jump", successors=[Successor(start)])
         return Op("goto", attrs={"target": address(offset), "kind": kind})
@@ -138,6 +141,19 @@ class _Lifting:
     def to_target(self, op: Op, instruction: Instruction) -> Op:
         """What a `goto` of an instruction becomes."""
         return self._to(self._reader.offset_of(op.attrs["target"], instruction), op.attrs["kind"])
+
+    def returning(self, block: Block, op: Op) -> None:
+        """Ends `block` with a return: to a place inside if it is one that was called from inside, else out."""
+        (target,) = op.operands
+        for site in self._trace.return_sites:
+            expected, same = Value(target.type), Value(I1)
+            block.ops.append(Op("hole", results=[expected], attrs={"expr": address(site)}))
+            block.ops.append(Op("eq", [target, expected], [same]))
+            further = self._block(f"{block.label}.not{site:x}")
+            edges = [Successor(self._starts[site]), Successor(further)]
+            block.ops.append(Op("branch", [same], successors=edges))
+            block = further
+        block.ops.append(op)
 
     def settled(self, expr: StaticExpr, instruction: Instruction) -> StaticExpr:
         """See Reader.settled."""
@@ -188,6 +204,9 @@ class _Instance:
                 self._next = block
             case "goto":
                 block.ops.append(self._lifting.to_target(terminator, self._instruction))
+            case "goto_indirect" if terminator.attrs["kind"] == "return":
+                op = Op("goto_indirect", self._operands(terminator), attrs=terminator.attrs)
+                self._lifting.returning(block, op)
             case "raise":
                 attrs = {**terminator.attrs, "pc": address(self._instruction.offset)}
                 block.ops.append(Op("raise", self._operands(terminator), attrs=attrs))

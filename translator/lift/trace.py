@@ -7,15 +7,23 @@ from dataclasses import dataclass, field
 
 from pyqemu.translator.lift.instructions import Instruction, Reader
 
+#: Places that a return inside a region is compared with, at most.
+_MOST_RETURN_SITES = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """Instructions by module offset; where blocks begin; entries; heads of loops."""
+    """Instructions by module offset; where blocks begin; entries; heads of loops.
+
+    Calls of `called` stay inside, and what they return to are the `return_sites`.
+    """
 
     instructions: dict[int, Instruction]
     leaders: frozenset[int]
     entries: tuple[int, ...]
     loop_heads: frozenset[int]
+    called: frozenset[int] = frozenset()
+    return_sites: tuple[int, ...] = ()
 
     def inside(self, offset: int) -> bool:
         """Whether control at `offset` stays in the region."""
@@ -30,6 +38,8 @@ class _Walk:
     found: dict[int, Instruction] = field(default_factory=dict[int, Instruction])
     entries: dict[int, None] = field(default_factory=dict[int, None])  # ordered
     leaders: set[int] = field(default_factory=set[int])
+    called: frozenset[int] = frozenset()
+    return_sites: tuple[int, ...] = ()
 
     def instruction(self, offset: int) -> Instruction | None:
         """The instruction at `offset` if the region may have it."""
@@ -50,17 +60,34 @@ def trace(
 ) -> Trace:
     """Follows control from `entries`, in breadth, over at most `limit` instructions for which `allowed` holds.
 
-    What comes behind a call, an exception or an instruction that regions do not do becomes an entry as well,
-    and so do heads of loops.
+    A call of one of `entries` can stay inside the region. What comes behind a call, an exception or an instruction
+    that regions do not do becomes an entry as well, and so do heads of loops.
     """
     walk = _Walk(reader, allowed, limit)
     pending = [offset for offset in entries if walk.instruction(offset)]
+    functions = frozenset(pending)
     walk.entries.update(dict.fromkeys(pending))
     while pending:
         pending = [offset for start in pending for offset in _follow(walk, start)]
+    _find_calls(walk, functions)
     heads = _loop_heads(walk)
     walk.entries.update(dict.fromkeys(sorted(heads)))
-    return Trace(walk.found, frozenset(walk.leaders), tuple(walk.entries), frozenset(heads))
+    return Trace(
+        walk.found, frozenset(walk.leaders), tuple(walk.entries), frozenset(heads), walk.called, walk.return_sites
+    )
+
+
+def _find_calls(walk: _Walk, functions: frozenset[int]) -> None:
+    """Finds calls that can stay inside, if a return has but few places to come back to."""
+    called: set[int] = set()
+    sites: list[int] = []
+    for instruction in walk.found.values():
+        inside = [t for t, kind in walk.reader.targets(instruction) if kind == "call" and t in functions]
+        if inside and instruction.end in walk.found:
+            called.update(inside)
+            sites.append(instruction.end)
+    if len(sites) <= _MOST_RETURN_SITES:
+        walk.called, walk.return_sites = frozenset(called), tuple(sorted(sites))
 
 
 def _follow(walk: _Walk, offset: int) -> list[int]:
@@ -129,8 +156,10 @@ def _successors(walk: _Walk, offset: int) -> list[int]:
         onward = [
             target
             for target, kind in walk.reader.targets(instruction)
-            if kind != "call" and target in walk.found
+            if (target in walk.called if kind == "call" else target in walk.found)
         ]
+        if instruction.meaning.returns:
+            onward += walk.return_sites
         offset = instruction.end
         goes_on = instruction.meaning.goes_on and offset in walk.found
         if onward or not goes_on or offset in walk.leaders:

@@ -8,7 +8,6 @@ from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import Effect, having
 from pyqemu.translator.passes.rewrite import ops_of
 
-
 _STAYING = having(~Effect.READS_STATE) - {"fp_flags"}
 
 

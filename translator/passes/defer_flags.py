@@ -1,8 +1,8 @@
 """Computes a region's flags where they are looked at, not where they are made.
 
 Nearly every flag that an instruction makes is overwritten before anyone but a fault, a poll or an exit could see
-it. Instead of the flags, the values that they come from are kept (their *sources*), with the number of the *recipe* that gives
-the flags from them; at `at` and at exits the recipes that may be meant are written out. Reads within the
+it. Instead of the flags, the values that they come from are kept (their *sources*), with the number of the *recipe*
+that gives the flags from them; at `at` and at exits the recipes that may be meant are written out. Reads within the
 region go on using the flags as values.
 
 `~NF` is flag NF as a value, `~.recipe` and `~.i64[0]` say how to make all flags: hidden registers (locations.py), which

@@ -28,6 +28,7 @@ class FakeEngine final : public pyqemu::Engine {
   void free_cpu(pyqemu::CpuHeader *) override {}
   void set_fetch_check(pyqemu::FetchCheck, void *) override {}
   void set_change_check(pyqemu::FetchCheck, void *) override {}
+  void set_hot(pyqemu::HotBlock, void *) override {}
   pyqemu::StopKind run(pyqemu::CpuHeader *) override { return pyqemu::StopKind::kFailed; }
   void interrupt(pyqemu::CpuHeader *) override {}
   void invalidate(uint64_t, size_t) override {}
