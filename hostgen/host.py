@@ -49,6 +49,28 @@ class GuestAccess:
     constraint: str
 
 
+@dataclass(frozen=True, slots=True)
+class HostInstruction:
+    """An instruction of code, for people: where it is, its bytes' number, and its text.
+
+    `target`: the offset in the code that a jump or call leads to, if it has one; then the text ends in `operand`, which
+    names it. `state`: the offset into the CPU state that it reads or writes, if it is a constant.
+    """
+
+    offset: int
+    size: int
+    text: str
+    goes_on: bool
+    target: int | None = None
+    operand: str = ""
+    state: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The offset behind it."""
+        return self.offset + self.size
+
+
 class Host(Protocol):
     """One host architecture at one level."""
 
@@ -134,4 +156,8 @@ class Host(Protocol):
 
     def define_entry(self, module: Module) -> None:
         """Adds `enter` (docs/pack.md) to the module."""
+        ...
+
+    def disassemble(self, code: bytes, offset: int) -> HostInstruction | None:
+        """The instruction at an offset of `code`, which lies at address 0; None if there is none."""
         ...

@@ -1,4 +1,4 @@
-"""LLVM text to objects in worker processes, and objects back to functions with relocations.
+"""Objects of LLVM back to functions with relocations; and many modules compiled so in worker processes.
 
 Everything a function refers to stays by name here: holes, NEXT and exits, outlined functions, constants.
 Constants that LLVM put aside are content-named, so that equal ones of different objects become one.
@@ -16,6 +16,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
 
+from pyqemu.hostgen.compiler import compile_module
 from pyqemu.hostgen.host import Host
 
 #: Symbols of constants: `const.<digest>`.
@@ -47,28 +48,6 @@ class ObjectFile:
 
     functions: dict[str, Piece]
     constants: dict[str, Piece]
-
-
-def compile_module(text: str, triple: str, cpu: str, features: str, speed: int = 2) -> bytes:
-    """An ELF object; for worker processes, hence strings only. `speed` is LLVM's -O of its passes. LLVM's errors come
-    as RuntimeError.
-    """
-    import llvmlite.binding  # slow to import, and not needed by those who only read packs
-
-    llvm: Any = llvmlite.binding
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    llvm.initialize_native_asmparser()  # for hosts whose stencils have inline assembly
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
-    )
-    module = llvm.parse_assembly(text)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed)
-    options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
 
 
 @dataclass(frozen=True, slots=True)

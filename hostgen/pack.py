@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 
-from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen import pack_format as rec
 from pyqemu.hostgen.edges import edge_members
 from pyqemu.hostgen.elf import ElfObject
@@ -19,23 +17,13 @@ from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import RelocKind
+from pyqemu.hostgen.shape_stencils import MAX_FUSED_SHAPES, can_pair, fused_stencils, may_come_first, shape_stencils
 from pyqemu.hostgen.shapes import Shape, Shapes
-from pyqemu.hostgen.stencils import (
-    Stencil,
-    branches_on_flags,
-    dead_flags,
-    make_fused,
-    make_stencil,
-    makes_flags,
-)
+from pyqemu.hostgen.stencils import Stencil, branches_on_flags
 from pyqemu.hostgen.tables import Tables
-from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.target import Target
 
-RULES = (lower_bits, lower_fp, lower_int, lower_state)  # importing them fills the table of lowerings
 _IMAGE_ALIGN = 4096
-#: Instructions of more shapes than this are not fused: many stencils, each of them seldom used.
-_MAX_FUSED_SHAPES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +94,7 @@ class PackBuilder:
         return self._write(image, digest, numbers)
 
     def _add_stencils(self) -> None:
-        made = [(shape, self._make(shape)) for shape in self._shapes.all]
+        made = [(shape, shape_stencils(shape, self._machine)) for shape in self._shapes.all]
         fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in made]))
         for shape, (stencil, variant) in made:  # only now, since fusing adds to their programs
             self._numbers[id(shape)] = self._library.add(stencil, variant)
@@ -114,42 +102,18 @@ class PackBuilder:
             number = self._library.add(stencil, variant)
             self._fused.append((self._numbers[id(first)], self._numbers[id(second)], number))
 
-    def _make(self, shape: Shape) -> tuple[Stencil, Stencil | None]:
-        """A shape's stencil, and the variant without flags if there is one."""
-        function, encoding = shape.leaf.function, shape.encoding
-        make = partial(
-            make_stencil, function=function, machine=self._machine,
-            fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.width // 8,
-        )  # fmt: skip
-        try:
-            flags = dead_flags(function, self._machine)
-            variant = make(f"{shape.label}.dead", dead=flags) if flags else None
-            return make(shape.label), variant
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{shape.label}: {error}") from error
-
     def _fuse(self, made: Sequence[tuple[Shape, Stencil]]) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
         """Pairs of an instruction that makes flags and a branch that reads them."""
-        makers = [(s, t) for s, t in made if makes_flags(t) and dead_flags(s.leaf.function, self._machine)]
+        makers = [(s, t) for s, t in made if may_come_first(s, t, self._machine)]
         counts = Counter(shape.encoding.number for shape, _ in makers)
-        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= _MAX_FUSED_SHAPES]
+        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= MAX_FUSED_SHAPES]
         branches = [(s, t) for s, t in made if branches_on_flags(t)]
         for (first, a), (second, b) in product(makers, branches):
-            if b.reads & ~a.writes or first.encoding.unit != second.encoding.unit:
+            if not can_pair(first, a, second, b):
                 continue
             function = self._shapes.fused(first, second)
-            if function is None:
-                continue
-            size = first.encoding.unit.width // 8
-            make = partial(
-                make_fused, function=function, machine=self._machine, first=a, second=b,
-                first_bytes=size, second_bytes=size,
-            )  # fmt: skip
-            label = f"{first.label}+{second.label}"
-            stencil, flags = make(label), dead_flags(function, self._machine)
-            if stencil.reads:  # it reads again what it wrote
-                flags = frozenset[str]()
-            yield first, second, stencil, make(f"{label}.dead", dead=flags) if flags else None
+            if function is not None:
+                yield first, second, *fused_stencils(first, a, second, b, function, self._machine)
 
     # --- writing ---
 

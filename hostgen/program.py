@@ -62,6 +62,10 @@ class Program:
             number = self._known[expr] = self._compile(expr)
         return number
 
+    def expression(self, number: int) -> StaticExpr:
+        """An expression whose value has this number; of what has been asked for."""
+        return next(expr for expr, known in self._known.items() if known == number)
+
     def guard(self, expr: StaticExpr) -> int:
         """As `value`, but the result is the last step's."""
         number = self.value(expr)

@@ -6,9 +6,10 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pyqemu.hostgen.compiler import compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
-from pyqemu.hostgen.objects import ObjectReader, Patch, compile_module
+from pyqemu.hostgen.objects import ObjectReader, Patch
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
@@ -56,17 +57,25 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
 
 
 def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
-    """Compiles regions, in one module those with loops and in another those without: these run but once each time, so
-    that LLVM's cheaper passes will do.
-    """
+    """Compiles regions, in one module those with loops and in another those without."""
     made: list[CompiledRegion] = []
-    for loops, speed in ((True, 2), (False, 1)):
-        texts = [text for text in regions if text.region.loops == loops]
+    for speed in (2, 1):
+        texts = [text for text in regions if speed_of(text) == speed]
         if texts:
             level = host.level
             data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, speed)
-            made += _Reader(data, host).regions(texts)
+            made += read_regions(data, texts, host)
     return made
+
+
+def speed_of(text: RegionText) -> int:
+    """LLVM's -O for a region: one without loops runs but once each time, so that cheaper passes will do."""
+    return 2 if text.region.loops else 1
+
+
+def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
+    """The regions in the object that their module became."""
+    return _Reader(data, host).regions(regions)
 
 
 class _Reader:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyqemu.translator.ir.function import Function
-from pyqemu.translator.static import StaticExpr
+from pyqemu.translator.static import StaticExpr, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +177,20 @@ ShapeTree = Undefined | ShapeLeaf | ShapeChoice
 
 #: The way from a shape tree's root to a leaf: what was decided how.
 Decisions = Sequence[tuple[StaticExpr, int]]
+
+
+def reach(
+    tree: ShapeTree, fields: Mapping[str, int], context: Mapping[str, int]
+) -> tuple[Decisions, ShapeLeaf] | None:
+    """The shape of an instruction with these fields, and what was decided on the way; None if it is UNDEFINED."""
+    decisions: list[tuple[StaticExpr, int]] = []
+    while isinstance(tree, ShapeChoice):
+        value = evaluate(tree.expr, fields, 0, context)
+        decisions.append((tree.expr, value))
+        tree = tree.children.get(value, Undefined())
+    return (tuple(decisions), tree) if isinstance(tree, ShapeLeaf) else None
+
+
 #: What stands before the names of the second instruction's fields in fused code.
 SECOND = "b."
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
-from pyqemu.hostgen.host import GuestAccess, Level, StateMove
-from pyqemu.hostgen.hosts import x86_64_access
+from pyqemu.hostgen.host import GuestAccess, HostInstruction, Level, StateMove
+from pyqemu.hostgen.hosts import x86_64_access, x86_64_text
 from pyqemu.hostgen.pack_format import CPU, RelocKind
 
 #: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it.
@@ -247,6 +247,9 @@ class X86_64:
 
     def jump_inside(self, here: int, inside: int, start: int) -> bytes:
         return x86_64_access.jump_inside(here, inside, start)
+
+    def disassemble(self, code: bytes, offset: int) -> HostInstruction | None:
+        return x86_64_text.disassemble(code, offset)
 
     def define_entry(self, module: Module) -> None:
         """Assembly, because the runtime counts on what it finds on the stack (docs/pack.md)."""
