@@ -42,6 +42,12 @@ void engine_log(void *, const char *text) {
   log_line("%s", text);
 }
 
+// Not where each instruction or block is to be seen.
+bool uses_regions(const Options &options) {
+  constexpr uint32_t kShowing = kLogNoChain | kLogInAsm | kLogOp | kLogOutAsm;
+  return options.jit != Jit::kOff && !options.one_insn_per_block && !(options.log & kShowing);
+}
+
 void hot_block(void *guest, const CpuHeader *cpu, uint64_t pc, uint32_t round) {
   static_cast<Guest *>(guest)->requests.hot(cpu, pc, round);
 }
@@ -124,7 +130,7 @@ int run_program(const Options &options, const Pack &pack, const char *model, con
   guest->options = &options;
   guest->model = model;
   if (!Abi::load(pack, &guest->abi, &error)) return internal_error(error);
-  guest->modules.folder.choose(options, pack, model_features(pack, model));
+  if (uses_regions(options)) guest->modules.folder.choose(options, pack, model_features(pack, model));
   guest->requests.start(options, &guest->modules);
   LoadedProgram program;
   LoadFailure failure;

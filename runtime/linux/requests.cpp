@@ -113,8 +113,9 @@ std::string Requests::write_request(const Module &module, const std::vector<uint
   if (module.path.empty() || module.path.find('\n') != std::string::npos) return "";
   if (count_files(spool()) >= kMostInSpool) return "";
   char line[160], name[64];
-  const std::string folder = modules_->folder.archives();
-  std::string text = "pyqemu-request 1\narchives " + folder.substr(folder.rfind('/') + 1) + "\ncontext";
+  const CacheFolder &folder = modules_->folder;
+  std::string text =
+      "pyqemu-request 1\ndigest " + folder.digest() + "\nfeatures " + folder.features() + "\ncontext";
   for (uint64_t value : context_) {
     snprintf(line, sizeof line, " %lx", static_cast<unsigned long>(value));
     text += line;

@@ -27,31 +27,31 @@ struct Start {
   char *stack;  // of the second process: its end
 };
 
-void forget_guest() {
+bool forget_guest() {
   for (int signal = 1; signal <= kSignals; signal++) host::set_handler(signal, nullptr, 0, nullptr);
   host::system_call(SYS_close_range, 0, ~0u, 0);
   if (open("/dev/null", O_RDWR) == 0) {
     dup2(0, 1);
     dup2(0, 2);
   }
-  if (chdir("/") != 0) _exit(1);
   umask(077);
   set_host_mask(0);
+  return chdir("/") == 0;
 }
 
+// What these two return is their process's exit status.
 int second_main(void *opaque) {
   const auto *start = static_cast<Start *>(opaque);
-  forget_guest();
   char *const words[] = {const_cast<char *>(start->program), const_cast<char *>(start->folder), nullptr};
-  execve(start->program, words, environ);
-  _exit(1);
+  if (forget_guest()) execve(start->program, words, environ);
+  return 1;
 }
 
 int first_main(void *opaque) {
   const auto *start = static_cast<Start *>(opaque);
   setsid();
   const int child = clone(second_main, start->stack, CLONE_VM | CLONE_VFORK, opaque);
-  _exit(child > 0 ? 0 : 1);
+  return child > 0 ? 0 : 1;
 }
 
 }  // namespace

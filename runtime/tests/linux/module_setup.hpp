@@ -27,11 +27,10 @@ struct Scratch {
   ~Scratch() { CHECK(system(("rm -rf " + path).c_str()) == 0); }
 };
 
-inline CacheFolder chosen(const std::string &path, Jit jit = Jit::kAsync) {
+inline CacheFolder chosen(const std::string &path) {
   FakePack pack;
   Options options;
   options.cache = path.c_str();
-  options.jit = jit;
   CacheFolder folder;
   folder.choose(options, pack, 0x2a);
   return folder;
