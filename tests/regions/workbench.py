@@ -91,7 +91,8 @@ class Workbench:
         if lifted is None or optimised is None:
             return None
         verify(lifted.function)
-        run_passes(optimised.function, region_pipeline(optimised, self.subject.target.registers), check=True)
+        run_passes(optimised.function, region_pipeline(optimised, self.subject.target.registers))
+        verify(optimised.function)
         return Stages(_by_entry(lifted), _by_entry(optimised))
 
     def _lift(self, program: Program) -> Region | None:

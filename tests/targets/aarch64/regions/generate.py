@@ -14,7 +14,7 @@ from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
 from tests.regions.area import CODE, DATA, PAGE
 from tests.regions.programs import Program
-from tests.targets.aarch64.harness.words import has_field, random_word, with_field
+from tests.targets.words import has_field, random_word, with_field
 
 POINTERS = (28, 29, 31)
 POLL, COUNTER, INDEX, LABEL, LINK = 27, 26, 25, 24, 30
