@@ -33,14 +33,14 @@ class Answers:
 
     def __init__(self, cache: CacheFolder) -> None:
         self._cache = cache
-        self._opened: dict[str, _Opened] = {}
+        self._opened: dict[bytes, _Opened] = {}
 
     def answer(self, request: Request) -> Path | None:
         """Makes what is asked for, and gives the archive that has it; None if there is nothing to be made of it.
 
         Raises BadRequest for what cannot be answered, OSError if files cannot be read or written.
         """
-        opened = self._open(request.archives)
+        opened = self._open(request.digest)
         module = read_module(request.module.read_bytes())
         if module.key != request.module_key:
             raise BadRequest(f"{request.module} is another file by now")
@@ -59,13 +59,13 @@ class Answers:
         write_whole(path, workshop.archive(kind, regions, module))
         return path
 
-    def _open(self, archives: str) -> _Opened:
-        opened = self._opened.get(archives)
+    def _open(self, digest: bytes) -> _Opened:
+        opened = self._opened.get(digest)
         if opened is None:
-            pack = next((p for p in installed_packs() if archives.startswith(f"{p.digest[:8].hex()}-")), None)
+            pack = next((pack for pack in installed_packs() if pack.digest == digest), None)
             if pack is None:
                 raise BadRequest("from a pyqemu-user of another version")
-            opened = self._opened[archives] = _Opened(pack, Workshop.open(pack.target, pack.level))
+            opened = self._opened[digest] = _Opened(pack, Workshop.open(pack.target, pack.level))
             settle_memory()
         return opened
 

@@ -16,18 +16,14 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Hot code of one module: `archives` is the folder's name for pack and CPU model, `offsets` are module offsets."""
+    """Hot code of one module: `digest` is the pack's, `features` the CPU model's mask; `offsets` are module offsets."""
 
-    archives: str
+    digest: bytes
+    features: int
     context: tuple[int, ...]
     module_key: bytes
     module: Path
     offsets: tuple[int, ...]
-
-    @property
-    def features(self) -> int:
-        """The CPU model's features, as a mask."""
-        return int(self.archives.rpartition("-")[2], 16)
 
 
 def read_request(path: Path) -> Request:
@@ -55,12 +51,9 @@ def parse_request(text: str) -> Request:
             offsets.append(int(rest, 16))
         else:
             values[word] = rest
-    if missing := {"archives", "context", "module"} - values.keys():
+    if missing := {"digest", "features", "context", "module"} - values.keys():
         raise ValueError(f"no {', '.join(sorted(missing))}")
-    folder = values["archives"]
-    if "/" in folder or not folder.rpartition("-")[2]:
-        raise ValueError(f"archives in {folder!r}")
-    int(folder.rpartition("-")[2], 16)
     key, _, name = values["module"].partition(" ")
     context = tuple(int(value, 16) for value in values["context"].split())
-    return Request(folder, context, bytes.fromhex(key), Path(name), tuple(dict.fromkeys(offsets)))
+    digest, features = bytes.fromhex(values["digest"]), int(values["features"], 16)
+    return Request(digest, features, context, bytes.fromhex(key), Path(name), tuple(dict.fromkeys(offsets)))
