@@ -1,7 +1,7 @@
 """Runs inside fresh namespaces: `enter_root.py ROOT CWD BINFMT EMULATOR [OPTION…] -- PROGRAM [ARG…]`.
 
-Mounts /proc, /dev and the cache folder into ROOT, goes there, and starts PROGRAM: through EMULATOR, which is not visible in ROOT and so
-is started by a descriptor; or, with a binfmt_misc registration, by itself.
+Mounts /proc, /dev and the cache folder into ROOT, goes there, and starts PROGRAM: through EMULATOR, which is not
+visible in ROOT and so is started by a descriptor; or, with a binfmt_misc registration, by itself.
 """
 
 from __future__ import annotations

@@ -21,7 +21,9 @@ FOLDERS = CACHE / "ways"
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """`jit` and `threshold` as pyqemu-user's options; `folder` names the cache, '' for none; `fresh`: it is emptied first."""
+    """`jit` and `threshold` as pyqemu-user's options; `folder` names the cache, '' for none; `fresh`: it is emptied
+    first.
+    """
 
     name: str
     jit: str = "off"
