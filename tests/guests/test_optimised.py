@@ -22,7 +22,7 @@ _COUNT = re.compile(rb"count: (\d+) guest instructions retired in baseline code,
 
 
 def counts(cache: Path | str, *options: str, **environment: str) -> tuple[int, int]:
-    """Guest instructions in baseline code, and regions installed, of a run of the sieve, which has to say what it does."""
+    """Guest instructions in baseline code, and regions installed, of a run of the sieve, which has to be right."""
     command = [str(pyqemu_user()), "-d", "count", f"--cache={cache}", *options, str(SIEVE)]
     done = subprocess.run(command, capture_output=True, timeout=120, check=True, env=dict(os.environ) | environment)
     assert done.stdout == SAYS

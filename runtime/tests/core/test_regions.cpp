@@ -59,6 +59,24 @@ void late_archive() {
   CHECK(loop_turns(m, 5, 4) == 5);
 }
 
+// Jump caches that lead to what was there before are emptied.
+void late_archive_behind_jump() {
+  RegionMachine m({}, std::nullopt);
+  Pages caller(4096);
+  put(caller, 0, {word(kJr, 0, 7)});
+  auto entered = [&] {
+    reg(m.cpu, 1) = 10;
+    reg(m.cpu, 6) = 1;
+    reg(m.cpu, 7) = m.code.address() + kLoop;
+    reg(m.cpu, kMarker) = 0;
+    CHECK(m.run_at(caller.address()) == StopKind::kException && m.cpu->pc == m.code.address() + kDone);
+    return m.entered();
+  };
+  CHECK(entered() == 0 && entered() == 0);
+  CHECK(m.add(build_archive(m.code), m.code.address()) == nullptr);
+  CHECK(entered() == 1 && entered() == 1);
+}
+
 // One that is there already changes nothing.
 void same_archive() {
   RegionMachine m({}, std::nullopt);
@@ -282,6 +300,7 @@ int main() {
   sigaction(SIGSEGV, &action, nullptr);
   enter_and_leave();
   late_archive();
+  late_archive_behind_jump();
   same_archive();
   two_places();
   fault_landing();
