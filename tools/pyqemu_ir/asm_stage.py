@@ -35,7 +35,7 @@ def add_decoding(report: Report, target: DescribedTarget, lines: Iterable[Decode
     found = list(lines)
     data = [decoding(target, one) for one in found]
     if len(found) == 1:
-        report.add("decode", f"decoded, {found[0].text}", _table(data[0], found[0].encoding, cpu), data[0])
+        report.add("decode", f"decoded, {found[0].text}", _table(data[0], found[0].encoding, cpu), data)
         return
     text = [f"{one.address:8x}:  {_label(one):32} {place_of(target, one)}" for one in found]
     report.add("decode", "decoded", "\n".join(text), data)

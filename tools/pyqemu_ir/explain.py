@@ -185,7 +185,7 @@ def effect_sentences(effects: Effects) -> list[str]:
     read, written = _listed(effects.flags_read, "none"), _listed(effects.flags_written, "none")
     lines = [registers, f"Of the flags it reads {read} and writes {written}."]
     if effects.helpers:
-        lines.append(f"It calls {_listed(effects.helpers)}, which are outlined.")
+        lines.append(f"It calls outlined code: {_listed(effects.helpers)}.")
     lines.append(f"Memory: it {_listed(effects.memory)}." if effects.memory else "It does not touch guest memory.")
     if effects.memory:
         lines.append("A fault shows the state before it.")
