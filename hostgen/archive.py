@@ -168,7 +168,8 @@ class _Writer:
         index = b"".join(IndexRec.pack(guest=guest, region=region) for guest, region in sorted(t.index))
         patches = b"".join(t.patches)
         for name, data in (
-            ("archive", signed), ("index", index), ("region", b"".join(t.regions)), ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
+            ("archive", signed), ("index", index), ("region", b"".join(t.regions)),
+            ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
             ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
             ("patch", patches + mac(kind.key, patches)),
         ):  # fmt: skip

@@ -100,6 +100,16 @@ class ObjectReader:
         symbol = next(s for s in self.symbols if s.name == name and s["st_info"]["type"] == "STT_FUNC")
         return symbol["st_value"], symbol["st_size"]
 
+    def named_constants(self) -> dict[str, Piece]:
+        """Data that has a name of its own, by that."""
+        found: dict[str, Piece] = {}
+        for symbol in self.symbols:
+            info, where = symbol["st_info"], symbol["st_shndx"]
+            if info["type"] == "STT_OBJECT" and isinstance(where, int) and info["bind"] != "STB_LOCAL":
+                section, start = self.sections[where], symbol["st_value"]
+                found[symbol.name] = Piece(section.data[start : start + symbol["st_size"]], (), section.align)
+        return found
+
     def piece(self, start: int, size: int) -> Piece:
         """A part of .text; the constants that it refers to are put into `constants`."""
         section = self.section(".text")
@@ -118,15 +128,10 @@ def read_object(data: bytes) -> ObjectFile:
     """Functions and constants of an object; AssertionError for anything else in it (writable data, say)."""
     reader = ObjectReader(data)
     functions: dict[str, Piece] = {}
-    constants: dict[str, Piece] = {}
+    constants = reader.named_constants()
     for symbol in reader.symbols:
-        kind, where = symbol["st_info"]["type"], symbol["st_shndx"]
-        if kind == "STT_FUNC" and isinstance(where, int):
+        if symbol["st_info"]["type"] == "STT_FUNC" and isinstance(symbol["st_shndx"], int):
             functions[symbol.name] = _function(reader, symbol, constants)
-        elif kind == "STT_OBJECT" and isinstance(where, int) and symbol["st_info"]["bind"] != "STB_LOCAL":
-            section = reader.sections[where]
-            start = symbol["st_value"]
-            constants[symbol.name] = Piece(section.data[start : start + symbol["st_size"]], (), section.align)
     return ObjectFile(functions, constants)
 
 

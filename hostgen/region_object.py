@@ -84,6 +84,7 @@ class _Reader:
     def __init__(self, data: bytes, host: Host) -> None:
         self._host = host
         self._object = ObjectReader(data)
+        self._object.constants.update(self._object.named_constants())
         self._accesses = self._addresses(FAULTS, 3)
         self._entries = self._addresses(ENTRIES, 1)
 

@@ -44,7 +44,7 @@ bool equal(const Blake2b::Digest &digest, const uint8_t *mac) {
 std::unique_ptr<Archive> Archive::open(int fd, const ArchiveKey &key, std::span<const uint8_t, 32> digest,
                                        const char **error) {
   std::unique_ptr<Archive> archive(new Archive);
-  struct stat info = {};
+  struct stat &info = archive->status_;
   *error = "the archive is not a file, or has a wrong size";
   if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_size < 64 ||
       static_cast<uint64_t>(info.st_size) > kLargest)
@@ -108,6 +108,12 @@ const char *Archive::check_header(std::span<const uint8_t, 32> digest) const {
   if (header_->extent > uint64_t{1} << 32) return "the archive's module is too large";
   if (strings_.empty() || strings_.back() != 0) return "the archive's strings are damaged";
   return nullptr;
+}
+
+bool Archive::is_same(const Archive &other) const {
+  const struct stat &a = status_, &b = other.status_;
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
 }
 
 size_t Archive::mapped_bytes() const {

@@ -2,6 +2,8 @@
 // where the guest's module lies, nor of what is installed.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,6 +38,8 @@ class Archive {
   Archive &operator=(const Archive &) = delete;
 
   const ArchiveHeader &header() const { return *header_; }
+  // Whether both are of one file.
+  bool is_same(const Archive &other) const;
   uint32_t region_count() const { return static_cast<uint32_t>(regions_.size()); }
 
   // Bytes of address space that text and table take.
@@ -76,6 +80,7 @@ class Archive {
   bool support_is_good();
 
   int fd_ = -1;  // until the text is mapped
+  struct stat status_ = {};
   ArchiveKey key_;
   std::span<const uint8_t> file_, text_;
   uint64_t text_offset_ = 0;  // in the file

@@ -41,6 +41,8 @@ struct Block {
   uint32_t copy;             // in BlockTable::copies, its guest code, if that may change silently; else kNone
   uint32_t next_changeable;
   std::atomic<uint32_t> dead;
+
+  bool is_region_entry() const { return insn_count == 0; }
 };
 
 // Where an instruction of a block begins: bytes from the block's start.

@@ -116,7 +116,7 @@ class Engine {
   virtual void leave_blocking(CpuHeader *cpu) = 0;
 
   // Opens the archive at `fd`, which may be closed afterwards, for the module whose offset 0 lies at guest address `origin`; its regions are installed
-  // when they are wanted. Newer archives come first. It is forgotten when all of the module's addresses are invalidated. Null, or why it is not used.
+  // when they are wanted. Newer archives come first. It is forgotten when all of the module's addresses are invalidated. One that is there already is not added again. Null, or why it is not used.
   virtual const char *add_archive(int fd, const ArchiveKey &key, uint64_t origin) = 0;
 
   // Translates the block at `pc` (in the context of `cpu`) if there is none, without running it; gives the guest bytes that it covers, 0 if it cannot be fetched.

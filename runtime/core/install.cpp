@@ -15,6 +15,10 @@ const char *EngineImpl::add_archive(int fd, const ArchiveKey &key, uint64_t orig
   std::unique_ptr<Archive> archive = Archive::open(fd, key, tables_.header->digest, &error);
   if (archive == nullptr) return error;
   world_.lock();
+  if (regions_->has(*archive, origin)) {
+    world_.unlock();
+    return nullptr;
+  }
   const MappedArchive *mapped = regions_->add(std::move(archive), origin);
   bool retired = false;
   if (mapped != nullptr && blocks_.blocks.size() != 0)
@@ -31,7 +35,7 @@ bool EngineImpl::make_way(uint64_t pc) {
     const uint32_t block = blocks_.find(pc, context);
     if (block == kNone) continue;
     any = true;
-    if (blocks_.blocks[block].insn_count == 0)
+    if (blocks_.blocks[block].is_region_entry())
       uninstall(blocks_.blocks[block].first_insn);
     else
       retire(block);
@@ -118,7 +122,7 @@ uint32_t EngineImpl::install(const RegionChoice &choice, uint32_t context, uint6
   bool retired = false;
   for (const EntryRec &entry : parts.entries) {
     const uint32_t old = blocks_.find(archive.origin + entry.guest, context);
-    if (old != kNone && blocks_.blocks[old].insn_count == 0) continue;  // another region's
+    if (old != kNone && blocks_.blocks[old].is_region_entry()) continue;  // another region's
     if (old != kNone) retire(old), retired = true;
     add_entry(archive, entry, number, context);
   }
@@ -160,7 +164,8 @@ void EngineImpl::uninstall(uint32_t number) {
   region.alive = false;
   for (const EntryRec &entry : region.parts().entries) {
     const uint32_t block = blocks_.find(region.archive->origin + entry.guest, region.context);
-    if (block != kNone && blocks_.blocks[block].insn_count == 0 && blocks_.blocks[block].first_insn == number)
+    if (block != kNone && blocks_.blocks[block].is_region_entry() &&
+        blocks_.blocks[block].first_insn == number)
       retire(block);
   }
 }

@@ -26,7 +26,7 @@ void EngineImpl::retire(uint32_t block) {
 }
 
 void EngineImpl::drop(uint32_t block) {
-  if (blocks_.blocks[block].insn_count == 0)
+  if (blocks_.blocks[block].is_region_entry())
     uninstall(blocks_.blocks[block].first_insn);
   else
     retire(block);

@@ -41,6 +41,14 @@ MappedArchive *Regions::add(std::unique_ptr<Archive> archive, uint64_t origin) {
   return mapped;
 }
 
+bool Regions::has(const Archive &archive, uint64_t origin) const {
+  for (uint32_t i = 0; i < count_.load(); i++) {
+    const MappedArchive &other = *at(i);
+    if (!other.gone && other.origin == origin && other.archive->is_same(archive)) return true;
+  }
+  return false;
+}
+
 // First fit, as an offset; kNone if there is no room.
 uint32_t Regions::free_place(size_t bytes) const {
   uint64_t place = cache_.size();

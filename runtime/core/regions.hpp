@@ -53,6 +53,8 @@ class Regions {
 
   // Gives the archive a place; null if there is none.
   MappedArchive *add(std::unique_ptr<Archive> archive, uint64_t origin);
+  // Whether this very archive is there already, for the same place.
+  bool has(const Archive &archive, uint64_t origin) const;
   // Whether there are any archives. Without the lock.
   bool any() const { return count_.load(std::memory_order_relaxed) != 0; }
 

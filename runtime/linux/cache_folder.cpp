@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 
 namespace pyqemu::user {
 namespace {
@@ -29,13 +30,16 @@ std::string wanted_path(const Options &options) {
   return home && *home == '/' ? std::string(home) + "/.cache/pyqemu" : "";
 }
 
-std::string subfolder_name(const Pack &pack, uint64_t features) {
-  char name[40];
-  size_t size = 0;
-  for (int i = 0; i < 8; i++)
-    size += static_cast<size_t>(snprintf(name + size, sizeof name - size, "%02x", pack.header().digest[i]));
-  snprintf(name + size, sizeof name - size, "-%lx", static_cast<unsigned long>(features));
-  return name;
+std::string hex(uint64_t value) {
+  char text[20];
+  snprintf(text, sizeof text, "%lx", static_cast<unsigned long>(value));
+  return text;
+}
+
+std::string hex(std::span<const uint8_t> bytes) {
+  std::string text;
+  for (uint8_t byte : bytes) text += hex(uint64_t{byte} | 0x100).substr(1);
+  return text;
 }
 
 // A folder of ours alone, or nothing.
@@ -83,9 +87,10 @@ void make_folders(const std::string &path) {
 }  // namespace
 
 void CacheFolder::choose(const Options &options, const Pack &pack, uint64_t features) {
-  if (options.jit == Jit::kOff) return;
   path_ = wanted_path(options);
-  subfolder_ = subfolder_name(pack, features);
+  digest_ = hex(pack.header().digest);
+  features_ = hex(features);
+  subfolder_ = digest_.substr(0, 16) + "-" + features_;
   if (wanted()) find();
 }
 

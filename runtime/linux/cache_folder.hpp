@@ -27,6 +27,9 @@ class CacheFolder {
   const std::string &path() const { return path_; }
   // The archives' own folder in it, for pack and CPU model.
   std::string archives() const { return path_ + "/" + subfolder_; }
+  // The pack's digest and the CPU model's features, as hex digits.
+  const std::string &digest() const { return digest_; }
+  const std::string &features() const { return features_; }
   // Opens an archive of module `module_key` (hex digits), of kind `aot` or `jit`: a descriptor, or -1.
   int open_archive(const std::string &module_key, const char *kind) const;
 
@@ -34,6 +37,7 @@ class CacheFolder {
   bool find();
 
   std::string path_, subfolder_;  // path_: absolute, or empty
+  std::string digest_, features_;
   ArchiveKey key_ = {};
   bool found_ = false;
 };

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "../core/blake2b.hpp"
@@ -35,6 +36,19 @@ bool add_notes(int fd, const ElfImage &image, Blake2b *hash) {
   return true;
 }
 
+std::string path_of(int fd) {
+  char link[32], target[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  const ssize_t size = readlink(link, target, sizeof target);
+  return size > 0 && size < static_cast<ssize_t>(sizeof target)
+             ? std::string(target, static_cast<size_t>(size))
+             : "";
+}
+
+bool operator!=(const timespec &a, const timespec &b) {
+  return a.tv_sec != b.tv_sec || a.tv_nsec != b.tv_nsec;
+}
+
 // Whether the page at `offset` of the file is mapped as part of this segment.
 bool has_page(const Elf64_Phdr &segment, uint64_t offset) {
   return segment.p_type == PT_LOAD && (segment.p_flags & PF_X) &&
@@ -56,22 +70,24 @@ std::string module_key(int fd, const ElfImage &image) {
 void Modules::set_engine(Engine *engine) {
   std::lock_guard guard(mutex_);
   engine_ = engine;
-  for (const Module &module : modules_) add_archives(module);
+  for (Known &known : modules_) add_archives(&known);
 }
 
 void Modules::loaded(int fd, const ElfImage &image, uint64_t origin) {
-  if (!folder.found()) return;
-  Module module{module_key(fd, image), origin};
-  if (module.key.empty()) return;
+  if (!noted()) return;
+  Known fresh;
+  fresh.module = {module_key(fd, image), with_paths_ ? path_of(fd) : "", origin, image.high - image.low};
+  if (fresh.module.key.empty()) return;
   std::lock_guard guard(mutex_);
-  if (engine_) add_archives(module);
-  for (Module &other : modules_)
-    if (other.origin == origin) return other = std::move(module), void();
-  modules_.push_back(std::move(module));
+  auto place = std::find_if(modules_.begin(), modules_.end(),
+                            [&](const Known &other) { return other.module.origin == origin; });
+  if (place == modules_.end()) place = modules_.emplace(place);
+  *place = std::move(fresh);
+  if (engine_) add_archives(&*place);
 }
 
 void Modules::mapped(int fd, const Abi &abi, uint64_t address, uint64_t offset) {
-  if (!folder.found()) return;
+  if (!noted()) return;
   ElfImage image;
   const char *why;
   struct stat status;
@@ -82,14 +98,43 @@ void Modules::mapped(int fd, const Abi &abi, uint64_t address, uint64_t offset) 
       return loaded(fd, image, address - offset + segment.p_offset - segment.p_vaddr + image.low);
 }
 
+// Later ones first: an address may have been another module's before.
+bool Modules::find(uint64_t pc, Module *module) {
+  std::lock_guard guard(mutex_);
+  auto found = std::find_if(modules_.rbegin(), modules_.rend(), [&](const Known &known) {
+    return pc - known.module.origin < known.module.extent;
+  });
+  if (found == modules_.rend()) return false;
+  *module = found->module;
+  return true;
+}
+
+bool Modules::make_folder() {
+  std::lock_guard guard(mutex_);
+  return folder.make();
+}
+
+void Modules::refresh() {
+  std::lock_guard guard(mutex_);
+  for (Known &known : modules_) add_archive(known, "jit", &known.jit);
+}
+
 // The worker's archive is looked at before the other one, as it was made from what programs really did.
-void Modules::add_archives(const Module &module) {
-  for (const char *kind : {"aot", "jit"}) {
-    int fd = folder.open_archive(module.key, kind);
-    if (fd < 0) continue;
-    engine_->add_archive(fd, folder.key(), module.origin);
-    close(fd);
+void Modules::add_archives(Known *known) {
+  Identity none;
+  add_archive(*known, "aot", &none);
+  add_archive(*known, "jit", &known->jit);
+}
+
+void Modules::add_archive(const Known &known, const char *kind, Identity *identity) {
+  int fd = folder.open_archive(known.module.key, kind);
+  if (fd < 0) return;
+  struct stat status;
+  if (fstat(fd, &status) == 0 && (status.st_ino != identity->inode || status.st_mtim != identity->modified)) {
+    *identity = {status.st_ino, status.st_mtim};
+    engine_->add_archive(fd, folder.key(), known.module.origin);
   }
+  close(fd);
 }
 
 }  // namespace pyqemu::user

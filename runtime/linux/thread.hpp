@@ -13,6 +13,7 @@
 #include "address_space.hpp"
 #include "modules.hpp"
 #include "options.hpp"
+#include "requests.hpp"
 
 namespace pyqemu::user {
 
@@ -29,6 +30,7 @@ struct Guest {
   const Options *options = nullptr;
   AddressSpace space;
   Modules modules;
+  Requests requests;
   std::string executable;           // absolute path of the program, for /proc/self/exe
   const char *model = "";           // of the CPU
   uint64_t trampoline = 0;          // guest address of the signal return code

@@ -74,8 +74,8 @@ def _is_entered(graph: Any, block: int, inside: set[int]) -> bool:
 
 
 def plan_hot(reader: Reader, hot: Iterable[int], limit: int = MOST_HOT) -> Iterator[RegionPlan]:
-    """Regions around hot blocks, given by module offset, hottest first: what control reaches from one of them first, in
-    any direction, which includes the loops that it is in. Hot blocks that are reached become entries of the same region.
+    """Regions around hot blocks, given by module offset, hottest first: what control reaches from one of them first,
+    in any direction, which includes the loops that it is in. Hot blocks that are reached become entries of it.
     """
     waiting = dict.fromkeys(hot)
     while waiting:

@@ -27,6 +27,7 @@ PIPELINE: tuple[Pass, ...] = (
     Dce(),
 )
 
+
 def run_passes(function: Function, passes: Iterable[Pass] = PIPELINE, check: bool = False) -> bool:
     """Runs `passes` in turn, and the verifier after each if `check`; whether anything changed."""
     changed = False

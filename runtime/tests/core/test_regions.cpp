@@ -59,6 +59,22 @@ void late_archive() {
   CHECK(loop_turns(m, 5, 4) == 5);
 }
 
+// One that is there already changes nothing.
+void same_archive() {
+  RegionMachine m({}, std::nullopt);
+  const int fd = file_of(build_archive(m.code));
+  CHECK(m.engine->add_archive(fd, ArchiveOptions().key, m.code.address()) == nullptr &&
+        loop_turns(m, 5) == 5);
+  CHECK(m.engine->add_archive(fd, ArchiveOptions().key, m.code.address()) == nullptr &&
+        loop_turns(m, 5) == 5);
+  CHECK(m.engine->stats().regions == 1);
+  m.engine->invalidate(m.code.address(), kModuleBytes);
+  CHECK(m.engine->add_archive(fd, ArchiveOptions().key, m.code.address()) == nullptr &&
+        loop_turns(m, 5) == 5);
+  CHECK(m.engine->stats().regions == 2);
+  close(fd);
+}
+
 void two_places() {
   RegionMachine m;
   Pages other(kModuleBytes);
@@ -266,6 +282,7 @@ int main() {
   sigaction(SIGSEGV, &action, nullptr);
   enter_and_leave();
   late_archive();
+  same_archive();
   two_places();
   fault_landing();
   no_record();
