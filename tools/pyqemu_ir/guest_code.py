@@ -81,7 +81,8 @@ def _assembled(text: str, architecture: Architecture, here: int) -> bytes:
     try:
         found = architecture.target.assemble(text, here, architecture.context, architecture.cpu.features)
     except AssemblyError as error:
-        raise Mistake(f"{text!r}: column {error.column}: {error.message}") from None
+        advice = f"; {' '.join(error.advice.split())}" if error.advice else ""
+        raise Mistake(f"{text!r}: column {error.column}: {error.message}{advice}") from None
     return found[0].code()
 
 

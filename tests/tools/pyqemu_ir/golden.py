@@ -1,7 +1,7 @@
 """Golden files: commands, each with the output that it must give.
 
 A command's line begins with `$ pyqemu-ir`; its output goes up to the next one, or to the end of the block.
-`{busybox}` stands for Debian's.
+`{busybox}` stands for Debian's, `{tests}` for the tests' folder.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from unittest.mock import patch
 
 from pyqemu.tools.pyqemu_ir.__main__ import main
@@ -20,6 +21,7 @@ from tests.guests import debian
 PROMPT = "$ pyqemu-ir "
 #: The architecture that the tests' instructions are for.
 TARGET = "aarch64"
+_TESTS = Path(__file__).parents[2]
 _FUNCTION = re.compile(r"^func .*?^}\n", re.M | re.S)
 
 
@@ -46,7 +48,7 @@ def run(*arguments: str, stdin: str = "") -> Ran:
 def run_line(line: str) -> str:
     """What the command `line`, which begins with PROMPT, prints."""
     arguments = [_filled(word) for word in shlex.split(line.removeprefix(PROMPT))]
-    if "--elf" not in arguments:
+    if "--elf" not in arguments and "--target" not in arguments:
         arguments += ["--target", TARGET]
     ran = run(*arguments)
     assert ran.status == 0, ran.errors
@@ -54,7 +56,9 @@ def run_line(line: str) -> str:
 
 
 def _filled(word: str) -> str:
-    return str(debian.package("busybox-static", "arm64") / "bin/busybox") if word == "{busybox}" else word
+    if word == "{busybox}":
+        return str(debian.package("busybox-static", "arm64") / "bin/busybox")
+    return word.replace("{tests}", str(_TESTS))
 
 
 def renewed(text: str, made: Callable[[str], str] = run_line) -> str:
