@@ -115,8 +115,10 @@ def _line(instruction: HostInstruction, names: Mapping[int, list[str]], marks: M
 
 
 def _data(code: bytes, start: int, end: int) -> Iterator[Line]:
-    for place in range(start, end, _DATA_BYTES):
-        yield Line(place, code[place : min(end, place + _DATA_BYTES)].hex(" "), "data")
+    while start < end:
+        following = min(end, (start // _DATA_BYTES + 1) * _DATA_BYTES)
+        yield Line(start, code[start:following].hex(" "), "data")
+        start = following
 
 
 def listing_text(lines: Iterable[Line], *, offsets: bool = True) -> str:
