@@ -56,13 +56,18 @@ def define_function(function: Function, symbol: str, machine: Machine, module: M
 
 
 class Image:
-    """Pieces by symbol, laid out in the order in which they were asked for."""
+    """Pieces by symbol, laid out in the order in which they were asked for.
 
-    def __init__(self, machine: Machine, functions: Mapping[str, Function]) -> None:
+    `made`: pieces that other images had, which need not be compiled again; what this one makes is added.
+    """
+
+    def __init__(
+        self, machine: Machine, functions: Mapping[str, Function], made: dict[str, Piece] | None = None
+    ) -> None:
         self._machine = machine
         self._functions = functions
         self._pieces: dict[str, Piece] = {}
-        self._constants: dict[str, Piece] = {}
+        self._available: dict[str, Piece] = {} if made is None else made
         self._offsets: dict[str, int] = {}
         self._data = bytearray()
 
@@ -74,16 +79,16 @@ class Image:
     def add_constants(self, objects: Iterable[ObjectFile]) -> None:
         """Makes the constants of stencils' objects known."""
         for obj in objects:
-            self._constants.update(obj.constants)
+            self._available.update(obj.constants)
 
     def require(self, symbols: Iterable[str], jobs: int = 1) -> None:
         """Compiles what the symbols name, and what that refers to, until nothing is missing."""
         wanted = [symbol for symbol in dict.fromkeys(symbols) if symbol not in self._pieces]
         while wanted:
-            self._compile([symbol for symbol in wanted if symbol not in self._constants], jobs)
+            self._compile([symbol for symbol in wanted if symbol not in self._available], jobs)
             for symbol in wanted:
-                if symbol in self._constants:
-                    self._pieces[symbol] = self._constants[symbol]
+                if symbol in self._available:
+                    self._pieces[symbol] = self._available[symbol]
             found = (p.symbol for symbol in wanted for p in self._pieces[symbol].patches)
             wanted = [symbol for symbol in dict.fromkeys(found) if symbol not in self._pieces]
 
@@ -98,8 +103,8 @@ class Image:
                 module.globals.pop(symbol, None)
             modules.append(module.text())
         for obj in compile_batches(modules, self._machine.host, jobs):
-            self._constants.update(obj.constants)
-            self._pieces.update({name: piece for name, piece in obj.functions.items() if name in symbols})
+            self._available.update(obj.constants)
+            self._available.update({name: piece for name, piece in obj.functions.items() if name in symbols})
 
     def _define(self, symbol: str, module: Module) -> None:
         host = self._machine.host

@@ -23,6 +23,11 @@ def _const(f: Lowering, op: Op) -> Operand:
     return constant(f.type(op), op.attrs["value"])
 
 
+@lowers("any")
+def _any(f: Lowering, op: Op) -> Operand:
+    return Operand(f.type(op), "poison")
+
+
 @lowers("hole")
 def _hole(f: Lowering, op: Op) -> Operand:
     ty = f.type(op)

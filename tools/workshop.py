@@ -13,6 +13,7 @@ from pathlib import Path
 from pyqemu.hostgen.archive import ArchiveKind, build_archive, support_for
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.image import Image
+from pyqemu.hostgen.objects import Piece
 from pyqemu.hostgen.pack import machine_for
 from pyqemu.hostgen.region_object import CompiledRegion, compile_regions
 from pyqemu.hostgen.regions import RegionText, region_text
@@ -51,6 +52,7 @@ class Workshop:
         self.host = x86_64.host(level)
         self.machine = machine_for(target, self.host)
         self._zero_membase = zero_membase
+        self._support: dict[str, Piece] = {}
 
     @staticmethod
     def open(path: Path, level: str) -> Workshop:
@@ -87,7 +89,7 @@ class Workshop:
 
     def archive(self, kind: ArchiveKind, regions: Sequence[CompiledRegion], code: GuestCode) -> bytes:
         """The archive of compiled regions, with the support code that they need."""
-        image = Image(self.machine, self.target.functions())
+        image = Image(self.machine, self.target.functions(), self._support)
         image.require(support_for(regions))
         image.link()
         return build_archive(kind, regions, image, code)

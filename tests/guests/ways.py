@@ -36,6 +36,7 @@ class Way:
     def environment(self) -> dict[str, str]:
         """What runs of pyqemu-user inherit."""
         found = {"PYQEMU_JIT": self.jit, "PYQEMU_CACHE": str(self.cache) if self.folder else "none"}
+        found["PYQEMU_WORKER"] = str(script("pyqemu-worker"))
         if self.threshold:
             found["PYQEMU_JIT_THRESHOLD"] = str(self.threshold)
         return found

@@ -59,7 +59,7 @@ that the operation states, `iN` and `iM` any width, `E|i1` a mask or one bit for
 """
 
 _GROUPS: tuple[tuple[str, str, str], ...] = (
-    ("Constants and decode-time values", "const", "hole"),
+    ("Constants and decode-time values", "const", "any"),
     ("Arithmetic", "add", "clmul"),
     ("Comparison and selection", "eq", "select"),
     ("Widths, pieces and lanes", "zext", "lookup"),

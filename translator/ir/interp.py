@@ -18,6 +18,8 @@ from pyqemu.translator.ir.types import Bits, Type
 from pyqemu.translator.static import StaticExpr, evaluate
 
 _ADDRESS_MASK = (1 << 64) - 1
+#: What `any` gives: as many bits of this as its type has.
+_PATTERN = int.from_bytes(b"\xa7" * 32, "little")
 
 
 class GuestFault(Exception):
@@ -224,6 +226,11 @@ class _Frame:
     def hole(self, op: Op, values: list[Runtime]) -> Runtime:
         return self._static(op.attrs["expr"]) & ((1 << op.results[0].type.width) - 1)
 
+    def any(self, op: Op, values: list[Runtime]) -> Runtime:
+        """A pattern that is easily recognised where it should not have come."""
+        ty = op.results[0].type
+        return unpack(_PATTERN >> max(256 - ty.total, 0) & ((1 << ty.total) - 1), ty)
+
     def fp_flags(self, op: Op, values: list[Runtime]) -> Runtime:
         return self._env.fp.flags
 
@@ -315,6 +322,7 @@ def _byte_order(op: Op) -> Any:
 #: Operations with effects, and those that need decode-time values.
 MEANINGS: Mapping[str, Callable[[_Frame, Op, list[Runtime]], Runtime | None]] = {
     "hole": _Frame.hole,
+    "any": _Frame.any,
     "fp_flags": _Frame.fp_flags,
     "fp_set_flags": _Frame.fp_set_flags,
     "fp_raise": _Frame.fp_raise,

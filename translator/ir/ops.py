@@ -48,6 +48,7 @@ _ROWS: tuple[tuple[str, str, str, str, Effect, str], ...] = (
     # name            operands    result attributes  effects  meaning
     ("const", "", "X", "value", _P, "the constant `value` (splatted over a vector)"),
     ("hole", "", "X", "expr", _P, "a decode-time integer, cut to the type's width"),
+    ("any", "", "X", "", _P, "some value; whoever has it must not depend on which"),
     ("add", "T T", "T", "", _P, "a + b modulo 2^N"),
     ("sub", "T T", "T", "", _P, "a - b modulo 2^N"),
     ("mul", "T T", "T", "", _P, "low half of the product"),

@@ -17,12 +17,9 @@ from dataclasses import dataclass, field
 from pyqemu.translator.ir.function import Block, Function, Op, Value
 from pyqemu.translator.ir.ops import LEAVING, OPS, PURE
 from pyqemu.translator.ir.types import I1, Bits, Type
-from pyqemu.translator.passes.locations import OWN, SHADOW
+from pyqemu.translator.passes.locations import OWN, RECIPE, SHADOW, UNTOUCHED
 
-RECIPE = f"{OWN}recipe"
 _RECIPE_TYPE = Bits(8)
-#: The recipe of flags that are as they were when the region was entered.
-_UNTOUCHED = 0
 _MOST_RECIPES = 255
 #: Constants that are part of a recipe rather than sources.
 _SMALL = (0, 1)
@@ -124,7 +121,7 @@ class _Deferral:
     def _solve(self, made: dict[Block, dict[int, _Made]]) -> None:
         """Which recipes may be the last on entry of each block."""
         self.reaching = dict.fromkeys(self.function.blocks, 0)
-        self.reaching[self.function.entry] = 1 << _UNTOUCHED
+        self.reaching[self.function.entry] = 1 << UNTOUCHED
         pending = [self.function.entry]
         while pending:
             block = pending.pop()
@@ -181,9 +178,9 @@ class _Deferral:
         values = results[0]
         for others, (_, number) in zip(results[1:], chosen[1:], strict=True):
             values = writer.choose(number, others, values)
-        if reaching & 1 << _UNTOUCHED:
+        if reaching & 1 << UNTOUCHED:
             untouched = [writer.read(flag, None, I1) for flag in self.flags]
-            values = writer.choose(_UNTOUCHED, untouched, values)
+            values = writer.choose(UNTOUCHED, untouched, values)
         return values
 
 

@@ -8,9 +8,12 @@ from pyqemu.translator.ir.function import Op
 from pyqemu.translator.static import StaticExpr, apply
 
 #: Hidden registers are a region's own: they are made values of, and are never seen in the guest's state. Names of
-#: those that begin as a guest register begin with SHADOW (`~NF`: as NF); of those that begin as 0, with OWN.
+#: those that begin as a guest register begin with SHADOW (`~NF`: as NF); of those that begin as anything, with OWN.
 SHADOW = "~"
 OWN = "~."
+#: The number of the way in which the flags are to be made; and of the one by which they are as they were at the entry.
+RECIPE = f"{OWN}recipe"
+UNTOUCHED = 0
 
 
 @dataclass(frozen=True, slots=True)

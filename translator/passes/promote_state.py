@@ -14,7 +14,7 @@ from pyqemu.translator.ir.cfg import dominance_frontiers, dominator_children, im
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import LEAVING
 from pyqemu.translator.ir.types import Bits, Type, Vec
-from pyqemu.translator.passes.locations import OWN, SHADOW
+from pyqemu.translator.passes.locations import OWN, RECIPE, SHADOW, UNTOUCHED
 
 Place = tuple[str, int | None]
 
@@ -168,8 +168,10 @@ class _Promotion:
     def _begin(self, number: int, value: Value) -> Op:
         """What a place is where the region is entered."""
         reg, index = self._places[number]
+        if reg == RECIPE:
+            return Op("const", results=[value], attrs={"value": UNTOUCHED})
         if reg.startswith(OWN):
-            return Op("const", results=[value], attrs={"value": 0})
+            return Op("any", results=[value])
         return Op("read", results=[value], attrs={"reg": reg.removeprefix(SHADOW), "index": index, "zero": None})
 
     def _place_arguments(self, frontiers: Mapping[Block, list[Block]]) -> None:

@@ -23,7 +23,7 @@ PURE = [
     name
     for name, spec in OPS.items()
     if (spec.effects == Effect.PURE or (name[0] == "f" and spec.operands.startswith("T")))
-    and name not in ("const", "hole", "lookup")
+    and name not in ("any", "const", "hole", "lookup")
 ] + ["sitof", "uitof", "lookup"]
 _MEMORY = range(0x1000, 0x1100)
 
