@@ -13,7 +13,7 @@
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "pack_file.hpp"
-#include "prepared.hpp"
+#include "stencils.hpp"
 #include "translator.hpp"
 #include "world.hpp"
 
@@ -91,7 +91,7 @@ class EngineImpl final : public Engine {
   World world_;
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
-  Preparer preparer_;
+  Stencils stencils_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;
   ReservedArray<DecodeContext> contexts_;

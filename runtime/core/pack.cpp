@@ -16,12 +16,8 @@
 namespace pyqemu {
 namespace {
 
-// Copies of stencils are made in whole 16-byte pieces, so this much must be readable after `.text`.
-constexpr size_t kTextSlack = 16;
-
-bool inside(uint64_t offset, uint64_t size, uint64_t limit) {
-  return offset <= limit && size <= limit - offset;
-}
+// Copies of stencils are made in whole 32-byte pieces, so this much must be readable after `.text`.
+constexpr size_t kTextSlack = 32;
 
 template <typename T>
 bool take(std::span<const T> *out, std::span<const uint8_t> bytes) {
@@ -43,10 +39,9 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   if (name == "child") return take(&t->child, bytes);
   if (name == "cand") return take(&t->cand, bytes);
   if (name == "enc") return take(&t->enc, bytes);
-  if (name == "field") return take(&t->field, bytes);
-  if (name == "slice") return take(&t->slice, bytes);
+  if (name == "form") return take(&t->form, bytes);
+  if (name == "term") return take(&t->term, bytes);
   if (name == "prog") return take(&t->prog, bytes);
-  if (name == "guard") return take(&t->guard, bytes);
   if (name == "shape") return take(&t->shape, bytes);
   if (name == "stencil") return take(&t->stencil, bytes);
   if (name == "reloc") return take(&t->reloc, bytes);
@@ -119,17 +114,18 @@ const char *PackFile::load_sections() {
     return "the pack is not a 64-bit little-endian ELF file";
   if (elf.e_machine != host::kElfMachine) return "the pack was made for another host architecture";
   if (elf.e_shentsize != sizeof(Elf64_Shdr) || elf.e_shoff % alignof(Elf64_Shdr) != 0 ||
-      !inside(elf.e_shoff, uint64_t{elf.e_shnum} * sizeof(Elf64_Shdr), size) || elf.e_shstrndx >= elf.e_shnum)
+      !in_table(elf.e_shoff, uint64_t{elf.e_shnum} * sizeof(Elf64_Shdr), size) ||
+      elf.e_shstrndx >= elf.e_shnum)
     return "the pack's section table is damaged";
   std::span<const Elf64_Shdr> sections(reinterpret_cast<const Elf64_Shdr *>(bytes_.data() + elf.e_shoff),
                                        elf.e_shnum);
   const Elf64_Shdr &names = sections[elf.e_shstrndx];
-  if (!inside(names.sh_offset, names.sh_size, size) || names.sh_size == 0 ||
+  if (!in_table(names.sh_offset, names.sh_size, size) || names.sh_size == 0 ||
       bytes_[names.sh_offset + names.sh_size - 1] != 0)
     return "the pack's section names are damaged";
   for (const Elf64_Shdr &section : sections) {
     if (section.sh_type == SHT_NULL || section.sh_type == SHT_NOBITS) continue;
-    if (section.sh_name >= names.sh_size || !inside(section.sh_offset, section.sh_size, size))
+    if (section.sh_name >= names.sh_size || !in_table(section.sh_offset, section.sh_size, size))
       return "a section of the pack reaches beyond its end";
     const char *name = reinterpret_cast<const char *>(bytes_.data() + names.sh_offset + section.sh_name);
     if (!take_section(&tables_, name, bytes_.subspan(section.sh_offset, section.sh_size)))
@@ -168,7 +164,8 @@ const char *PackFile::check_header() const {
          uint64_t{reg.count - 1} * reg.stride > h.state_bytes - reg.offset - (reg.width + 7u) / 8))
       return "a register of the pack lies outside the CPU state";
   for (const CpuRec &cpu : t.cpu)
-    if (!inside(cpu.first_reset, cpu.reset_count, t.reset.size())) return "the pack's CPU models are damaged";
+    if (!in_table(cpu.first_reset, cpu.reset_count, t.reset.size()))
+      return "the pack's CPU models are damaged";
   for (const ResetRec &reset : t.reset)
     if (reset.reg >= t.reg.size() || reset.index >= t.reg[reset.reg].count)
       return "the pack's resets are damaged";
