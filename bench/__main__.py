@@ -10,18 +10,15 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import subprocess
 import sys
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from bench.measure import RunFailed, compare
+from bench.page import Result, page, table, translation
 from bench.rows import host_busybox, rows
 from bench.translation import translation_cost
-
-Result = dict[str, Any]
 
 
 def measure(only: str, rounds: int) -> Result:
@@ -55,67 +52,6 @@ def _machine() -> str:
     model = next((line.split(":")[1].strip() for line in text.splitlines() if "model name" in line), "?")
     compiler = subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True, check=False).stdout.strip()
     return f"{model}, {os.cpu_count()} cores, Linux {platform.release().split('-')[0]}, gcc {compiler}, QEMU 10.0"
-
-
-def speedup(entry: Result, name: str) -> float:
-    """How many times QEMU's speed `name` reaches in a row."""
-    return entry["seconds"]["qemu"] / entry["seconds"][name]
-
-
-def table(result: Result) -> str:
-    """The results as a Markdown table, with geometric means for groups in which nothing failed."""
-    columns = ("native", "qemu", "baseline")
-    lines = [
-        "| row | " + " | ".join(f"{c} s" for c in columns) + " | baseline : QEMU speed | spread | peak MiB (QEMU) |"
-    ]
-    lines.append("|---|" + "---:|" * (len(columns) + 3))
-    groups: dict[str, list[float] | None] = {}
-    for entry in result["rows"]:
-        if "failed" in entry:
-            lines.append(f"| {entry['name']} | failed: {entry['failed'][:80]} |" + " |" * (len(columns) + 2))
-            groups[entry["group"]] = None
-            continue
-        times = entry["seconds"]
-        cells = [f"{times[c]:.3f}" if c in times else "–" for c in columns]
-        ratio = f"{speedup(entry, 'baseline'):.2f}" if "qemu" in times else "–"
-        peaks = [f"{entry['peak_kib'][c] / 1024:.1f}" if c in times else "–" for c in ("baseline", "qemu")]
-        spread = f"{max(entry['spread'].values()):.0%}"
-        lines.append(f"| {entry['name']} | {' | '.join(cells)} | {ratio} | {spread} | {peaks[0]} ({peaks[1]}) |")
-        known = groups.setdefault(entry["group"], [])
-        if "qemu" in times and known is not None:
-            known.append(speedup(entry, "baseline"))
-    lines.append("")
-    for group, ratios in groups.items():
-        if ratios:
-            lines.append(f"Geometric mean, {group}: {statistics.geometric_mean(ratios):.2f} times QEMU's speed.  ")
-        elif ratios is None:
-            lines.append(f"Geometric mean, {group}: not given, a row failed.  ")
-    joint = [groups.get(g) for g in ("applets", "kernels")]
-    if all(joint):
-        both = [r for ratios in joint if ratios for r in ratios]
-        lines.append(
-            f"Geometric mean, applets and kernels: {statistics.geometric_mean(both):.2f} times QEMU's speed.  "
-        )
-    return "\n".join(lines) + "\n"
-
-
-def translation(result: Result) -> str:
-    """What translating costs, in a sentence."""
-    cost = result["translation"]
-    return (
-        f"Translation at a real start-up (busybox's shell and awk): {cost['ns']:.0f} ns a guest instruction "
-        f"({cost['instructions']} instructions in {cost['blocks']} blocks, "
-        f"{cost['host_bytes'] / cost['instructions']:.1f} bytes of host code each).  \n"
-    )
-
-
-def page(result: Result) -> str:
-    """docs/benchmarks.md."""
-    return (
-        "# Benchmarks\n\nMade by `python -m bench --markdown docs/benchmarks.md`; do not edit.\n\n"
-        f"{result['date']}; {result['machine']}; medians of {result['rounds']} runs, commands run in turn; "
-        "guest CPU cortex-a57. `baseline` is pyqemu-user with `--jit=off`.\n\n" + table(result) + translation(result)
-    )
 
 
 def main() -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import statistics
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 
@@ -17,11 +19,17 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run: arguments, standard input, and variables added to the environment."""
+    """What to run: arguments, standard input, and variables added to the environment.
+
+    `cache` is the cache folder that it uses: with `cold` it is emptied before each run, else it is filled before the
+    first one, by runs that wait for their optimised code. No run begins while a worker of the one before is busy.
+    """
 
     argv: tuple[str, ...]
     stdin: Path | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    cache: Path | None = None
+    cold: bool = False
 
 
 @dataclass(slots=True)
@@ -45,9 +53,42 @@ class Samples:
         return (high - low) / 2 / self.median
 
 
+#: What a run that fills a cache waits with for optimised code, and runs of a cold start's worker are given to end.
+_FILLING = {"PYQEMU_JIT": "sync", "PYQEMU_JIT_THRESHOLD": "50"}
+_FILLING_RUNS = 3
+_MOST_SECONDS = 120
+
+
+def fill(command: Command) -> None:
+    """Makes the optimised code that a warm run finds."""
+    if command.cache is None or command.cold:
+        return
+    shutil.rmtree(command.cache, ignore_errors=True)
+    for _ in range(_FILLING_RUNS):
+        run_once(replace(command, environment=(*command.environment, *_FILLING.items())))
+
+
+def wait_for_worker(cache: Path) -> None:
+    """Until nobody holds the cache's lock: a worker would take the next run's time."""
+    lock = cache / "spool/lock"
+    end = time.monotonic() + _MOST_SECONDS
+    while lock.exists() and time.monotonic() < end:
+        with lock.open("r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                pass
+        time.sleep(0.1)
+
+
 def run_once(command: Command) -> tuple[float, bytes]:
     """Wall-clock seconds and standard output of one run; RunFailed if its status is not 0."""
     environment = dict(os.environ) | dict(command.environment)
+    if command.cache is not None:
+        environment["PYQEMU_CACHE"] = str(command.cache)
+        if command.cold:
+            shutil.rmtree(command.cache, ignore_errors=True)
     with open(command.stdin or os.devnull, "rb") as source:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -60,6 +101,8 @@ def run_once(command: Command) -> tuple[float, bytes]:
         seconds = time.perf_counter() - start
     process.stdout.close()
     process.stderr.close()
+    if command.cache is not None:
+        wait_for_worker(command.cache)
     if process.returncode:
         raise RunFailed(f"{' '.join(command.argv)}: status {process.returncode}: {errors[-300:]!r}")
     return seconds, output
@@ -72,6 +115,8 @@ def peak_kib(command: Command, busybox: str) -> int:
     `busybox time`.
     """
     environment = dict(os.environ) | dict(command.environment)
+    if command.cache is not None:
+        environment["PYQEMU_CACHE"] = str(command.cache)
     with open(command.stdin or os.devnull, "rb") as source, tempfile.NamedTemporaryFile("r") as report:
         timed = (busybox, "time", "-f", "%M", "-o", report.name, *command.argv)
         subprocess.run(timed, stdin=source, stdout=subprocess.DEVNULL, check=True, env=environment)
@@ -81,6 +126,8 @@ def peak_kib(command: Command, busybox: str) -> int:
 def compare(commands: dict[str, Command], rounds: int, busybox: str) -> dict[str, Samples]:
     """Runs all commands `rounds` times in turn, after a round that is not counted; checks that they print the same."""
     samples = {name: Samples() for name in commands}
+    for command in commands.values():
+        fill(command)
     expected: bytes | None = None
     for turn in range(rounds + 1):
         for name, command in commands.items():

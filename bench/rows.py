@@ -38,6 +38,10 @@ def _peers(native: str, guest: Path, arguments: tuple[str, ...], stdin: Path | N
     commands["qemu"] = Command((*qemu, *arguments), stdin)
     baseline = (str(pyqemu_user()), "-cpu", CPU, "--jit=off", str(guest))
     commands["baseline"] = Command((*baseline, *arguments), stdin)
+    optimised = (str(pyqemu_user()), "-cpu", CPU, str(guest), *arguments)
+    caches = debian.CACHE / "bench/caches"
+    commands["cold"] = Command(optimised, stdin, cache=caches / "cold", cold=True)
+    commands["warm"] = Command(optimised, stdin, cache=caches / "warm")
     return commands
 
 

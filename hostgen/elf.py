@@ -47,6 +47,7 @@ class ElfObject:
     """A relocatable object with one text section."""
 
     machine: int  # e_machine
+    text_align: int = 64  # of .text in the file
     sections: list[Section] = field(default_factory=list[Section])
     text: bytearray = field(default_factory=bytearray)
     _strings: Strings = field(default_factory=Strings)
@@ -79,7 +80,7 @@ class ElfObject:
     def write(self) -> bytes:
         """The file."""
         symtab = len(self.sections) + 3
-        text = Section(".text", bytes(self.text), flags=_SHF_ALLOC | _SHF_EXEC, align=64)
+        text = Section(".text", bytes(self.text), flags=_SHF_ALLOC | _SHF_EXEC, align=self.text_align)
         rela = Section(".rela.text", b"".join(self._relocations), _SHT_RELA, 0x40, 8, symtab, 1, 24)  # SHF_INFO_LINK
         names = Strings()
         sections = [

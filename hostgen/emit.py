@@ -116,6 +116,7 @@ class Emitter:
         self.label = ""
         self._count = 0
         self._slots: dict[str, str] = {}
+        self._early: dict[str, str] = {}
 
     # --- text ---
 
@@ -148,10 +149,15 @@ class Emitter:
         name = f"%slot{len(self._slots)}"
         return Operand("ptr", self._slots.setdefault(ty, name))
 
+    def early(self, ty: str, text: str) -> Operand:
+        """As `let`, but made once, in the function's first block."""
+        return Operand(ty, self._early.setdefault(text, f"%early{len(self._early)}"))
+
     def finish(self) -> list[str]:
         """The body, stack space allocated in its first block."""
-        slots = [f"  {name} = alloca {ty}" for ty, name in self._slots.items()]
-        return [self.lines[0], *slots, *self.lines[1:]]
+        first = [f"  {name} = alloca {ty}" for ty, name in self._slots.items()]
+        first += [f"  {name} = {text}" for text, name in self._early.items()]
+        return [self.lines[0], *first, *self.lines[1:]]
 
     # --- integers and vectors ---
 

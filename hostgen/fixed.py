@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from pyqemu.hostgen.emit import CPU, UNLIKELY, Emitter, Module, constant
+from pyqemu.hostgen.emit import CPU, UNLIKELY, Emitter, Module, Operand, constant
 from pyqemu.hostgen.lower import Lowering, Machine
 from pyqemu.hostgen.lower_exit import SIGNATURE, Ends, stop, tail_call
 from pyqemu.hostgen.pack_format import CPU as MEMBERS
@@ -13,8 +13,10 @@ from pyqemu.hostgen.program import Program
 from pyqemu.hostgen.stencils import Stencil, StencilFrame
 from pyqemu.translator.static import Here
 
-#: In the order of PackHeader's members.
-NAMES = ("head_poll", "head_none", "exit_direct", "exit_here", "undefined")
+#: Members of PackHeader.
+NAMES = (
+    "head_poll", "head_none", "exit_direct", "exit_here", "undefined", "head_count", "head_profile", "exit_hot",
+)  # fmt: skip
 
 
 def make_fixed(name: str, machine: Machine, undefined_exception: int) -> Stencil:
@@ -29,20 +31,28 @@ def make_fixed(name: str, machine: Machine, undefined_exception: int) -> Stencil
     attributes = Attribute.ENDS_BLOCK
     match name:
         case "head_poll":
-            poll = e.let("i32", f"load atomic i32, {e.at(CPU, MEMBERS['poll'])} monotonic, align 4")
-            leave, stay = e.new_label(), e.new_label()
-            e.branch(e.icmp("ne", poll, 0), leave, stay, UNLIKELY)
-            e.begin(leave)
-            tail_call(f, "EXIT_0")
-            e.begin(stay)
+            _leave_if_polled(f)
             tail_call(f, "NEXT")
             exits, attributes = (0,), Attribute.FALLS_THROUGH
+        case "head_count":
+            _leave_if_polled(f)
+            place = e.at(CPU, MEMBERS["retired"])
+            retired = e.let("i64", f"load i64, {place}, align 8")
+            e.store(e.op("add", retired, f.hole(Here(), "i64")), place, 8)
+            tail_call(f, "NEXT")
+            exits, attributes = (0,), Attribute.FALLS_THROUGH
+        case "head_profile":
+            _leave_if_polled(f)
+            _leave_if_counted_down(f)
+            tail_call(f, "NEXT")
+            exits, attributes = (0, 0), Attribute.FALLS_THROUGH
         case "head_none":
             tail_call(f, "NEXT")
             attributes = Attribute.FALLS_THROUGH
-        case "exit_direct":
+        case "exit_direct" | "exit_hot":
+            reason = ExitReason.DIRECT if name == "exit_direct" else ExitReason.HOT
             e.store(f.hole(Here(), "i64"), e.at(CPU, MEMBERS["exit_slot"]), 8)
-            e.store(constant("i32", ExitReason.DIRECT), e.at(CPU, MEMBERS["exit_reason"]), 4)
+            e.store(constant("i32", reason), e.at(CPU, MEMBERS["exit_reason"]), 4)
             e.do("ret void")
         case "exit_here":
             stop(f, ExitReason.LOOKUP, f.hole(Here(), "i64"))
@@ -52,3 +62,30 @@ def make_fixed(name: str, machine: Machine, undefined_exception: int) -> Stencil
             attributes |= Attribute.FAULTS
     body = "\n".join([f'{SIGNATURE} nounwind "no-builtins" {{', *e.finish(), "}"])
     return Stencil(name, body, frame.program, attributes, exits, (0,) * len(exits), 0, 0, module)
+
+
+def _leave_if_polled(f: Lowering) -> None:
+    """To EXIT_0 if the runtime wants the thread."""
+    e = f.e
+    poll = e.let("i32", f"load atomic i32, {e.at(CPU, MEMBERS['poll'])} monotonic, align 4")
+    _leave_if(f, e.icmp("ne", poll, 0), "EXIT_0")
+
+
+def _leave_if_counted_down(f: Lowering) -> None:
+    """Takes 1 from the 32-bit counter whose address the hole is; to EXIT_1 when it becomes 0.
+
+    Threads may lose each other's counts: it is a measure only.
+    """
+    e = f.e
+    place = e.let("ptr", f"inttoptr {f.hole(Here(), 'i64')} to ptr")
+    left = e.op("sub", e.let("i32", f"load atomic i32, {place} monotonic, align 4"), 1)
+    e.do(f"store atomic {left}, {place} monotonic, align 4")
+    _leave_if(f, e.icmp("eq", left, 0), "EXIT_1")
+
+
+def _leave_if(f: Lowering, condition: Operand, way: str) -> None:
+    leave, stay = f.e.new_label(), f.e.new_label()
+    f.e.branch(condition, leave, stay, UNLIKELY)
+    f.e.begin(leave)
+    tail_call(f, way)
+    f.e.begin(stay)

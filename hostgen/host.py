@@ -38,6 +38,39 @@ class StateMove:
     partner: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GuestAccess:
+    """A load or store as inline assembly: LLVM's type of what it moves, its text ($0 is what is written, $1
+    what is read) and the constraint of the operand that is not memory.
+    """
+
+    type: str
+    text: str
+    constraint: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostInstruction:
+    """An instruction of code, for people: where it is, its bytes' number, and its text.
+
+    `target`: the offset in the code that a jump or call leads to, if it has one; then the text ends in `operand`, which
+    names it. `state`: the offset into the CPU state that it reads or writes, if it is a constant.
+    """
+
+    offset: int
+    size: int
+    text: str
+    goes_on: bool
+    target: int | None = None
+    operand: str = ""
+    state: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The offset behind it."""
+        return self.offset + self.size
+
+
 class Host(Protocol):
     """One host architecture at one level."""
 
@@ -116,6 +149,20 @@ class Host(Protocol):
         """`a` shifted (shl lshr ashr rotr) by hole `symbol`, less than a's width; None if nothing is won."""
         ...
 
+    def guest_access(self, bits: int, *, vector: bool, store: bool) -> GuestAccess | None:
+        """The instruction that loads or stores `bits`, by a general or a vector register; None if there is
+        none.
+        """
+        ...
+
+    def jump_inside(self, here: int, inside: int, start: int) -> bytes:
+        """Code at offset `here` that enters the function at `start` with `inside` as its third argument."""
+        ...
+
     def define_entry(self, module: Module) -> None:
         """Adds `enter` (docs/pack.md) to the module."""
+        ...
+
+    def disassemble(self, code: bytes, offset: int) -> HostInstruction | None:
+        """The instruction at an offset of `code`, which lies at address 0; None if there is none."""
         ...

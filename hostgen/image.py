@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from pyqemu.hostgen import softfp
 from pyqemu.hostgen.emit import Emitter, Module, Operand
+from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.lower import Lowering, Machine, llvm_type, result_type, touches_fp
 from pyqemu.hostgen.lower_state import function_symbol
 from pyqemu.hostgen.objects import ObjectFile, Piece, compile_batches
@@ -64,6 +65,11 @@ class Image:
         self._constants: dict[str, Piece] = {}
         self._offsets: dict[str, int] = {}
         self._data = bytearray()
+
+    @property
+    def host(self) -> Host:
+        """The host that it is for."""
+        return self._machine.host
 
     def add_constants(self, objects: Iterable[ObjectFile]) -> None:
         """Makes the constants of stencils' objects known."""

@@ -53,6 +53,8 @@ class Layout:
         if index is None:
             return place.offset
         count = place.register.count
+        if isinstance(index, int) and 0 <= index < count and index != zero:
+            return place.offset + index * place.stride
         low, high = interval(index)
         if low < 0 or (high >= count and high != zero):
             raise UnsupportedError(f"an index of {name} may be {low}…{high}, beyond its {count} elements")
@@ -60,6 +62,18 @@ class Layout:
         if zero is not None:
             offsets[zero] = place.zero_offset + (place.stride if write else 0)
         return element(tuple(offsets[: high + 1]), index)
+
+    def name_at(self, offset: int) -> str:
+        """The register that has the byte at `offset`, for people; empty if it is none's."""
+        for place in self.places.values():
+            register = place.register
+            index, rest = divmod(offset - place.offset, place.stride)
+            inside = f"+{rest}" if rest else ""
+            if 0 <= index < register.count:
+                return (f"{register.name}[{index}]" if register.is_file else register.name) + inside
+            if register.has_zero and register.count <= index < register.count + 2:
+                return f"{register.name}[{'zero' if index == register.count else 'dropped'}]{inside}"
+        return ""
 
     def flag_mask(self, name: str) -> int:
         """The bit of flag `name` in StencilRec.reads and writes; 0 for anything else."""

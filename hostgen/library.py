@@ -59,6 +59,15 @@ class Compiled:
         return (self.code, self.relocs, self.dead, *stencil.key[1:])
 
 
+def stencils_text(stencils: Sequence[Stencil], host: Host) -> str:
+    """One LLVM module of several stencils; stencil n is function `s<n>`."""
+    module = Module(host.triple)
+    for number, stencil in enumerate(stencils):
+        module.merge(stencil.module)
+        module.functions.append(f'define preserve_nonecc void @"s{number}"{stencil.body}')
+    return module.text()
+
+
 class Library:
     """Stencils by number. Numbers given by `add` are turned into those of the pack by `number`, after
     `compile`.
@@ -100,7 +109,7 @@ class Library:
         objects = self._compile_batches(jobs, progress)
         image.add_constants(objects)
         pieces = [obj.functions[f"s{n % _BATCH}"] for n, obj in self._places(objects)]
-        made = [self._read(stencil, piece) for stencil, piece in zip(self._stencils, pieces, strict=True)]
+        made = [self.read(stencil, piece) for stencil, piece in zip(self._stencils, pieces, strict=True)]
         self._join(made)
         symbols = [reloc.symbol for one in self.compiled for reloc in one.relocs if reloc.symbol]
         image.require([*symbols, "enter"], jobs)
@@ -111,11 +120,7 @@ class Library:
     def _compile_batches(self, jobs: int, progress: Progress | None) -> list[ObjectFile]:
         texts: list[str] = []
         for start in range(0, len(self._stencils), _BATCH):
-            module = Module(self._host.triple)
-            for index, stencil in enumerate(self._stencils[start : start + _BATCH]):
-                module.merge(stencil.module)
-                module.functions.append(f'define preserve_nonecc void @"s{index}"{stencil.body}')
-            texts.append(module.text())
+            texts.append(stencils_text(self._stencils[start : start + _BATCH], self._host))
         total = len(self._stencils)
         done: list[ObjectFile] = []
         for obj in compile_batches(texts, self._host, jobs):
@@ -147,7 +152,8 @@ class Library:
 
     # --- relocations ---
 
-    def _read(self, stencil: Stencil, piece: Piece) -> Compiled:
+    def read(self, stencil: Stencil, piece: Piece) -> Compiled:
+        """A stencil with what LLVM made of it."""
         relocs = tuple(self._reloc(stencil, patch) for patch in piece.patches)
         if len(piece.data) > 0xFFFF:
             raise UnsupportedError(f"{stencil.label}: {len(piece.data)} bytes of code")

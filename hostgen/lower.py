@@ -99,6 +99,7 @@ class Lowering:
         self.layout = machine.layout
         self.frame = frame
         self.dead = dead  # registers whose writes are left out
+        self.spare_arguments = ""  # of tail calls, behind `cpu` and `mem`
         self._values: dict[int, Operand] = {}
         self._definitions: dict[int, Op] = {}
         self._labels: dict[int, str] = {}
@@ -134,7 +135,11 @@ class Lowering:
     def register(self, op: Op, *, write: bool) -> Operand:
         """Pointer to the register that a `read` or `write` names."""
         offset = self.layout.offset(op.attrs["reg"], op.attrs["index"], op.attrs.get("zero"), write=write)
-        return self.e.at(CPU, self.hole(offset, "i64"))
+        return self.state(self.hole(offset, "i64"))
+
+    def state(self, offset: Operand) -> Operand:
+        """Pointer to the CPU state at an offset."""
+        return self.e.at(CPU, offset)
 
     # --- the function ---
 
@@ -148,23 +153,28 @@ class Lowering:
             for argument in block.arguments:
                 self._values[id(argument)] = Operand(llvm_type(argument.type), f"%a{e.fresh()}")
         e.begin("entry")
-        self._edge(function.entry, parameters)
+        self.edge(function.entry, parameters)
         e.jump(self._labels[id(function.entry)])
         places: list[tuple[int, Block]] = []
         for block in order:
             e.begin(self._labels[id(block)])
             places.append((len(e.lines), block))
             for op in block.ops:
-                self._lower_op(op)
+                self.lower_op(op)
         for place, block in reversed(places):
             e.lines[place:place] = self._phis(block)
+        self.end()
         return e.finish()
 
-    def _lower_op(self, op: Op) -> None:
+    def end(self) -> None:
+        """Called behind the last block, for what else the function has."""
+
+    def lower_op(self, op: Op) -> None:
+        """One operation, by the table or as an end of a block."""
         match op.name:
             case "jump":
                 (successor,) = op.successors
-                self._edge(successor.block, [self.of(v) for v in successor.arguments])
+                self.edge(successor.block, [self.of(v) for v in successor.arguments])
                 self.e.jump(self._labels[id(successor.block)])
             case "branch":
                 self._branch(op)
@@ -184,16 +194,25 @@ class Lowering:
         """Each way gets a block of its own, so that both may lead to one block with different arguments."""
         e = self.e
         ways = [e.new_label() for _ in op.successors]
-        cold = [_is_cold(successor.block) for successor in op.successors]
+        cold = [self.is_cold(successor.block) for successor in op.successors]
         weights = "" if cold[0] == cold[1] else UNLIKELY if cold[0] else "!prof !0"
         e.branch(self.of(op.operands[0]), ways[0], ways[1], weights)
         for label, successor in zip(ways, op.successors, strict=True):
             e.begin(label)
-            self._edge(successor.block, [self.of(v) for v in successor.arguments])
+            self.edge(successor.block, [self.of(v) for v in successor.arguments])
             e.jump(self._labels[id(successor.block)])
 
-    def _edge(self, block: Block, arguments: list[Operand]) -> None:
+    def label(self, block: Block) -> str:
+        """LLVM's label of a block."""
+        return self._labels[id(block)]
+
+    def edge(self, block: Block, arguments: list[Operand]) -> None:
+        """Says that control goes from the current label to `block`, with these arguments."""
         self._incoming[id(block)].append((self.e.label, arguments))
+
+    def is_cold(self, block: Block) -> bool:
+        """Whether control hardly ever comes to `block`."""
+        return block.terminator.name == "raise"
 
     def _phis(self, block: Block) -> list[str]:
         lines: list[str] = []
@@ -202,10 +221,6 @@ class Lowering:
             edges = ", ".join(f"[ {args[index].ref}, %{label} ]" for label, args in self._incoming[id(block)])
             lines.append(f"  {target.ref} = phi {target.type} {edges}")
         return lines
-
-
-def _is_cold(block: Block) -> bool:
-    return block.terminator.name == "raise"
 
 
 def _reverse_postorder(function: Function) -> list[Block]:

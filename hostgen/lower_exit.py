@@ -96,7 +96,7 @@ class Ends:
             case "goto_indirect":
                 indirect(f, f.args(op)[0], self.pc_shift)
             case "raise":
-                self._raise(f, op)
+                raise_exception(f, op, self.exceptions, f.hole(Here(), "i64"))
             case _:
                 raise UnsupportedError(f"{op.name!r} in an instruction")
 
@@ -105,16 +105,6 @@ class Ends:
             tail_call(f, f"EXIT_{self.exits.index(exit_)}")
         else:
             indirect(f, f.hole(exit_.target, "i64"), self.pc_shift)
-
-    def _raise(self, f: Lowering, op: Op) -> None:
-        e = f.e
-        for index, value in enumerate(f.args(op)):
-            if width_of(value.type) > 64 or index >= 4:
-                raise UnsupportedError("an exception with more than four arguments, or one of more than 64 bits")
-            e.store(e.resize(value, "i64"), e.at(CPU, MEMBERS["exc_args"] + 8 * index), 8)
-        number = self.exceptions.index(op.attrs["exception"])
-        e.store(constant("i32", number), e.at(CPU, MEMBERS["exception"]), 4)
-        stop(f, ExitReason.EXCEPTION, f.hole(Here(), "i64"))
 
     def exit_kinds(self) -> list[int]:
         """StencilRec.exit_kind."""
@@ -133,12 +123,29 @@ def tail_call(f: Lowering, symbol: str) -> None:
     f.e.do("ret void")
 
 
+def jump(f: Lowering, code: Operand) -> None:
+    """Goes on at a host address. LLVM wants a tail call to have its caller's parameters, needed or not."""
+    f.e.do(f"musttail call preserve_nonecc void {code.ref}({CPU}, {MEM}{f.spare_arguments})")
+    f.e.do("ret void")
+
+
 def stop(f: Lowering, reason: ExitReason, pc: Operand) -> None:
     """Leaves generated code with cpu->pc and cpu->exit_reason set."""
     e = f.e
     e.store(pc, e.at(CPU, MEMBERS["pc"]), 8)
     e.store(constant("i32", reason), e.at(CPU, MEMBERS["exit_reason"]), 4)
     e.do("ret void")
+
+
+def raise_exception(f: Lowering, op: Op, exceptions: tuple[str, ...], pc: Operand) -> None:
+    """Leaves generated code with an exception of the instruction at `pc`."""
+    e = f.e
+    for index, value in enumerate(f.args(op)):
+        if width_of(value.type) > 64 or index >= 4:
+            raise UnsupportedError("an exception with more than four arguments, or one of more than 64 bits")
+        e.store(e.resize(value, "i64"), e.at(CPU, MEMBERS["exc_args"] + 8 * index), 8)
+    e.store(constant("i32", exceptions.index(op.attrs["exception"])), e.at(CPU, MEMBERS["exception"]), 4)
+    stop(f, ExitReason.EXCEPTION, pc)
 
 
 def indirect(f: Lowering, target: Operand, pc_shift: int) -> None:
@@ -149,8 +156,6 @@ def indirect(f: Lowering, target: Operand, pc_shift: int) -> None:
     hit, miss = e.new_label(), e.new_label()
     e.branch(e.icmp("eq", e.load("i64", entry, 16), target), hit, miss, LIKELY)
     e.begin(hit)
-    code = e.load("ptr", e.at(entry, 8), 8)
-    e.do(f"musttail call preserve_nonecc void {code.ref}({CPU}, {MEM})")
-    e.do("ret void")
+    jump(f, e.load("ptr", e.at(entry, 8), 8))
     e.begin(miss)
     stop(f, ExitReason.LOOKUP, target)

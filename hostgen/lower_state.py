@@ -14,6 +14,7 @@ from pyqemu.hostgen.lower_int import byte_swap
 from pyqemu.hostgen.pack_format import CPU as CPU_MEMBERS
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Op
+from pyqemu.translator.ir.types import Type
 
 _RMW = {
     "add": "add", "and": "and", "or": "or", "xor": "xor", "swap": "xchg",
@@ -35,8 +36,12 @@ def _read(f: Lowering, op: Op) -> Operand:
     ty = f.type(op)
     if op.attrs["index"] is not None and op.attrs["index"] == op.attrs.get("zero"):
         return constant(ty, 0)
-    pointer = f.register(op, write=False)
-    width = op.results[0].type.total
+    return load_register(f, f.register(op, write=False), op.results[0].type)
+
+
+def load_register(f: Lowering, pointer: Operand, type: Type) -> Operand:
+    """What is in a register's storage."""
+    ty, width = llvm_type(type), type.total
     if width == 1:
         byte = f.e.load("i8", pointer, 1, FLAG_RANGE)
         return f.e.cast("trunc", byte, "i1")
@@ -53,11 +58,15 @@ def _write(f: Lowering, op: Op) -> None:
         return
     if op.attrs["index"] is not None and op.attrs["index"] == op.attrs.get("zero"):
         return
-    width = op.operands[0].type.total
+    store_register(f, value, f.register(op, write=True), op.operands[0].type.total)
+
+
+def store_register(f: Lowering, value: Operand, pointer: Operand, width: int) -> None:
+    """Puts a value of `width` bits into a register's storage."""
     storage = storage_bits(width)
     if storage != width:
         value = f.e.cast("zext", value, f"i{storage}")
-    f.e.store(_as_pair(f, value), f.register(op, write=True), _alignment(width))
+    f.e.store(_as_pair(f, value), pointer, _alignment(width))
 
 
 @lowers("set_ctx")
@@ -74,7 +83,7 @@ def _guest(f: Lowering, address: Operand) -> Operand:
     return f.e.at(MEM, address)
 
 
-def _swapped(f: Lowering, op: Op, a: Operand) -> Operand:
+def byte_order(f: Lowering, op: Op, a: Operand) -> Operand:
     """Big-endian accesses reverse the bytes of the whole value, whatever its lanes."""
     if op.attrs.get("endian", "le") != "be":
         return a
@@ -91,13 +100,13 @@ def _load(f: Lowering, op: Op) -> Operand:
     pointer = _guest(f, f.args(op)[0])
     loaded = "<2 x i64>" if ty == "i128" else ty
     value = f.e.let(loaded, f"load volatile {loaded}, {pointer}, align 1")
-    return _swapped(f, op, f.e.cast("bitcast", value, ty))
+    return byte_order(f, op, f.e.cast("bitcast", value, ty))
 
 
 @lowers("store")
 def _store(f: Lowering, op: Op) -> None:
     address, value = f.args(op)
-    value = _as_pair(f, _swapped(f, op, value))
+    value = _as_pair(f, byte_order(f, op, value))
     f.e.do(f"store volatile {value}, {_guest(f, address)}, align 1")
     if op.attrs.get("order") == "seqcst":
         f.e.do("fence seq_cst")
@@ -110,13 +119,13 @@ def _cas(f: Lowering, op: Op) -> Operand:
     ty = f.type(op)
     total = op.results[0].type.total
     bits = f"i{total}"
-    expected, wanted = (e.cast("bitcast", _swapped(f, op, value), bits) for value in (old, new))
+    expected, wanted = (e.cast("bitcast", byte_order(f, op, value), bits) for value in (old, new))
     pair = e.let(
         f"{{{bits}, i1}}",
         f"cmpxchg volatile {_guest(f, address)}, {expected}, {wanted} seq_cst seq_cst, align {total // 8}",
     )
     before = e.let(bits, f"extractvalue {pair}, 0")
-    return _swapped(f, op, e.cast("bitcast", before, ty))
+    return byte_order(f, op, e.cast("bitcast", before, ty))
 
 
 @lowers("rmw")
@@ -128,9 +137,9 @@ def _rmw(f: Lowering, op: Op) -> Operand:
     swaps = op.attrs.get("endian", "le") == "be" and width_of(value.type) > 8
     if swaps and kind not in ("and", "or", "xor", "swap"):
         return _rmw_by_cas(f, kind, _guest(f, address), value)
-    text = f"atomicrmw volatile {_RMW[kind]} {_guest(f, address)}, {_swapped(f, op, value)}"
+    text = f"atomicrmw volatile {_RMW[kind]} {_guest(f, address)}, {byte_order(f, op, value)}"
     before = f.e.let(value.type, f"{text} seq_cst, align {width_of(value.type) // 8}")
-    return _swapped(f, op, before)
+    return byte_order(f, op, before)
 
 
 def _rmw_by_cas(f: Lowering, kind: str, pointer: Operand, value: Operand) -> Operand:

@@ -1,4 +1,4 @@
-"""LLVM text to objects in worker processes, and objects back to functions with relocations.
+"""Objects of LLVM back to functions with relocations; and many modules compiled so in worker processes.
 
 Everything a function refers to stays by name here: holes, NEXT and exits, outlined functions, constants.
 Constants that LLVM put aside are content-named, so that equal ones of different objects become one.
@@ -16,6 +16,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
 
+from pyqemu.hostgen.compiler import compile_module
 from pyqemu.hostgen.host import Host
 
 #: Symbols of constants: `const.<digest>`.
@@ -49,26 +50,6 @@ class ObjectFile:
     constants: dict[str, Piece]
 
 
-def compile_module(text: str, triple: str, cpu: str, features: str) -> bytes:
-    """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
-    import llvmlite.binding  # slow to import, and not needed by those who only read packs
-
-    llvm: Any = llvmlite.binding
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    llvm.initialize_native_asmparser()  # for hosts whose stencils have inline assembly
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
-    )
-    module = llvm.parse_assembly(text)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(2)
-    options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
-
-
 @dataclass(frozen=True, slots=True)
 class _Section:
     name: str
@@ -78,14 +59,15 @@ class _Section:
     patches: tuple[Patch, ...]
 
 
-class _Reader:
-    """One object's sections and symbols."""
+class ObjectReader:
+    """One object's sections and symbols, for those who want more than `read_object` gives."""
 
     def __init__(self, data: bytes) -> None:
         self.elf: Any = ELFFile(io.BytesIO(data))
         self.symtab: Any = self.elf.get_section_by_name(".symtab")
         self.symbols: list[Any] = list(self.symtab.iter_symbols())
         self.sections: dict[int, _Section] = {}
+        self.constants: dict[str, Piece] = {}
         patches: dict[int, list[Patch]] = {}
         for section in self.elf.iter_sections():
             if section["sh_type"] == "SHT_RELA":
@@ -109,25 +91,56 @@ class _Reader:
         return Patch(relocation["r_offset"], relocation["r_info_type"], name, relocation["r_addend"])
 
 
+    def section(self, name: str) -> _Section | None:
+        """A section by name."""
+        return next((section for section in self.sections.values() if section.name == name), None)
+
+    def function(self, name: str) -> tuple[int, int]:
+        """Offset in .text, and size."""
+        symbol = next(s for s in self.symbols if s.name == name and s["st_info"]["type"] == "STT_FUNC")
+        return symbol["st_value"], symbol["st_size"]
+
+    def named_constants(self) -> dict[str, Piece]:
+        """Data that has a name of its own, by that."""
+        found: dict[str, Piece] = {}
+        for symbol in self.symbols:
+            info, where = symbol["st_info"], symbol["st_shndx"]
+            if info["type"] == "STT_OBJECT" and isinstance(where, int) and info["bind"] != "STB_LOCAL":
+                section, start = self.sections[where], symbol["st_value"]
+                found[symbol.name] = Piece(section.data[start : start + symbol["st_size"]], (), section.align)
+        return found
+
+    def piece(self, start: int, size: int) -> Piece:
+        """A part of .text; the constants that it refers to are put into `constants`."""
+        section = self.section(".text")
+        assert section is not None
+        return _piece(self, section, start, size, self.constants)
+
+    def text_offset(self, patch: Patch) -> int:
+        """Where in .text a relocation leads."""
+        name = patch.symbol
+        if name.startswith("@"):
+            return int(name.partition("+")[2]) + patch.addend
+        return self.function(name)[0] + patch.addend
+
+
 def read_object(data: bytes) -> ObjectFile:
     """Functions and constants of an object; AssertionError for anything else in it (writable data, say)."""
-    reader = _Reader(data)
+    reader = ObjectReader(data)
     functions: dict[str, Piece] = {}
-    constants: dict[str, Piece] = {}
+    constants = reader.named_constants()
     for symbol in reader.symbols:
-        kind, where = symbol["st_info"]["type"], symbol["st_shndx"]
-        if kind == "STT_FUNC" and isinstance(where, int):
+        if symbol["st_info"]["type"] == "STT_FUNC" and isinstance(symbol["st_shndx"], int):
             functions[symbol.name] = _function(reader, symbol, constants)
-        elif kind == "STT_OBJECT" and isinstance(where, int) and symbol["st_info"]["bind"] != "STB_LOCAL":
-            section = reader.sections[where]
-            start = symbol["st_value"]
-            constants[symbol.name] = Piece(section.data[start : start + symbol["st_size"]], (), section.align)
     return ObjectFile(functions, constants)
 
 
-def _function(reader: _Reader, symbol: Any, constants: dict[str, Piece]) -> Piece:
+def _function(reader: ObjectReader, symbol: Any, constants: dict[str, Piece]) -> Piece:
     section = reader.sections[symbol["st_shndx"]]
-    start, size = symbol["st_value"], symbol["st_size"]
+    return _piece(reader, section, symbol["st_value"], symbol["st_size"], constants)
+
+
+def _piece(reader: ObjectReader, section: _Section, start: int, size: int, constants: dict[str, Piece]) -> Piece:
     patches: list[Patch] = []
     for patch in section.patches:
         if start <= patch.offset < start + size:
@@ -138,7 +151,7 @@ def _function(reader: _Reader, symbol: Any, constants: dict[str, Piece]) -> Piec
     return Piece(section.data[start : start + size], tuple(patches), 16)
 
 
-def _constant(reader: _Reader, name: str, constants: dict[str, Piece]) -> str:
+def _constant(reader: ObjectReader, name: str, constants: dict[str, Piece]) -> str:
     """Names what lies at `@section+offset` by its content; a section without equal entries is taken whole."""
     number, _, offset = name[1:].partition("+")
     section = reader.sections[int(number)]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 
-from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen import pack_format as rec
 from pyqemu.hostgen.elf import ElfObject
 from pyqemu.hostgen.fixed import NAMES, make_fixed
@@ -18,28 +16,21 @@ from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import RelocKind
+from pyqemu.hostgen.shape_stencils import (
+    MAX_FUSED_SHAPES,
+    WithVariant,
+    can_pair,
+    fused_stencils,
+    may_come_first,
+    shape_stencils,
+)
 from pyqemu.hostgen.shapes import Shape, Shapes
 from pyqemu.hostgen.stencil_records import Filling, StencilRecords
-from pyqemu.hostgen.stencils import (
-    Stencil,
-    branches_on_flags,
-    dead_flags,
-    make_fused,
-    make_stencil,
-    makes_flags,
-)
+from pyqemu.hostgen.stencils import Stencil, branches_on_flags
 from pyqemu.hostgen.tables import Tables, fields_by_name
-from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.target import Target
 
-RULES = (lower_bits, lower_fp, lower_int, lower_state)  # importing them fills the table of lowerings
 _IMAGE_ALIGN = 4096
-#: Instructions of more shapes than this are not fused: many stencils, each of them seldom used.
-_MAX_FUSED_SHAPES = 40
-
-
-#: A stencil, and its variant without flags.
-_Made = tuple[Stencil, Stencil | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +81,7 @@ class PackBuilder:
         self._machine = machine_for(target, host)
         self._library = Library(host)
         self._numbers: dict[Shape, int] = {}  # of the library
-        self._made: dict[Shape, _Made] = {}
+        self._made: dict[Shape, WithVariant] = {}
         self._fused: list[tuple[Shape, Shape, int]] = []
         self._tables = Tables(target, self._machine.layout)
 
@@ -121,49 +112,25 @@ class PackBuilder:
         return self._write(elf, image, records.sections(), self._header(image, digest, numbers))
 
     def _add_stencils(self) -> None:
-        self._made = {shape: self._make(shape) for shape in self._shapes.all}
+        self._made = {shape: shape_stencils(shape, self._machine) for shape in self._shapes.all}
         fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in self._made.items()]))
         for shape, (stencil, variant) in self._made.items():  # only now, since fusing adds to their programs
             self._numbers[shape] = self._library.add(stencil, variant)
         for first, second, stencil, variant in fused:
             self._fused.append((first, second, self._library.add(stencil, variant)))
 
-    def _make(self, shape: Shape) -> _Made:
-        """A shape's stencil, and the variant without flags if there is one."""
-        function, encoding = shape.leaf.function, shape.encoding
-        make = partial(
-            make_stencil, function=function, machine=self._machine,
-            fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.width // 8,
-        )  # fmt: skip
-        try:
-            flags = dead_flags(function, self._machine)
-            variant = make(f"{shape.label}.dead", dead=flags) if flags else None
-            return make(shape.label), variant
-        except UnsupportedError as error:
-            raise UnsupportedError(f"{shape.label}: {error}") from error
-
     def _fuse(self, made: Sequence[tuple[Shape, Stencil]]) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
         """Pairs of an instruction that makes flags and a branch that reads them."""
-        makers = [(s, t) for s, t in made if makes_flags(t) and dead_flags(s.leaf.function, self._machine)]
+        makers = [(s, t) for s, t in made if may_come_first(s, t, self._machine)]
         counts = Counter(shape.encoding.number for shape, _ in makers)
-        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= _MAX_FUSED_SHAPES]
+        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= MAX_FUSED_SHAPES]
         branches = [(s, t) for s, t in made if branches_on_flags(t)]
         for (first, a), (second, b) in product(makers, branches):
-            if b.reads & ~a.writes or first.encoding.unit != second.encoding.unit:
+            if not can_pair(first, a, second, b):
                 continue
             function = self._shapes.fused(first, second)
-            if function is None:
-                continue
-            size = first.encoding.unit.width // 8
-            make = partial(
-                make_fused, function=function, machine=self._machine, first=a, second=b,
-                first_bytes=size, second_bytes=size,
-            )  # fmt: skip
-            label = f"{first.label}+{second.label}"
-            stencil, flags = make(label), dead_flags(function, self._machine)
-            if stencil.reads:  # it reads again what it wrote
-                flags = frozenset[str]()
-            yield first, second, stencil, make(f"{label}.dead", dead=flags) if flags else None
+            if function is not None:
+                yield first, second, *fused_stencils(first, a, second, b, function, self._machine)
 
     # --- writing ---
 

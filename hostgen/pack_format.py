@@ -91,7 +91,8 @@ PackHeader = Record(
     "I magic version; s[32] digest; I arch_name host_level; I[4] root; B[4] unit_bytes unit_big_endian;"
     "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
     "I undefined_exception image_bytes enter; I[7] image_reserved;"
-    "I head_poll head_none exit_direct exit_here undefined icache_coherent; I[16] reserved",
+    "I head_poll head_none exit_direct exit_here undefined icache_coherent head_count head_profile exit_hot;"
+    "I[13] reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
 Candidate = Record("Candidate", "Q mask value inputs; I encoding guard last here")
@@ -122,7 +123,7 @@ KvRec = Record("KvRec", "I key value")
 CpuHeader = Record(
     "CpuHeader",
     "I poll exit_reason; Q pc exit_slot; I exception host_fp; Q[4] exc_args context;"
-    "I fp_extra fp_mode; Q owner; Q[18] runtime",
+    "I fp_extra fp_mode; Q owner; Q[2] runtime; Q retired; Q[15] reserved",
 )
 #: Offsets of the members of the CPU state's first 256 bytes.
 CPU = CpuHeader.offsets()
@@ -212,6 +213,8 @@ class ExitReason(IntEnum):
     DIRECT = 1
     EXCEPTION = 2
     SYNC = 3
+    LEFT = 4
+    HOT = 5
 
 
 EXIT_KINDS = {"plain": 0, "call": 1, "return": 2}

@@ -32,9 +32,9 @@ class Shapes:
         self._target = target
         self.trees: list[ShapeTree] = [target.shapes(encoding) for encoding in target.encodings]
         self.all = [
-            Shape(encoding, leaf, decisions)
+            shape
             for encoding, tree in zip(target.encodings, self.trees, strict=True)
-            for decisions, leaf in _leaves(tree, ())
+            for shape in shapes_of(encoding, tree)
         ]
         self._fused: dict[tuple[int, int], Function | None] = {}
 
@@ -42,11 +42,22 @@ class Shapes:
         """IR of both, if there is such a thing."""
         key = id(first), id(second)
         if key not in self._fused:
-            function = self._target.fuse(first.encoding, first.decisions, second.encoding, second.decisions)
-            if function is not None:
-                ForwardState().run(function)  # what the first wrote the second need not read
-            self._fused[key] = function
+            self._fused[key] = fuse(self._target, first, second)
         return self._fused[key]
+
+
+def fuse(target: Target, first: Shape, second: Shape) -> Function | None:
+    """IR of two neighbouring instructions; None if there is no such thing."""
+    function = target.fuse(first.encoding, first.decisions, second.encoding, second.decisions)
+    if function is not None:
+        ForwardState().run(function)  # what the first wrote the second need not read
+    return function
+
+
+def shapes_of(encoding: Encoding, tree: ShapeTree) -> Iterator[Shape]:
+    """All shapes in the tree of an encoding."""
+    for decisions, leaf in _leaves(tree, ()):
+        yield Shape(encoding, leaf, decisions)
 
 
 def _leaves(tree: ShapeTree, above: Decisions) -> Iterator[tuple[Decisions, ShapeLeaf]]:

@@ -1,4 +1,4 @@
-"""Runs text tests of passes: `; pass: SPEC`, an input function, `; expect:`, the function that must come out.
+"""Runs text tests of passes: `; pass: PASSES`, an input function, `; expect:`, the function that must come out.
 
 A file may hold several such cases. Input and expectation must survive printing and parsing unchanged, but for
 comments and layout. `--bless` writes what came out into the file.
@@ -14,7 +14,8 @@ from pyqemu.translator.ir.equality import equal
 from pyqemu.translator.ir.parser import parse_function
 from pyqemu.translator.ir.printer import print_function
 from pyqemu.translator.ir.verifier import verify
-from pyqemu.translator.passes.pipeline import parse_passes, run_passes
+from pyqemu.translator.passes.by_name import parse_passes
+from pyqemu.translator.passes.pipeline import run_passes
 
 _CASE = re.compile(
     r"^; pass: *(?P<passes>.*?) *\n(?P<input>.*?)^; expect:[^\n]*\n(?P<expected>.*?)(?=^; pass:|\Z)",

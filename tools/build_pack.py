@@ -2,8 +2,8 @@
 
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
-writes DIR/<arch>.<level>.pack for each host level. A pack whose inputs (description, toolchain) have not
-changed is left alone.
+writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools. What was made from the
+same inputs (description, toolchain) is left alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pyqemu.hostgen.library import Compiled
 from pyqemu.hostgen.pack import build_pack
 from pyqemu.hostgen.pack_format import PACK_MAGIC, PACK_VERSION, PackHeader
 from pyqemu.hostgen.shapes import Shapes
-from pyqemu.translator.adl.load import load
+from pyqemu.translator.adl.keep import SUFFIX, keep, kept_digest
+from pyqemu.translator.adl.load import DescribedTarget, load
 from pyqemu.translator.linux_table import flatten
 
 _PACKAGES = Path(__file__).resolve().parent.parent
@@ -88,6 +89,12 @@ def report_late_accesses(stencils: Iterable[Compiled]) -> None:
         sys.exit(2)
 
 
+def keep_target(target: DescribedTarget, shapes: Shapes, path: Path, digest: bytes) -> None:
+    """Writes what the tools read instead of the description, if it is not current."""
+    if kept_digest(path) != digest:
+        write_aside(path, keep(target, shapes.trees, digest))
+
+
 def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: bool = False) -> None:
     """Builds what is not current; `check`: and looks for state that is written too early."""
     out.mkdir(parents=True, exist_ok=True)
@@ -96,12 +103,14 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: b
         path, digest = out / f"{folder.resolve().name}.{level}.pack", digest_of(folder, level)
         if not is_current(path, digest):
             wanted.append((level, path, digest))
-    if not wanted:
+    kept = out / f"{folder.resolve().name}{SUFFIX}"
+    if not wanted and kept_digest(kept) == digest_of(folder, ""):
         return
     linux = folder / "linux.toml"
     personality = flatten(linux) if linux.exists() else {}
     target = load(folder)
     shapes = Shapes(target)
+    keep_target(target, shapes, kept, digest_of(folder, ""))
     for level, path, digest in wanted:
         start = time.monotonic()
         built = build_pack(

@@ -1,4 +1,4 @@
-"""What the rest of pyqemu sees of an architecture: plain data and two functions.
+"""What the rest of pyqemu sees of an architecture: plain data and a few functions.
 
 `translator.adl` makes a `Target` from a description; the pack writer, the interpreter's driver, the
 region lifter and the tests take it from here, and know nothing of the language it was written in.
@@ -6,12 +6,12 @@ region lifter and the tests take it from here, and know nothing of the language 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from pyqemu.translator.ir.function import Function
-from pyqemu.translator.static import StaticExpr
+from pyqemu.translator.static import StaticExpr, evaluate
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,10 @@ class EncodingField:
             value -= 1 << self.width
         return value
 
+    def insert(self, value: int) -> int:
+        """The word's bits that give the field this value; bits beyond its width are dropped."""
+        return sum((value >> piece.target & ((1 << piece.width) - 1)) << piece.source for piece in self.slices)
+
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
@@ -110,6 +114,23 @@ class Encoding:
     def fields_of(self, word: int) -> dict[str, int]:
         """The values of all fields in `word`."""
         return {field.name: field.extract(word) for field in self.fields}
+
+    def word_of(self, fields: Mapping[str, int]) -> int:
+        """The word with these values of all fields, should-be bits as they should be and 0 in ignored ones."""
+        return self.value | self.should_value | sum(field.insert(fields[field.name]) for field in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeWord:
+    """A word of code, its unit, and the encoding that it belongs to."""
+
+    word: int
+    unit: Unit
+    encoding: Encoding
+
+    def code(self) -> bytes:
+        """Its bytes in memory."""
+        return self.word.to_bytes(self.unit.width // 8, "little" if self.unit.order == "le" else "big")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +177,20 @@ ShapeTree = Undefined | ShapeLeaf | ShapeChoice
 
 #: The way from a shape tree's root to a leaf: what was decided how.
 Decisions = Sequence[tuple[StaticExpr, int]]
+
+
+def reach(
+    tree: ShapeTree, fields: Mapping[str, int], context: Mapping[str, int]
+) -> tuple[Decisions, ShapeLeaf] | None:
+    """The shape of an instruction with these fields, and what was decided on the way; None if it is UNDEFINED."""
+    decisions: list[tuple[StaticExpr, int]] = []
+    while isinstance(tree, ShapeChoice):
+        value = evaluate(tree.expr, fields, 0, context)
+        decisions.append((tree.expr, value))
+        tree = tree.children.get(value, Undefined())
+    return (tuple(decisions), tree) if isinstance(tree, ShapeLeaf) else None
+
+
 #: What stands before the names of the second instruction's fields in fused code.
 SECOND = "b."
 
@@ -201,6 +236,20 @@ class Target(Protocol):
 
     def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
         """Assembly text."""
+        ...
+
+    def assemble(
+        self,
+        text: str,
+        here: int = 0,
+        context: Mapping[str, int] | None = None,
+        features: Collection[str] | None = None,
+    ) -> tuple[CodeWord, ...]:
+        """All words that print as `text` at guest address `here`, the one to write first; raises AssemblyError.
+
+        Blanks, upper case and the style of numbers do not matter. No word is UNDEFINED in `context` (what is not in
+        it is 0). With `features` no encoding counts that needs others.
+        """
         ...
 
     def unpredictable(self, encoding: Encoding, word: int) -> bool:

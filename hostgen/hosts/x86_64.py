@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyqemu.hostgen.emit import Emitter, Module, Operand, width_of
-from pyqemu.hostgen.host import Level, StateMove
+from pyqemu.hostgen.host import GuestAccess, HostInstruction, Level, StateMove
+from pyqemu.hostgen.hosts import x86_64_access, x86_64_text
 from pyqemu.hostgen.pack_format import CPU, RelocKind
 
 #: By name on command lines. cx16 is not in x86-64-v1 proper, but only the first 64-bit CPUs lack it.
@@ -20,6 +21,21 @@ LEVELS: Mapping[str, Level] = {
     "v1": Level("x86-64-v1", "x86-64", "+cx16", frozenset()),
     "v3": Level("x86-64-v3", "x86-64-v3", "+cx16,+pclmul", frozenset({"round", "fma", "shuffle", "shift", "clmul"})),
 }
+
+#: What /proc/cpuinfo calls the features that a level beyond the first needs.
+_NEEDS = {"v3": frozenset({"avx2", "bmi1", "bmi2", "fma", "f16c", "abm", "movbe", "pclmulqdq"})}
+
+
+def supported_levels() -> frozenset[str]:
+    """Names of the levels that this machine has."""
+    flags: set[str] = set()
+    with open("/proc/cpuinfo") as lines:
+        for line in lines:
+            if line.startswith("flags"):
+                flags.update(line.partition(":")[2].split())
+                break
+    return frozenset(name for name in LEVELS if _NEEDS.get(name, frozenset()) <= flags)
+
 
 _R_64, _R_PLT32, _R_32, _R_32S, _R_8 = 1, 4, 10, 11, 14
 _KINDS = {_R_64: RelocKind.ABS64, _R_32: RelocKind.ABS32, _R_32S: RelocKind.ABS32S, _R_8: RelocKind.ABS8}
@@ -226,6 +242,15 @@ class X86_64:
         return e.let(a.type, f'call {a.type} asm "{text}", {constraints}(ptr {symbol}, {a})')
 
     # --- entry ---
+
+    def guest_access(self, bits: int, *, vector: bool, store: bool) -> GuestAccess | None:
+        return x86_64_access.access(bits, vector=vector, store=store, avx="fma" in self.level.has)
+
+    def jump_inside(self, here: int, inside: int, start: int) -> bytes:
+        return x86_64_access.jump_inside(here, inside, start)
+
+    def disassemble(self, code: bytes, offset: int) -> HostInstruction | None:
+        return x86_64_text.disassemble(code, offset)
 
     def define_entry(self, module: Module) -> None:
         """Assembly, because the runtime counts on what it finds on the stack (docs/pack.md)."""

@@ -1,11 +1,14 @@
 // Python module pyqemu_runtime: packs, engines, CPUs and guest memory for tests and tools. No hot path of the
 // emulator passes here.
+#include <fcntl.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <memory>
 #include <stdexcept>
@@ -63,7 +66,7 @@ struct PyPack {
 
 struct PyEngine {
   PyEngine(nb::object owner, size_t code_cache_bytes, uint32_t max_block_insns, bool chain, uint64_t membase,
-           uint32_t log)
+           uint32_t log, bool regions)
       : pack_object(owner), pack(nb::cast<PyPack &>(owner)) {
     EngineOptions options;
     options.code_cache_bytes = code_cache_bytes;
@@ -71,11 +74,24 @@ struct PyEngine {
     options.chain = chain;
     options.membase = reinterpret_cast<void *>(membase);
     options.log = log;
+    options.regions = regions;
     options.log_context = &log_text;
     options.log_sink = [](void *context, const char *text) { *static_cast<std::string *>(context) += text; };
     const char *error = "";
     engine = Engine::create(*pack.pack, options, &error);
     if (engine == nullptr) throw std::runtime_error(error);
+    if (regions) engine->set_change_check([](void *, uint64_t, size_t) { return size_t{0}; }, nullptr);
+  }
+
+  void add_archive(const std::string &path, nb::bytes key, uint64_t origin) {
+    ArchiveKey copy;
+    if (key.size() != copy.size()) throw std::invalid_argument("a key has 32 bytes");
+    memcpy(copy.data(), key.c_str(), copy.size());
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw std::runtime_error(strerror(errno));
+    const char *error = engine->add_archive(fd, copy, origin);
+    close(fd);
+    if (error != nullptr) throw std::runtime_error(error);
   }
 
   nb::object pack_object;  // keeps it alive
@@ -96,6 +112,7 @@ class PyCpu {
   PyCpu &operator=(const PyCpu &) = delete;
 
   CpuHeader *cpu() const { return cpu_; }
+  size_t state_bytes() const { return engine_.pack.pack->header().state_bytes; }
 
   nb::int_ get(const std::string &name, uint32_t index) const {
     RegRef reg = find(name, index);
@@ -181,6 +198,8 @@ nb::dict stats(const PyEngine &engine) {
   result["flushes"] = stats.flushes;
   result["invalidations"] = stats.invalidations;
   result["translate_ns"] = stats.translate_ns;
+  result["regions"] = stats.regions;
+  result["regions_refused"] = stats.regions_refused;
   return result;
 }
 
@@ -226,9 +245,13 @@ NB_MODULE(pyqemu_runtime, module) {
           },
           "key"_a);
   nb::class_<PyEngine>(module, "Engine")
-      .def(nb::init<nb::object, size_t, uint32_t, bool, uint64_t, uint32_t>(), "pack"_a,
+      .def(nb::init<nb::object, size_t, uint32_t, bool, uint64_t, uint32_t, bool>(), "pack"_a,
            "code_cache_bytes"_a = 16u << 20, "max_block_insns"_a = 64, "chain"_a = true, "membase"_a = 0,
-           "log"_a = 0)
+           "log"_a = 0, "regions"_a = false,
+           "`regions`: archives may be added; no guest code changes then without a call of invalidate.")
+      .def("add_archive", &PyEngine::add_archive, "path"_a, "key"_a, "origin"_a,
+           "Lets the optimised regions of the archive at `path` be used for the module at guest address "
+           "`origin`.")
       .def(
           "invalidate",
           [](PyEngine &engine, uint64_t address, size_t size) { engine.engine->invalidate(address, size); },
@@ -263,6 +286,18 @@ NB_MODULE(pyqemu_runtime, module) {
       .def_prop_rw(
           "fp_mode", [](const PyCpu &cpu) { return cpu.cpu()->fp_mode; },
           [](PyCpu &cpu, uint32_t value) { cpu.cpu()->fp_mode = value; })
+      .def_prop_ro(
+          "address", [](const PyCpu &cpu) { return reinterpret_cast<uint64_t>(cpu.cpu()); },
+          "Where the CPU is in this process.")
+      .def_prop_ro(
+          "state",
+          [](nb::handle self) {
+            const PyCpu &cpu = nb::cast<const PyCpu &>(self);
+            return nb::steal(PyMemoryView_FromMemory(reinterpret_cast<char *>(cpu.cpu()),
+                                                     static_cast<Py_ssize_t>(cpu.state_bytes()),
+                                                     PyBUF_WRITE));
+          },
+          nb::keep_alive<0, 1>(), "A writable memoryview of its header and registers (docs/pack.md).")
       .def_prop_ro("exception", &PyCpu::exception, "Name of the exception that stopped the CPU.")
       .def_prop_ro("exception_args", &PyCpu::exception_args)
       .def_ro("fault_signal", &PyCpu::fault_signal)

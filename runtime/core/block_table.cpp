@@ -19,11 +19,11 @@ bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
          used_pages_.reserve(count);
 }
 
-bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted) const {
+bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted, uint32_t blocks_wanted) const {
   // A block may open two pages; each is a block's, so pages never outnumber what the array of blocks allows
   // twice over.
-  return blocks.room() > 0 && slots.room() >= slots_wanted && insns.room() >= insns_wanted &&
-         copies.room() >= insns_wanted * sizeof(uint64_t) && used_pages_.room() >= 2;
+  return blocks.room() >= blocks_wanted && slots.room() >= slots_wanted && insns.room() >= insns_wanted &&
+         copies.room() >= insns_wanted * sizeof(uint64_t) && used_pages_.room() >= size_t{2} * blocks_wanted;
 }
 
 uint32_t BlockTable::find(uint64_t pc, uint32_t context) const {
@@ -43,11 +43,12 @@ uint32_t BlockTable::add(const Block &from) {
   Block &block = blocks[index];
   block.guest_pc = from.guest_pc;
   block.context = from.context;
+  block.entry = from.entry;
   block.host = from.host;
   block.host_bytes = from.host_bytes;
   block.guest_bytes = from.guest_bytes;
-  block.first_insn = from.first_insn;
   block.insn_count = from.insn_count;
+  block.first_insn = from.first_insn;
   block.first_slot = from.first_slot;
   block.slot_count = from.slot_count;
   block.incoming = kNone;

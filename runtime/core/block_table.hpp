@@ -15,10 +15,11 @@
 
 namespace pyqemu {
 
-// A direct exit of a block: an aligned rel32 that goes to its stub, or to the block it is chained to.
+// A direct exit of a block: an aligned rel32 that goes to its stub, or to the block it is chained to. Of a
+// region: an element of its archive's table.
 struct ExitSlot {
   uint64_t target;         // guest address
-  uint32_t patch;          // code cache offset of the rel32
+  uint32_t patch;          // code cache offset of the rel32; in the zone: of the element
   uint32_t stub;           // code cache offset
   uint32_t to;             // block that it is chained to, or kNone
   uint32_t next_incoming;  // next slot chained to the same block
@@ -27,9 +28,12 @@ struct ExitSlot {
 struct Block {
   uint64_t guest_pc;
   uint32_t context;
-  uint32_t host, host_bytes;  // hot part, in the code cache
-  uint32_t guest_bytes;
-  uint32_t first_insn, insn_count;  // in BlockTable::insns
+  uint32_t entry;  // where its code begins, as an offset in the code cache or the zone
+  uint32_t host,
+      host_bytes;  // hot part, in the code cache; of a region's entry, no bytes: so blocks stay sorted
+  uint16_t guest_bytes;
+  uint16_t insn_count;  // 0: an entry of a region
+  uint32_t first_insn;  // in BlockTable::insns; of a region's entry: its number in Regions
   uint32_t first_slot, slot_count;
   uint32_t incoming;         // slots chained to this block
   uint32_t next_in_page[2];  // blocks of the page that it starts in; of the page that it ends in, if that is
@@ -37,6 +41,8 @@ struct Block {
   uint32_t copy;             // in BlockTable::copies, its guest code, if that may change silently; else kNone
   uint32_t next_changeable;
   std::atomic<uint32_t> dead;
+
+  bool is_region_entry() const { return insn_count == 0; }
 };
 
 // Where an instruction of a block begins: bytes from the block's start.
@@ -50,8 +56,8 @@ class BlockTable {
 
   // Room for what a code cache of that size can hold; false if there is no address space.
   bool reserve(size_t code_cache_bytes, uint32_t pc_shift);
-  // Whether one more block, with `slots` exits, fits.
-  bool room(uint32_t insns, uint32_t slots) const;
+  // Whether `blocks` more, with `slots` exits in all, fit.
+  bool room(uint32_t insns, uint32_t slots, uint32_t blocks = 1) const;
 
   // The living block at `pc` in `context`, or kNone.
   uint32_t find(uint64_t pc, uint32_t context) const;

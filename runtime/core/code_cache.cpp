@@ -17,6 +17,7 @@ namespace {
 constexpr size_t kPage = 65536;  // a multiple of every host's page size
 constexpr uint32_t kPageBytes = kPage;
 constexpr size_t kSmallest = 256u << 10, kLargest = 1u << 30;
+constexpr uint32_t kZoneBytes = 1u << 30;  // with the largest cache: still within reach of a rel32
 constexpr uint32_t kCodeAlign = 64;
 
 // Shared, so that it can be mapped a second time. Not a file, as RLIMIT_FSIZE may forbid one of this size.
@@ -25,15 +26,14 @@ void *new_memory(void *address, size_t bytes) {
   return mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
 }
 
-// A second mapping of the shared memory at `memory`: at `address`, or anywhere if that is null.
+// A second mapping of the shared memory at `memory`, at `address`.
 void *map_again(void *memory, size_t bytes, void *address) {
-  if (address == nullptr) return mremap(memory, 0, bytes, MREMAP_MAYMOVE);
   return mremap(memory, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, address);
 }
 
 }  // namespace
 
-std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8_t> image,
+std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, bool with_zone, std::span<const uint8_t> image,
                                              const char **error) {
   std::unique_ptr<CodeCache> cache(new CodeCache);
   bytes = (bytes + kPage - 1) & ~(kPage - 1);
@@ -41,7 +41,7 @@ std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8
   if (bytes < image.size() + kSmallest) bytes = (image.size() + kSmallest + kPage - 1) & ~(kPage - 1);
   cache->size_ = static_cast<uint32_t>(bytes);
   void *memory = bytes <= kLargest ? new_memory(nullptr, bytes) : MAP_FAILED;
-  if (memory == MAP_FAILED || !cache->map(memory)) {
+  if (memory == MAP_FAILED || !cache->reserve(with_zone) || !cache->map(memory)) {
     if (error != nullptr) *error = "no executable memory for the code cache";
     return nullptr;
   }
@@ -52,7 +52,26 @@ std::unique_ptr<CodeCache> CodeCache::create(size_t bytes, std::span<const uint8
 
 CodeCache::~CodeCache() {
   if (write_ != nullptr) munmap(write_, size_);
-  if (run_ != 0) munmap(reinterpret_cast<void *>(run_), size_);
+  if (run_ != 0) munmap(reinterpret_cast<void *>(run_), size_t{size_} + zone_bytes_);
+}
+
+// Address space for the view that runs and for the zone, if there is enough of it.
+bool CodeCache::reserve(bool with_zone) {
+  for (uint32_t zone : {kZoneBytes, 0u}) {
+    if (zone != 0 && !with_zone) continue;
+    void *space =
+        mmap(nullptr, size_t{size_} + zone, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED) continue;
+    run_ = reinterpret_cast<uintptr_t>(space);
+    zone_bytes_ = zone;
+    return true;
+  }
+  return false;
+}
+
+void CodeCache::free_zone(uint32_t offset, size_t bytes) const {
+  mmap(reinterpret_cast<void *>(run_ + offset), bytes, PROT_NONE,
+       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 bool CodeCache::map(void *memory) {

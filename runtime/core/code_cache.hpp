@@ -1,6 +1,7 @@
 // Memory for generated code: one shared memory object mapped twice, to be written through one view and run
 // through the other. The pack's image lies at the start; hot code grows upwards behind it and cold code (exit
-// stubs) downwards from the end.
+// stubs) downwards from the end. Behind the view that runs, address space is kept free for archives (the
+// zone), so that code in both reaches each other and all offsets are of one kind.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +14,9 @@ namespace pyqemu {
 class CodeCache {
  public:
   // `bytes` is rounded up to pages; null and *error on failure.
-  static std::unique_ptr<CodeCache> create(size_t bytes, std::span<const uint8_t> image, const char **error);
+  // There may be no zone even if one is wanted.
+  static std::unique_ptr<CodeCache> create(size_t bytes, bool with_zone, std::span<const uint8_t> image,
+                                           const char **error);
   ~CodeCache();
   CodeCache(const CodeCache &) = delete;
   CodeCache &operator=(const CodeCache &) = delete;
@@ -23,6 +26,14 @@ class CodeCache {
   bool contains(uintptr_t pc) const { return pc - run_ < size_; }
   uint32_t offset(uintptr_t pc) const { return static_cast<uint32_t>(pc - run_); }
   bool is_image(uint32_t offset) const { return offset < image_bytes_; }
+
+  // The zone: offsets size() … zone_end() - 1.
+  uint32_t zone_end() const { return size_ + zone_bytes_; }
+  bool in_zone(uintptr_t pc) const { return pc - run_ - size_ < zone_bytes_; }
+  // Element of an archive's table, in the zone.
+  uint64_t *table_element(uint32_t offset) const { return reinterpret_cast<uint64_t *>(run_ + offset); }
+  // Takes away what was mapped in a part of the zone.
+  void free_zone(uint32_t offset, size_t bytes) const;
 
   // The code that does nothing but leave for `enter`.
   uintptr_t return_address() const { return run_ + return_offset_; }
@@ -54,12 +65,13 @@ class CodeCache {
 
   CodeCache() = default;
   void touch();
+  bool reserve(bool with_zone);
   bool map(void *memory);
   void write_image(std::span<const uint8_t> image);
 
   uint8_t *write_ = nullptr;
   uintptr_t run_ = 0;
-  uint32_t size_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0, hot_ = 0, cold_ = 0;
+  uint32_t size_ = 0, zone_bytes_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0, hot_ = 0, cold_ = 0;
   uint32_t hot_touched_ = 0, cold_touched_ = 0;  // memory that is there
 };
 

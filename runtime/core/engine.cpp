@@ -40,14 +40,17 @@ EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
 
 const char *EngineImpl::prepare() {
   const char *problem = nullptr;
-  cache_ = CodeCache::create(options_.code_cache_bytes, tables_.image.first(tables_.header->image_bytes),
-                             &problem);
+  cache_ = CodeCache::create(options_.code_cache_bytes, options_.regions,
+                             tables_.image.first(tables_.header->image_bytes), &problem);
   if (cache_ == nullptr) return problem;
+  regions_ = std::make_unique<Regions>(*cache_);
   if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
-      !stencils_.reserve())
+      !stencils_.reserve() ||
+      !profile_.prepare(options_.count ? 0 : options_.hot_threshold, blocks_.blocks.capacity()))
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
-  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, stencils_, decoder_);
+  translator_ =
+      std::make_unique<Translator>(tables_, options_, *cache_, blocks_, stencils_, decoder_, profile_);
   if ((problem = translator_->prepare()) != nullptr) return problem;
   const uintptr_t enter = cache_->address(tables_.header->enter);
   memcpy(&enter_, &enter, sizeof enter);
@@ -76,7 +79,7 @@ CpuHeader *EngineImpl::new_cpu(std::string_view model) {
   for (const CpuRec &record : tables_.cpu)
     if (found == nullptr && (model.empty() || model == tables_.string(record.name))) found = &record;
   if (found == nullptr && !model.empty()) return nullptr;
-  uint64_t features = found == nullptr ? 0 : found->feature_mask[0] | uint64_t{found->feature_mask[1]} << 32;
+  uint64_t features = found == nullptr ? 0 : features_of(*found);
   CpuHeader *cpu = make_cpu(features);
   if (cpu == nullptr || found == nullptr) return cpu;
   for (const ResetRec &reset : tables_.reset.subspan(found->first_reset, found->reset_count)) {
@@ -97,13 +100,15 @@ CpuHeader *EngineImpl::clone_cpu(const CpuHeader *from) {
          tables_.header->state_bytes - kStateOffset);
   cpu->owner = owner;
   cpu->poll = 0;
-  memset(cpu->runtime, 0, 2 * sizeof cpu->runtime[0]);
+  memset(cpu->runtime, 0, sizeof cpu->runtime);
+  cpu->retired = 0;
   return cpu;
 }
 
 void EngineImpl::free_cpu(CpuHeader *cpu) {
   Thread *thread = &thread_of(cpu);
   world_.remove(thread);
+  retired_ += cpu->retired;
   delete thread;
   munmap(cpu, kCpuBytes);
 }
@@ -122,6 +127,11 @@ void EngineImpl::interrupt(CpuHeader *cpu) {
 }
 
 bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const {
+  const MappedArchive *archive = nullptr;
+  if (const FaultRec *fault = regions_->fault(host_pc, &archive)) {
+    *guest_pc = archive->origin + fault->guest;
+    return true;
+  }
   if (!cache_->contains(host_pc)) return false;
   uint32_t offset = cache_->offset(host_pc);
   if (cache_->is_image(offset)) {  // a helper: its thunk has told where it was called from
@@ -132,7 +142,12 @@ bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *
   return blocks_.guest_pc(offset, guest_pc);
 }
 
+// In a region the code at the landing does all the rest.
 void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) {
+  const MappedArchive *archive = nullptr;
+  if (const FaultRec *fault = regions_->fault(host::context_pc(ucontext), &archive))
+    return host::go_on_at(ucontext, cache_->address(archive->text + fault->landing));
+  if (options_.count) cpu->retired--;  // the block's last, and it will be run again
   cpu->pc = guest_pc;
   cpu->exit_reason = kExitLeft;
   host::leave_to(ucontext, cache_->return_address(), cpu->runtime[0]);
@@ -151,6 +166,8 @@ void EngineImpl::before_fork() {
 void EngineImpl::after_fork(bool child) {
   if (child) {
     world_.forget_others();
+    world_.for_each([](CpuHeader *cpu) { cpu->retired = 0; });
+    retired_ = 0;
     const bool whole = fork_copy_ != nullptr;
     if (whole ? !cache_->adopt(fork_copy_) : !cache_->renew(tables_.image.first(tables_.header->image_bytes)))
       error_.store("no executable memory for the code cache of a forked child");
@@ -174,6 +191,12 @@ EngineStats EngineImpl::stats() const {
   stats.host_bytes = translator_->host_bytes();
   stats.flushes = flushes_;
   stats.invalidations = dropped_;
+  stats.retired = retired_;
+  world_.lock();
+  world_.for_each([&](const CpuHeader *cpu) { stats.retired += cpu->retired; });
+  world_.unlock();
+  stats.regions = installs_;
+  stats.regions_refused = regions_->refused;
   stats.translate_ns =
       ticks > 0 ? static_cast<uint64_t>(static_cast<double>(translate_ticks_) / ticks * nanoseconds) : 0;
   return stats;

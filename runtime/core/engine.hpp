@@ -4,6 +4,7 @@
 // called by any thread unless they say otherwise.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,10 +17,16 @@ namespace pyqemu {
 
 enum class GuestAddr : uint64_t {};
 
+// The key that the archives of a folder are made with (docs/archive.md).
+using ArchiveKey = std::array<uint8_t, 32>;
+
 struct EngineOptions {
   size_t code_cache_bytes = 64u << 20;
   uint32_t max_block_insns = 64;   // 1: -one-insn-per-tb
   bool chain = true;               // false: -d nochain
+  bool regions = false;      // archives may be added
+  bool count = false;        // count the guest instructions that blocks retire (EngineStats::retired)
+  uint32_t hot_threshold = 0;  // times that a block is entered before it is hot (set_hot); 0: blocks are not counted
   void *membase = nullptr;
   uint32_t log = 0;                                        // LogItem bits
   void (*log_sink)(void *context, const char *text) = nullptr;  // gets whole lines; called with the engine's lock held
@@ -43,11 +50,16 @@ enum class StopKind {
 
 struct EngineStats {
   uint64_t blocks, guest_insns, guest_bytes, host_bytes, flushes, invalidations, translate_ns;
+  uint64_t regions, regions_refused;  // optimised regions: installed, and found damaged or not to fit
+  uint64_t retired;                   // guest instructions in blocks, if they are counted; those in regions are not
 };
 
 // Asks whether [address, address + bytes) may be executed by the guest; the engine reads only what this allows.
 // Returns the number of bytes from `address` on that may (0: none).
 using FetchCheck = size_t (*)(void *context, uint64_t address, size_t bytes);
+
+// Gets a block that was entered EngineOptions::hot_threshold times (`round` 0), and again now and then while it goes on running as it is (1, 2, …).
+using HotBlock = void (*)(void *context, const CpuHeader *cpu, uint64_t pc, uint32_t round);
 
 class Engine {
  public:
@@ -67,6 +79,9 @@ class Engine {
   // with what was translated at each `isync`. Without this check all code is compared.
   virtual void set_change_check(FetchCheck check, void *context) = 0;
 
+  // From the thread that runs the block; as for the checks, no lock is held. Optimised code that is made of it meanwhile is used once add_archive was called.
+  virtual void set_hot(HotBlock hot, void *context) = 0;
+
   // Runs from cpu->pc on until something stops it. One thread at a time per CPU.
   virtual StopKind run(CpuHeader *cpu) = 0;
 
@@ -77,7 +92,7 @@ class Engine {
   virtual void invalidate(uint64_t address, size_t bytes) = 0;
 
   // For a host signal handler: if `host_pc` lies in generated code (or in a helper called from there), sets *guest_pc to the guest instruction
-  // and returns true. CPU state in memory is then exact for the start of that instruction. Async-signal-safe.
+  // and returns true. CPU state in memory may be exact only once run() has returned after leave_from_handler. Async-signal-safe.
   virtual bool guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const = 0;
 
   // For a host signal handler on the thread of `cpu`, after guest_pc_of said true: changes the host context (a ucontext_t) so that, when the handler
@@ -99,6 +114,10 @@ class Engine {
   // A thread that is about to block in the host, or is back; a stopped world does not wait for it while it is away.
   virtual void enter_blocking(CpuHeader *cpu) = 0;
   virtual void leave_blocking(CpuHeader *cpu) = 0;
+
+  // Opens the archive at `fd`, which may be closed afterwards, for the module whose offset 0 lies at guest address `origin`; its regions are installed
+  // when they are wanted. Newer archives come first. It is forgotten when all of the module's addresses are invalidated. One that is there already is not added again. Null, or why it is not used.
+  virtual const char *add_archive(int fd, const ArchiveKey &key, uint64_t origin) = 0;
 
   // Translates the block at `pc` (in the context of `cpu`) if there is none, without running it; gives the guest bytes that it covers, 0 if it cannot be fetched.
   virtual size_t translate(CpuHeader *cpu, uint64_t pc) = 0;

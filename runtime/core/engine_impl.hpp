@@ -1,5 +1,6 @@
 // The engine's parts put together. Its methods are in engine.cpp (CPUs, forks, faults), executor.cpp (the run
-// loop, translation on demand) and invalidate.cpp (guest code that changes, flushes).
+// loop, translation on demand), install.cpp (optimised regions) and invalidate.cpp (guest code that changes,
+// flushes).
 #pragma once
 
 #include <array>
@@ -9,10 +10,12 @@
 #include <memory>
 
 #include "block_table.hpp"
+#include "chaining.hpp"
 #include "code_cache.hpp"
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "pack_file.hpp"
+#include "regions.hpp"
 #include "stencils.hpp"
 #include "translator.hpp"
 #include "world.hpp"
@@ -29,6 +32,10 @@ class EngineImpl final : public Engine {
   void free_cpu(CpuHeader *cpu) override;
   void set_fetch_check(FetchCheck check, void *context) override;
   void set_change_check(FetchCheck check, void *context) override;
+  void set_hot(HotBlock hot, void *context) override {
+    hot_ = hot;
+    hot_context_ = context;
+  }
   StopKind run(CpuHeader *cpu) override;
   void interrupt(CpuHeader *cpu) override;
   void invalidate(uint64_t address, size_t bytes) override;
@@ -41,6 +48,7 @@ class EngineImpl final : public Engine {
   void resume_world() override { world_.resume(); }
   void enter_blocking(CpuHeader *) override {}
   void leave_blocking(CpuHeader *) override { world_.wait_until_running(); }
+  const char *add_archive(int fd, const ArchiveKey &key, uint64_t origin) override;
   size_t translate(CpuHeader *cpu, uint64_t pc) override;
   EngineStats stats() const override;
   const char *error() const override { return error_.load(); }
@@ -75,33 +83,50 @@ class EngineImpl final : public Engine {
   uint32_t translate_locked(Thread &thread, uint64_t pc, size_t available, size_t changeable);
   bool serve_poll(Thread &thread);
   void connect(Thread &thread, const Taken &taken, uint32_t block);
+  void report_hot(Thread &thread, uint32_t block);
   bool refresh_context(Thread &thread);
   void empty_jump_cache(CpuHeader *cpu);
   void drop_changed_code(Thread &thread);
-  bool has_changed(const Block &block) const;
+  bool guest_code_is(uint64_t address, std::span<const uint8_t> expected) const;
+  void retire(uint32_t block);
   void drop(uint32_t block);
   void flush(Thread &thread);
   void clear_all();
   CpuHeader *make_cpu(uint64_t features);
 
+  uint32_t find_region(Thread &thread, uint64_t pc);
+  bool make_way(uint64_t pc);
+  bool may_install(std::span<const RangeRec> ranges, uint64_t origin) const;
+  bool has_code_of(const RegionChoice &choice) const;
+  bool room_for(const RegionParts &parts) const;
+  uint32_t install(const RegionChoice &choice, uint32_t context, uint64_t pc);
+  uint32_t add_exits(const MappedArchive &archive, const RegionParts &parts);
+  void add_entry(const MappedArchive &archive, const EntryRec &entry, uint32_t region, uint32_t context);
+  void uninstall(uint32_t number);
+
   const PackFile &pack_;
   const PackTables &tables_;
   EngineOptions options_;
   Check fetch_check_, change_check_;
-  World world_;
+  HotBlock hot_ = nullptr;
+  void *hot_context_ = nullptr;
+  mutable World world_;
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
+  std::unique_ptr<Regions> regions_;
   Stencils stencils_;
+  Profile profile_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;
   ReservedArray<DecodeContext> contexts_;
   uint64_t (*enter_)(CpuHeader *cpu, void *membase, uintptr_t code) = nullptr;
   std::atomic<const char *> error_{nullptr};
+  std::atomic<uint64_t> retired_{0};        // by CPUs that are no more
   std::atomic<uint64_t> epoch_{0};          // counts flushes
   std::atomic<uint64_t> invalidations_{0};  // counts calls of invalidate
   void *fork_copy_ = nullptr;
   std::array<uint8_t, kMaxFetchBytes> fetched_;
-  uint64_t flushes_ = 0, dropped_ = 0;
+  uint64_t flushes_ = 0, dropped_ = 0, installs_ = 0;
   uint64_t translate_ticks_ = 0, first_tick_ = 0;
   timespec first_time_ = {};
 };

@@ -25,7 +25,7 @@ StopKind EngineImpl::loop(Thread &thread) {
     if (options_.chain) connect(thread, taken, block);
     taken = {};
     taken.epoch = epoch_.load(std::memory_order_relaxed);
-    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].host))) {
+    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].entry))) {
       case kExitDirect:
         taken.slot = static_cast<uint32_t>(cpu->exit_slot);
         cpu->pc = blocks_.slots[taken.slot].target;
@@ -35,6 +35,9 @@ StopKind EngineImpl::loop(Thread &thread) {
         break;
       case kExitException:
         return StopKind::kException;
+      case kExitHot:
+        report_hot(thread, static_cast<uint32_t>(cpu->exit_slot));
+        break;
       case kExitSync:
         if (!refresh_context(thread)) return StopKind::kFailed;
         if (tables_.header->icache_coherent == 0) drop_changed_code(thread);
@@ -43,6 +46,23 @@ StopKind EngineImpl::loop(Thread &thread) {
         return StopKind::kInterrupted;
     }
   }
+}
+
+// A block that has been counted long enough is made anew without a counter: from now on it costs nothing.
+void EngineImpl::report_hot(Thread &thread, uint32_t block) {
+  const uint64_t pc = thread.cpu->pc = blocks_.blocks[block].guest_pc;
+  world_.lock();
+  const uint32_t round = profile_.run_out(pc, thread.context->id);
+  if (profile_.wants(pc, thread.context->id)) {
+    profile_.start(block, pc, thread.context->id);
+  } else if (blocks_.blocks[block].dead.load() == 0) {
+    retire(block);
+    world_.make_stale();
+  }
+  world_.unlock();
+  world_.leave(thread);
+  if (hot_ != nullptr) hot_(hot_context_, thread.cpu, pc, round);
+  world_.enter(thread);
 }
 
 // True if the thread was interrupted. On return the world may have been stopped and blocks may have gone.
@@ -61,7 +81,7 @@ void EngineImpl::connect(Thread &thread, const Taken &taken, uint32_t block) {
     auto *entries =
         reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
     entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
-        pc, cache_->address(blocks_.blocks[block].host)};
+        pc, cache_->address(blocks_.blocks[block].entry)};
   }
   if (taken.slot == kNone) return;
   world_.lock();
@@ -77,6 +97,7 @@ uint32_t EngineImpl::find_or_translate(Thread &thread, uint64_t pc) {
   if (block != kNone) return block;
   const uint64_t unit = uint64_t{1} << tables_.header->pc_shift;
   if (pc % unit != 0) return kNone;
+  if (regions_->any() && (block = find_region(thread, pc)) != kNone) return block;
   const size_t in_page = (size_t{1} << BlockTable::kPageBits) - (pc & ((1u << BlockTable::kPageBits) - 1));
   // An instruction may reach into the next page; up to max_block_insns of at most 8 bytes are looked at.
   size_t wanted = size_t{options_.max_block_insns} * tables_.header->unit_bytes[0];

@@ -12,25 +12,36 @@ void EngineImpl::invalidate(uint64_t address, size_t bytes) {
   invalidations_.fetch_add(1);
   const uint64_t before = dropped_;
   blocks_.for_range(address, bytes, [this](uint32_t block) { drop(block); });
+  regions_->for_range(address, bytes, [this](uint32_t region) {
+    uninstall(region);
+    dropped_++;
+  });
   if (dropped_ != before) world_.make_stale();
   world_.unlock();
 }
 
-void EngineImpl::drop(uint32_t block) {
+void EngineImpl::retire(uint32_t block) {
   blocks_.kill(block);
   unchain_incoming(*cache_, blocks_, block);
+}
+
+void EngineImpl::drop(uint32_t block) {
+  if (blocks_.blocks[block].is_region_entry())
+    uninstall(blocks_.blocks[block].first_insn);
+  else
+    retire(block);
   dropped_++;
 }
 
-bool EngineImpl::has_changed(const Block &block) const {
+bool EngineImpl::guest_code_is(uint64_t address, std::span<const uint8_t> expected) const {
   uint8_t now[256];
-  for (uint32_t at = 0; at < block.guest_bytes; at += sizeof now) {
-    size_t count = block.guest_bytes - at < sizeof now ? block.guest_bytes - at : sizeof now;
-    if (host::fetch_copy(now, host_pointer(block.guest_pc + at), count) != count ||
-        memcmp(now, &blocks_.copies[block.copy + at], count) != 0)
-      return true;
+  for (size_t at = 0; at < expected.size(); at += sizeof now) {
+    const size_t count = expected.size() - at < sizeof now ? expected.size() - at : sizeof now;
+    if (host::fetch_copy(now, host_pointer(address + at), count) != count ||
+        memcmp(now, expected.data() + at, count) != 0)
+      return false;
   }
-  return false;
+  return true;
 }
 
 // At an isync: compares what may have been written since with what was translated.
@@ -41,7 +52,9 @@ void EngineImpl::drop_changed_code(Thread &thread) {
   while (*link != kNone) {
     Block &block = blocks_.blocks[*link];
     const uint32_t index = *link;
-    if (block.dead.load() == 0 && has_changed(block)) drop(index);
+    if (block.dead.load() == 0 &&
+        !guest_code_is(block.guest_pc, {&blocks_.copies[block.copy], block.guest_bytes}))
+      drop(index);
     if (block.dead.load() != 0)
       *link = block.next_changeable;
     else
@@ -75,6 +88,7 @@ void EngineImpl::flush(Thread &thread) {
 
 void EngineImpl::clear_all() {
   blocks_.clear();
+  regions_->clear();
   cache_->reset();
   epoch_.fetch_add(1);
   world_.make_stale();

@@ -2,7 +2,6 @@
 // name.
 #include "pack.hpp"
 
-#include <elf.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 
 #include <cstring>
 
+#include "elf_sections.hpp"
 #include "host_code.hpp"
 #include "pack_file.hpp"
 
@@ -18,14 +18,6 @@ namespace {
 
 // Copies of stencils are made in whole 32-byte pieces, so this much must be readable after `.text`.
 constexpr size_t kTextSlack = 32;
-
-template <typename T>
-bool take(std::span<const T> *out, std::span<const uint8_t> bytes) {
-  if (bytes.size() % sizeof(T) != 0 || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0)
-    return false;
-  *out = {reinterpret_cast<const T *>(bytes.data()), bytes.size() / sizeof(T)};
-  return true;
-}
 
 // Puts section `name` where it belongs; false if its size or alignment is wrong. Sections of other names are
 // ignored.
@@ -105,33 +97,12 @@ const char *PackFile::load() {
 }
 
 const char *PackFile::load_sections() {
-  const uint64_t size = bytes_.size();
-  if (reinterpret_cast<uintptr_t>(bytes_.data()) % 16 != 0) return "the pack is not aligned in memory";
-  if (size < sizeof(Elf64_Ehdr) || memcmp(bytes_.data(), ELFMAG, SELFMAG) != 0)
-    return "the pack is not an ELF file";
-  const auto &elf = *reinterpret_cast<const Elf64_Ehdr *>(bytes_.data());
-  if (elf.e_ident[EI_CLASS] != ELFCLASS64 || elf.e_ident[EI_DATA] != ELFDATA2LSB)
-    return "the pack is not a 64-bit little-endian ELF file";
-  if (elf.e_machine != host::kElfMachine) return "the pack was made for another host architecture";
-  if (elf.e_shentsize != sizeof(Elf64_Shdr) || elf.e_shoff % alignof(Elf64_Shdr) != 0 ||
-      !in_table(elf.e_shoff, uint64_t{elf.e_shnum} * sizeof(Elf64_Shdr), size) ||
-      elf.e_shstrndx >= elf.e_shnum)
-    return "the pack's section table is damaged";
-  std::span<const Elf64_Shdr> sections(reinterpret_cast<const Elf64_Shdr *>(bytes_.data() + elf.e_shoff),
-                                       elf.e_shnum);
-  const Elf64_Shdr &names = sections[elf.e_shstrndx];
-  if (!in_table(names.sh_offset, names.sh_size, size) || names.sh_size == 0 ||
-      bytes_[names.sh_offset + names.sh_size - 1] != 0)
-    return "the pack's section names are damaged";
-  for (const Elf64_Shdr &section : sections) {
-    if (section.sh_type == SHT_NULL || section.sh_type == SHT_NOBITS) continue;
-    if (section.sh_name >= names.sh_size || !in_table(section.sh_offset, section.sh_size, size))
-      return "a section of the pack reaches beyond its end";
-    const char *name = reinterpret_cast<const char *>(bytes_.data() + names.sh_offset + section.sh_name);
-    if (!take_section(&tables_, name, bytes_.subspan(section.sh_offset, section.sh_size)))
-      return "a table of the pack has a wrong size or alignment";
-  }
-  return nullptr;
+  return for_each_section(
+      bytes_,
+      [](void *tables, const ElfSection &section) {
+        return take_section(static_cast<PackTables *>(tables), section.name, section.bytes);
+      },
+      &tables_);
 }
 
 const char *PackFile::check_header() const {
@@ -150,7 +121,8 @@ const char *PackFile::check_header() const {
     return "the pack's flags are damaged";
   if (h.context_count > 4 || h.pc_shift > 6 || h.address_bits == 0 || h.address_bits > 64)
     return "the pack's header is damaged";
-  for (uint32_t stencil : {h.head_poll, h.head_none, h.exit_direct, h.exit_here, h.undefined})
+  for (uint32_t stencil : {h.head_poll, h.head_none, h.exit_direct, h.exit_here, h.undefined, h.head_count,
+                           h.head_profile, h.exit_hot})
     if (stencil >= t.stencil.size()) return "the pack lacks a stencil that the runtime needs";
   for (int unit = 0; unit < 4; unit++) {
     if (h.root[unit] == kNone) continue;

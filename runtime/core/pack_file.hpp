@@ -43,6 +43,11 @@ struct PackTables {
   const char *string(uint32_t offset) const { return offset < str.size() ? str.data() + offset : ""; }
 };
 
+// The features of a CPU model, as encodings ask for them.
+inline uint64_t features_of(const CpuRec &model) {
+  return model.feature_mask[0] | uint64_t{model.feature_mask[1]} << 32;
+}
+
 class PackFile final : public Pack {
  public:
   PackFile(std::span<const uint8_t> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}

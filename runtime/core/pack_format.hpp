@@ -32,7 +32,8 @@ struct PackHeader {
   uint32_t image_reserved[7];
   uint32_t head_poll, head_none, exit_direct, exit_here, undefined;  // stencil numbers
   uint32_t icache_coherent;  // 1: the architecture sees its own stores to code
-  uint32_t reserved[16];
+  uint32_t head_count, head_profile, exit_hot;  // stencil numbers
+  uint32_t reserved[13];
 };
 
 // index = (word >> shift) & ((1 << bits) - 1); child[first_child + index] in .pq.child: top bit set: node, else an
@@ -212,6 +213,7 @@ enum ExitReason : uint32_t {
   kExitException = 2,  // cpu->exception, exc_args; cpu->pc is the instruction
   kExitSync = 3,       // code or context changed; cpu->pc is where to go on
   kExitLeft = 4,       // Engine::leave_from_handler; cpu->pc is where to go on
+  kExitHot = 5,        // cpu->exit_slot is the block whose counter has run out; to be entered again
 };
 
 struct CpuHeader {
@@ -226,11 +228,14 @@ struct CpuHeader {
   uint32_t fp_extra;     // 96: sticky flags (as in fp_flags) that the host cannot hold
   uint32_t fp_mode;      // 100
   uint64_t owner;        // 104: the runtime's Thread
-  uint64_t runtime[18];  // 112: [0] stack pointer at the entry of generated code, [1] return address of a thunk; else for helpers
+  uint64_t runtime[2];   // 112: [0] stack pointer at the entry of generated code, [1] return address of a thunk
+  uint64_t retired;      // 128: guest instructions, as head_count counts them
+  uint64_t reserved[15];
 };
 static_assert(sizeof(CpuHeader) == 256);
 static_assert(offsetof(CpuHeader, exc_args) == 32 && offsetof(CpuHeader, context) == 64);
-static_assert(offsetof(CpuHeader, fp_extra) == 96 && offsetof(CpuHeader, owner) == 104);
+static_assert(offsetof(CpuHeader, fp_extra) == 96 && offsetof(CpuHeader, owner) == 104 &&
+              offsetof(CpuHeader, retired) == 128);
 
 inline constexpr uint32_t kStateOffset = 256;
 inline constexpr uint32_t kJumpCacheOffset = 8192;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "block_log.hpp"
+#include "chaining.hpp"
 #include "host_code.hpp"
 #include "value_form.hpp"
 
@@ -33,25 +34,14 @@ bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
-                       BlockTable &blocks, Stencils &stencils, Decoder &decoder)
+                       BlockTable &blocks, Stencils &stencils, Decoder &decoder, Profile &profile)
     : tables_(tables),
       options_(options),
       cache_(cache),
       blocks_(blocks),
       stencils_(stencils),
-      decoder_(decoder) {}
-
-const char *Translator::prepare() {
-  if (!head_.load(tables_, stencils_, tables_.header->head_poll) ||
-      !exit_direct_.load(tables_, stencils_, tables_.header->exit_direct) ||
-      !exit_here_.load(tables_, stencils_, tables_.header->exit_here))
-    stencils_.set_damage("a stencil that every block needs is damaged");
-  for (uint8_t number = 0; number < 4; number++)
-    if (tables_.header->root[number] != kNone)
-      units_[unit_count_++] = {number, tables_.header->unit_bytes[number],
-                               tables_.header->unit_big_endian[number] != 0};
-  return stencils_.damage();
-}
+      decoder_(decoder),
+      profile_(profile) {}
 
 bool Translator::room() const {
   return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
@@ -59,7 +49,7 @@ bool Translator::room() const {
 
 uint32_t Translator::translate(const Fetched &code, const DecodeContext &context) {
   if (decode_block(code, context) == 0) return kNone;
-  fuse();
+  if (!options_.count) fuse();
   drop_dead_flags();
   Block block;
   emit_block(code, context, &block);
@@ -92,11 +82,18 @@ uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &cont
     item.guest[0] = at;
     at += bytes;
     item_count_++;
-    if ((stencil->attributes & kEndsBlock) != 0 || stencil == decoder_.undefined()) break;
+    if (is_last(*stencil)) break;
   }
   guest_length_ = at;
   guest_insns_ += item_count_;
   return item_count_;
+}
+
+// While instructions are counted, a block that is entered retires all of its instructions: it ends where it
+// could be left.
+bool Translator::is_last(const StencilRec &stencil) const {
+  if ((stencil.attributes & kEndsBlock) != 0 || &stencil == decoder_.undefined()) return true;
+  return options_.count && (stencil.exit_count != 0 || (stencil.attributes & kFaults) != 0);
 }
 
 // What is copied when the block is decoded; most of a short run is spent waiting for memory.
@@ -166,13 +163,13 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
   block->guest_pc = code.pc;
   block->context = context.id;
-  block->host = hot_;
-  block->guest_bytes = guest_length_;
+  block->entry = block->host = hot_;
+  block->guest_bytes = static_cast<uint16_t>(guest_length_);
   block->first_insn = blocks_.insns.size();
-  block->insn_count = item_count_;
+  block->insn_count = static_cast<uint16_t>(item_count_);
   block->first_slot = blocks_.slots.size();
 
-  emit_head(code.pc);
+  emit_head(code.pc, context.id);
   stored_.valid = false;
   for (uint32_t i = 0; i < item_count_; i++) {
     blocks_.insns.push(
@@ -192,14 +189,6 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
     memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
   }
   host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
-}
-
-// The head's exit goes to a stub that leaves for the block's own address; it is never chained.
-void Translator::emit_head(uint64_t pc) {
-  const uint32_t leave = emit_stub(exit_here_, pc);
-  head_.copy_to(cache_.writable(hot_));
-  set_rel32(hot_ + head_.field(), leave);
-  hot_ += head_.size();
 }
 
 void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
@@ -318,14 +307,6 @@ uint32_t Translator::emit_exit(uint64_t target, uint32_t patch) {
   return blocks_.slots.push({target, patch, stub, kNone, kNone});
 }
 
-// A copy among the cold code, with `value` in its field.
-uint32_t Translator::emit_stub(const FixedCode &stub, uint64_t value) {
-  cold_ -= stub.size();
-  stub.copy_to(cache_.writable(cold_));
-  stub.set_value(cache_.writable(cold_), value);
-  return cold_;
-}
-
 uint32_t Translator::emit_trampoline() {
   cold_ -= host::kJumpBytes;
   cold_ -= (cold_ + host::kJumpField) % host::kPatchAlign;
@@ -383,27 +364,6 @@ void Translator::log_block(const Block &block, const DecodeContext &context) {
   }
   log.host_code({cache_.writable(block.host), block.host_bytes});
   log.end();
-}
-
-void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block) {
-  ExitSlot &exit = blocks.slots[slot];
-  Block &to = blocks.blocks[block];
-  exit.to = block;
-  exit.next_incoming = to.incoming;
-  to.incoming = slot;
-  host::patch_rel32(cache.writable(exit.patch),
-                    static_cast<int32_t>(to.host) - static_cast<int32_t>(exit.patch) - 4);
-}
-
-void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block) {
-  for (uint32_t slot = blocks.blocks[block].incoming; slot != kNone;) {
-    ExitSlot &exit = blocks.slots[slot];
-    host::patch_rel32(cache.writable(exit.patch),
-                      static_cast<int32_t>(exit.stub) - static_cast<int32_t>(exit.patch) - 4);
-    slot = exit.next_incoming;
-    exit.to = exit.next_incoming = kNone;
-  }
-  blocks.blocks[block].incoming = kNone;
 }
 
 }  // namespace pyqemu

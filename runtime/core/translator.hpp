@@ -12,6 +12,7 @@
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "fixed_code.hpp"
+#include "profile.hpp"
 #include "stencils.hpp"
 #include "value_form.hpp"
 
@@ -32,7 +33,7 @@ struct Fetched {
 class Translator {
  public:
   Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-             Stencils &stencils, Decoder &decoder);
+             Stencils &stencils, Decoder &decoder, Profile &profile);
 
   // Prepares the stencils that every block needs; null, or what is wrong.
   const char *prepare();
@@ -41,6 +42,11 @@ class Translator {
   // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
   // Stencils::damage).
   uint32_t translate(const Fetched &code, const DecodeContext &context);
+
+  // Exits that are elements of a table, from offset `table` (in the zone) on: lets them go to new stubs.
+  // Gives the first slot.
+  bool room_for_exits(uint32_t count) const;
+  uint32_t add_exits(std::span<const uint64_t> targets, uint32_t table);
 
   uint64_t guest_insns() const { return guest_insns_; }
   uint64_t guest_bytes() const { return guest_bytes_; }
@@ -78,7 +84,8 @@ class Translator {
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
-  void emit_head(uint64_t pc);
+  bool is_last(const StencilRec &stencil) const;
+  void emit_head(uint64_t pc, uint32_t context);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
   void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
   Handover hand_over(const StencilRec &stencil, const DecodeInputs inputs[2]) const;
@@ -101,7 +108,8 @@ class Translator {
   BlockTable &blocks_;
   Stencils &stencils_;
   Decoder &decoder_;
-  FixedCode head_, exit_direct_, exit_here_;
+  Profile &profile_;
+  FixedCode head_, profiling_head_, exit_direct_, exit_here_, exit_hot_;
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
   std::array<Item, kMaxBlockInsns> items_;
@@ -115,9 +123,5 @@ class Translator {
   uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
 };
-
-// Makes an exit go to `block`, or back to its stub. Other threads may be running it.
-void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block);
-void unchain_incoming(CodeCache &cache, BlockTable &blocks, uint32_t block);
 
 }  // namespace pyqemu

@@ -57,6 +57,12 @@ class World {
   // With the lock held: makes every thread empty its jump cache at its next poll.
   void make_stale();
 
+  // With the lock held: calls f(cpu) for each CPU.
+  template <typename F>
+  void for_each(F f) const {
+    for (const Thread *thread : threads_) f(thread->cpu);
+  }
+
   // In the child of a fork, whose only thread is the caller, with the lock held.
   void forget_others();
 

@@ -65,6 +65,7 @@ void do_syscall(Thread &thread);
 
 // -d stats: what the engine did, one line.
 void log_stats(const Guest &guest);
+void log_count(const Guest &guest);
 
 // -strace: the line of a finished call.
 void strace_line(const Thread &thread, std::string_view name, Arguments arguments, int64_t result);

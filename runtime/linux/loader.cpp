@@ -157,6 +157,7 @@ bool load_linker(Guest &guest, const ElfImage &image, LoadedProgram *program, Lo
     return fail(failure, kExitCannotRun, program->path + ": its interpreter " + path, why);
   }
   int64_t bias = map_image(guest.space, fd, linker, false);
+  if (bias >= 0) guest.modules.loaded(fd, linker, static_cast<uint64_t>(bias) + linker.low);
   close(fd);
   if (bias < 0) return fail(failure, kExitCannotRun, path, mapping_error(bias));
   program->linker_base = static_cast<uint64_t>(bias) + linker.low;
@@ -241,6 +242,7 @@ bool load_program(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
   if (fd < 0) return false;
   guest.executable = path_of(fd, program->path);
   int64_t bias = map_image(guest.space, fd, image, true);
+  if (bias >= 0) guest.modules.loaded(fd, image, static_cast<uint64_t>(bias) + image.low);
   close(fd);
   if (bias < 0) return fail(failure, kExitCannotRun, program->path, mapping_error(bias));
   note_program(guest, image, static_cast<uint64_t>(bias), program);

@@ -42,16 +42,37 @@ void engine_log(void *, const char *text) {
   log_line("%s", text);
 }
 
-EngineOptions engine_options(const Options &options) {
+// Not where each instruction or block is to be seen.
+bool uses_regions(const Options &options) {
+  constexpr uint32_t kShowing = kLogNoChain | kLogInAsm | kLogOp | kLogOutAsm;
+  return options.jit != Jit::kOff && !options.one_insn_per_block && !(options.log & kShowing);
+}
+
+void hot_block(void *guest, const CpuHeader *cpu, uint64_t pc, uint32_t round) {
+  static_cast<Guest *>(guest)->requests.hot(cpu, pc, round);
+}
+
+EngineOptions engine_options(const Guest &guest) {
+  const Options &options = *guest.options;
   EngineOptions result;
   if (options.code_cache_bytes) result.code_cache_bytes = options.code_cache_bytes;
   if (options.one_insn_per_block) result.max_block_insns = 1;
   result.chain = !(options.log & kLogNoChain);
+  result.regions = guest.modules.folder.wanted();
+  if (guest.requests.possible()) result.hot_threshold = options.jit_threshold;
+  result.count = options.log & kLogCount;
   result.log = (options.log & kLogInAsm ? pyqemu::kLogGuestCode : 0u) |
                (options.log & kLogOp ? pyqemu::kLogStencils : 0u) |
                (options.log & kLogOutAsm ? pyqemu::kLogHostCode : 0u);
   if (result.log) result.log_sink = engine_log;
   return result;
+}
+
+uint64_t model_features(const Pack &pack, const char *model) {
+  const PackTables &tables = static_cast<const PackFile &>(pack).tables();
+  for (const CpuRec &record : tables.cpu)
+    if (strcmp(tables.string(record.name), model) == 0) return features_of(record);
+  return 0;
 }
 
 int internal_error(const char *what) {
@@ -109,6 +130,8 @@ int run_program(const Options &options, const Pack &pack, const char *model, con
   guest->options = &options;
   guest->model = model;
   if (!Abi::load(pack, &guest->abi, &error)) return internal_error(error);
+  if (uses_regions(options)) guest->modules.folder.choose(options, pack, model_features(pack, model));
+  guest->requests.start(options, &guest->modules);
   LoadedProgram program;
   LoadFailure failure;
   if (!load_program(*guest, &program, &failure)) {
@@ -116,11 +139,13 @@ int run_program(const Options &options, const Pack &pack, const char *model, con
     return failure.exit_code;
   }
   read_table(guest);
-  guest->engine = Engine::create(pack, engine_options(options), &error).release();
+  guest->engine = Engine::create(pack, engine_options(*guest), &error).release();
   if (!guest->engine) return internal_error(error);
   guest->engine->set_fetch_check(may_execute, guest);
   guest->engine->set_change_check(may_change, guest);
+  guest->engine->set_hot(hot_block, guest);
   guest->space.set_engine(guest->engine);
+  guest->modules.set_engine(guest->engine);
   process->self_fd = open_self(execfn);
   thread->guest = guest;
   thread->process = process;

@@ -220,16 +220,21 @@ void strace_signal(const Thread &thread, int signal, const siginfo_t &info) {
   log_line("%s", line.text);
 }
 
+void log_count(const Guest &guest) {
+  EngineStats stats = guest.engine->stats();
+  log_line("%d count: %lu guest instructions retired in baseline code, %lu regions installed", getpid(),
+           static_cast<unsigned long>(stats.retired), static_cast<unsigned long>(stats.regions));
+}
+
 void log_stats(const Guest &guest) {
   EngineStats stats = guest.engine->stats();
   auto number = [](uint64_t value) { return static_cast<unsigned long>(value); };
   log_line(
       "%d stats: %lu blocks, %lu guest instructions, %lu guest bytes, %lu host bytes, %lu flushes, %lu "
-      "invalidations, "
-      "%lu ns translating",
+      "invalidations, %lu ns translating, %lu regions, %lu regions refused",
       getpid(), number(stats.blocks), number(stats.guest_insns), number(stats.guest_bytes),
       number(stats.host_bytes), number(stats.flushes), number(stats.invalidations),
-      number(stats.translate_ns));
+      number(stats.translate_ns), number(stats.regions), number(stats.regions_refused));
 }
 
 }  // namespace pyqemu::user

@@ -11,7 +11,9 @@
 #include "../core/engine.hpp"
 #include "abi.hpp"
 #include "address_space.hpp"
+#include "modules.hpp"
 #include "options.hpp"
+#include "requests.hpp"
 
 namespace pyqemu::user {
 
@@ -27,6 +29,8 @@ struct Guest {
   Abi abi;
   const Options *options = nullptr;
   AddressSpace space;
+  Modules modules;
+  Requests requests;
   std::string executable;           // absolute path of the program, for /proc/self/exe
   const char *model = "";           // of the CPU
   uint64_t trampoline = 0;          // guest address of the signal return code

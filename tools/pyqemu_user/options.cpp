@@ -1,9 +1,12 @@
 // One table makes options, environment variables and help. Names and meanings follow qemu-user.
 #include "options.hpp"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <string>
 
 #include "log.hpp"
 
@@ -68,6 +71,7 @@ constexpr LogName kLogNames[] = {
     {"unimp", kLogUnimplemented, "instructions and system calls that are not there"},
     {"strace", kLogStrace, "system calls"},
     {"stats", kLogStats, "what the translator did, when the program ends"},
+    {"count", kLogCount, "guest instructions that ran in baseline code, when the program ends"},
     {"in_asm", kLogInAsm, "guest code of each block"},
     {"op", kLogOp, "stencils of each block"},
     {"out_asm", kLogOutAsm, "host code of each block"},
@@ -105,8 +109,31 @@ bool set_cpu(CommandLine &line, const char *name) {
   return true;
 }
 
-bool set_jit(CommandLine &, const char *mode) {
-  return strcmp(mode, "off") == 0 || strcmp(mode, "async") == 0 || strcmp(mode, "sync") == 0;
+bool set_jit(CommandLine &line, const char *mode) {
+  if (strcmp(mode, "off") == 0) return line.options.jit = Jit::kOff, true;
+  if (strcmp(mode, "async") == 0) return line.options.jit = Jit::kAsync, true;
+  if (strcmp(mode, "sync") == 0) return line.options.jit = Jit::kSync, true;
+  return false;
+}
+
+bool set_jit_threshold(CommandLine &line, const char *count) {
+  uint64_t value = 0;
+  if (!parse_size(count, &value) || value == 0 || value > 1u << 30) return false;
+  line.options.jit_threshold = static_cast<uint32_t>(value);
+  return true;
+}
+
+// Handed on as an absolute path, since a guest's exec may happen in another folder.
+bool set_cache(CommandLine &line, const char *folder) {
+  char here[4096];
+  if (!*folder) return false;
+  if (*folder != '/' && strcmp(folder, "none") != 0) {
+    if (!getcwd(here, sizeof here)) return false;
+    folder = strdup((std::string(here) + "/" + folder).c_str());
+  }
+  line.options.cache = folder;
+  line.options.passed_on.insert(line.options.passed_on.end(), {"-cache", folder});
+  return true;
 }
 
 constexpr Option kOptions[] = {
@@ -150,8 +177,11 @@ constexpr Option kOptions[] = {
     {"code-cache", "CODE_CACHE", "BYTES", true,
      [](CommandLine &line, const char *a) { return parse_size(a, &line.options.code_cache_bytes); },
      "size of the cache for translated code"},
-    {"jit", "JIT", "MODE", true, set_jit,
-     "optimised code: off, async or sync (today: off, whatever is said)"},
+    {"jit", "JIT", "MODE", true, set_jit, "optimised code: off, async (default), or sync: wait for it"},
+    {"jit-threshold", "JIT_THRESHOLD", "COUNT", true, set_jit_threshold,
+     "times that code runs before optimised code is made of it"},
+    {"cache", "CACHE", "FOLDER", false, set_cache,
+     "where optimised code is kept, or none (default: ~/.cache/pyqemu)"},
     {"exec-fd", nullptr, "FD", false,
      [](CommandLine &line, const char *a) { return line.options.exec_fd = atoi(a), true; }, nullptr},
 };
@@ -232,6 +262,7 @@ void print_help() {
 
 void print_log_help() {
   for (const LogName &name : kLogNames) printf("%-10s %s\n", name.name, name.help);
+  printf("\nThe share of a program that runs in optimised code: 1 - count / (count with -jit off).\n");
 }
 
 }  // namespace pyqemu::user

@@ -2,8 +2,8 @@
 
 A template is a tuple of pieces: plain text, a number in a style, the text of an operand table, or a choice.
 Conditions and numbers are static expressions over the encoding's fields (in a table: over its parameters), so
-that any language can print from this form; asm_print.py does it in Python. In a description `{{` and `}}`
-stand for braces.
+that any language can print from this form; asm_print.py does it in Python, and asm_parse.py reads what it printed.
+In a description `{{` and `}}` stand for braces.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ Template = tuple["str | Number | TableText | Choice", ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A template and when it is used; the first row whose condition is nonzero counts."""
+    """A template and when it is used; the first row whose condition is nonzero counts. `text` is how it was written."""
 
     condition: StaticExpr
     template: Template
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class _Maker:
             if row.condition is not None:
                 condition = _printable(bound.environment.condition(row.condition), row.condition.span)
             if condition != 0:
-                rows.append(Row(condition, self.template(row.template, row.span, bound.environment)))
+                rows.append(Row(condition, self.template(row.template, row.span, bound.environment), row.template))
             if condition == 1:
                 break
         return tuple(rows)

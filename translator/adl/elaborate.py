@@ -37,9 +37,13 @@ from pyqemu.translator.target import Encoding, ShapeTree, Undefined
 CleanUp = Callable[[Function], None]
 
 
+#: Folds constants and drops operations whose results nobody uses.
+LIGHT_PASSES = (Fold(), Dce())
+
+
 def light_clean_up(function: Function) -> None:
-    """Folds constants and drops operations whose results nobody uses."""
-    run_passes(function, (Fold(), Dce()))
+    """Runs `LIGHT_PASSES`."""
+    run_passes(function, LIGHT_PASSES)
 
 
 _EVALUATE = Evaluator(Caller({**INTEGER_BUILTINS, **FLOAT_BUILTINS, **MEMORY_BUILTINS}), load)
@@ -71,6 +75,13 @@ class Elaborator:
             self._declarations.shape_limit,
         )
         return explorer.explore(Knowledge({}, _facts(bound)))
+
+    def shape(self, encoding: Encoding, decisions: Decisions, label: str = "") -> Function | Undefined:
+        """The one shape of an encoding that these decisions lead to, as IR with holes."""
+        bound = self._bound[encoding.number]
+        knowledge = replay(Knowledge({}, _facts(bound)), decisions)
+        assert knowledge is not None, f"{encoding.name}: decisions that exclude each other"
+        return self._attempt(bound, knowledge, f"{encoding.name}[{label}]" if label else encoding.name)
 
     def lift(
         self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]

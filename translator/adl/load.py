@@ -4,12 +4,15 @@ elaborator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyqemu.translator.adl.asm import make_syntax
+from pyqemu.translator.adl.asm_parse import AsmParser
 from pyqemu.translator.adl.asm_print import AsmPrinter
+from pyqemu.translator.adl.asm_term import Place
 from pyqemu.translator.adl.compiled import word_test
 from pyqemu.translator.adl.conflicts import find_conflicts, preferred_before
 from pyqemu.translator.adl.decode_tree import build_tree
@@ -18,10 +21,11 @@ from pyqemu.translator.adl.model import BoundEncoding, Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.static import StaticExpr, apply
-from pyqemu.translator.target import Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
+from pyqemu.translator.target import CodeWord, Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
     from pyqemu.translator.adl.elaborate import Elaborator
+    from pyqemu.translator.adl.keep import KeptShapes
 
 WordTest = Callable[[int, Mapping[str, int]], bool]
 #: A decode tree for speed: (shift, mask, children), or (None, candidates).
@@ -29,10 +33,14 @@ _Fast = tuple[Any, ...]
 
 
 class DescribedTarget:
-    """An architecture made from its description; implements `translator.target.Target`."""
+    """An architecture made from its description; implements `translator.target.Target`.
 
-    def __init__(self, model: Model) -> None:
+    `kept`: shapes that were elaborated before (keep.py).
+    """
+
+    def __init__(self, model: Model, kept: KeptShapes | None = None) -> None:
         self.model = model
+        self._kept = kept
         self.name = model.name
         self.units = tuple(model.units.values())
         self.registers = tuple(model.registers.values())
@@ -109,7 +117,7 @@ class DescribedTarget:
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding, as IR with holes."""
-        return self.elaborator.shapes(encoding)
+        return self._kept.tree(encoding.number) if self._kept else self.elaborator.shapes(encoding)
 
     def fuse(
         self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
@@ -125,11 +133,37 @@ class DescribedTarget:
 
     def functions(self) -> Mapping[str, Function]:
         """Outlined functions made so far, by the name that `call` uses."""
-        return self.elaborator.functions()
+        return self._kept.functions() if self._kept else self.elaborator.functions()
 
     def disassemble(self, encoding: Encoding, fields: Mapping[str, int], here: int) -> str:
         """Assembly text of an instruction at guest address `here`."""
         return self.printer.disassemble(encoding, fields, here)
+
+    @cached_property
+    def parser(self) -> AsmParser:
+        """What reads assembly text; made when it is first asked for."""
+        return AsmParser(self.syntax, self.printer, self.model.encodings, self._accepts)
+
+    def assemble(
+        self,
+        text: str,
+        here: int = 0,
+        context: Mapping[str, int] | None = None,
+        features: Collection[str] | None = None,
+    ) -> tuple[CodeWord, ...]:
+        """All words that print as `text` at guest address `here`, the one to write first; raises AssemblyError.
+
+        Words that are not UNPREDICTABLE come first; then what counts is the order of the description, then the
+        smallest word. An error means that no word prints as `text`, or none that is not UNDEFINED.
+        """
+        place = Place(here, context or {})
+        found = self.parser.assemble(text, place, features)
+        return tuple(sorted(found, key=lambda code: self.unpredictable(code.encoding, code.word)))
+
+    def _accepts(self, code: CodeWord, context: Mapping[str, int]) -> bool:
+        """Whether a word is decoded as what it is meant for (no other encoding is preferred) and defined."""
+        decoded = self.decode(code.word, code.unit.name, context)
+        return decoded is code.encoding and not self.undefined(code.encoding, code.word, context)
 
     def undefined(self, encoding: Encoding, word: int, context: Mapping[str, int] | None = None) -> bool:
         """Whether `word` is allocated but UNDEFINED (`undef` conditions)."""

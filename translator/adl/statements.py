@@ -13,6 +13,7 @@ from pyqemu.translator.adl.types_of import evaluate_type
 from pyqemu.translator.adl.values import Cell, Scope, Val, as_static, describe, type_name
 from pyqemu.translator.ir.function import Value
 from pyqemu.translator.ir.types import I1, Bits
+from pyqemu.translator.static import Here
 
 #: Rounds that one loop is unrolled into at most.
 MOST_ROUNDS = 1024
@@ -213,5 +214,5 @@ def _raise(body: Body, statement: ast.Raise, scope: Scope) -> None:
         value = body.evaluate(body, argument, scope)
         operands.append(body.to_type(value, ty, argument.span, f"{exception.name}'s {parameter.name}"))
     body.access(statement.span)
-    body.emitter.effect("raise", operands, exception=exception.name)
+    body.emitter.effect("raise", operands, exception=exception.name, pc=Here())
     body.path.alive = False

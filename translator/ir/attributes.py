@@ -23,6 +23,7 @@ class Kind(Enum):
     STATIC = auto()  # a StaticExpr
     STATIC_OR_NONE = auto()
     INT_OR_NONE = auto()
+    PLACES = auto()  # a tuple of (register, index or None)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -45,6 +46,9 @@ KINDS: Mapping[str, Kind] = {
     "target": Kind.STATIC,
     "kind": Kind.NAME,
     "exception": Kind.NAME,
+    "pc": Kind.STATIC,
+    "state": Kind.PLACES,
+    "entries": Kind.INTS,
 }
 
 #: What an attribute is when the builder or the text form does not say.
@@ -57,6 +61,8 @@ DEFAULTS: Mapping[str, Any] = {
     "order": "plain",
     "endian": "le",
     "kind": "plain",
+    "pc": Here(),
+    "state": (),
 }
 
 ROUNDING_NAMES = ("ne", "pi", "mi", "z", "na", "dyn")
@@ -87,10 +93,20 @@ def is_kind(value: object, kind: Kind) -> bool:
             return isinstance(value, tuple) and all(
                 type(item) is int for item in cast(tuple[object, ...], value)
             )
+        case Kind.PLACES:
+            return isinstance(value, tuple) and all(map(_is_place, cast(tuple[object, ...], value)))
         case Kind.STATIC | Kind.STATIC_OR_NONE:
             if value is None:
                 return kind is Kind.STATIC_OR_NONE
             return type(value) is int or isinstance(value, Field | Here | Ctx | Apply | Element)
+
+
+def _is_place(value: object) -> bool:
+    match value:
+        case (str(), None | int()):
+            return True
+        case _:
+            return False
 
 
 def with_defaults(name: str, attrs: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,9 +30,40 @@ def immediate_dominators(function: Function) -> Mapping[Block, Block]:
     return dominators
 
 
+def dominator_children(function: Function, above: Mapping[Block, Block]) -> dict[Block, list[Block]]:
+    """The dominator tree, given `immediate_dominators`: for each reachable block those right below it."""
+    children: dict[Block, list[Block]] = {block: [] for block in function.blocks}
+    for block, dominator in above.items():
+        if block is not dominator:
+            children[dominator].append(block)
+    return children
+
+
+def dominance_frontiers(function: Function, above: Mapping[Block, Block]) -> dict[Block, list[Block]]:
+    """Given `immediate_dominators`, for each reachable block the blocks where its dominance ends, in a fixed
+    order.
+    """
+    frontiers: dict[Block, dict[Block, None]] = {block: {} for block in function.blocks}
+    for block, sources in predecessors(function).items():
+        if len(sources) < 2 or block not in above:
+            continue
+        for source in sources:
+            while source in above and source is not above[block]:
+                frontiers[source][block] = None
+                source = above[source]
+    return {block: list(found) for block, found in frontiers.items()}
+
+
 def reachable(function: Function) -> set[Block]:
     """The blocks that can be reached from the entry, itself included."""
-    return {function.entry} | set(_networkx.descendants(control_flow(function), function.entry))
+    found = {function.entry}
+    pending = [function.entry]
+    while pending:
+        for edge in pending.pop().terminator.successors:
+            if edge.block not in found:
+                found.add(edge.block)
+                pending.append(edge.block)
+    return found
 
 
 def predecessors(function: Function) -> dict[Block, list[Block]]:

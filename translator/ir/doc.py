@@ -6,6 +6,7 @@ import sys
 
 from pyqemu.translator.ir.attributes import DEFAULTS, KINDS, Kind
 from pyqemu.translator.ir.ops import OPS, Effect, OpSpec
+from pyqemu.translator.ir.printer import print_static
 
 _INTRODUCTION = """\
 # The IR
@@ -16,7 +17,8 @@ A function is a list of blocks with arguments; there are no phi nodes. Values ar
 fixed vectors `vKxN` of K lanes of N bits, lane 0 lowest. There are no floating-point types: a float is
 its bit pattern, and the operation says how it is read. Every operation is total. An instruction's
 meaning has no parameters and ends in `next`, `goto`, `goto_indirect` or `raise`; an outlined function
-has parameters and results and ends in `ret`.
+has parameters and results and ends in `ret`. A *region* is the meaning of many instructions: it begins with
+`dispatch`, `here` in it is the address of the guest module, and it never ends in `next`.
 
 ```
 func @ADD_imm "sf=1,S=0" {
@@ -64,6 +66,7 @@ _GROUPS: tuple[tuple[str, str, str], ...] = (
     ("Floating point", "fadd", "fp_set_mode"),
     ("Guest state", "read", "set_ctx"),
     ("Guest memory, calls", "load", "call"),
+    ("Regions", "at", "poll"),
     ("Terminators", "jump", "raise"),
 )
 
@@ -99,7 +102,9 @@ def _attribute(key: str) -> str:
         kind, kind.name.lower()
     )
     default = DEFAULTS.get(key)
-    return f"`{key}`: {shown}" + (f" ({default})" if default is not None else "")
+    if kind is Kind.STATIC and default is not None:
+        default = print_static(default)
+    return f"`{key}`: {shown}" + (f" ({default})" if default not in (None, ()) else "")
 
 
 if __name__ == "__main__":

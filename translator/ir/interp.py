@@ -21,12 +21,17 @@ _ADDRESS_MASK = (1 << 64) - 1
 
 
 class GuestFault(Exception):
-    """A guest access that memory refuses; `access` is read, write or execute."""
+    """A guest access that memory refuses; `access` is read, write or execute.
+
+    `pc` is the instruction's guest address if the function has told it (`at`); the registers are then as they
+    are before that instruction.
+    """
 
     def __init__(self, address: int, access: str) -> None:
         super().__init__(f"{access} at {address:#x}")
         self.address = address
         self.access = access
+        self.pc: int | None = None
 
 
 class Memory(Protocol):
@@ -97,13 +102,16 @@ class Environment:
     fp: FpEnvironment = field(default_factory=FpEnvironment)
     functions: Mapping[str, Function] = field(default_factory=dict[str, Function])
     step_limit: int = 1_000_000
+    entry: int = 0  # of a region: `here` + entry is where it is entered
+    poll: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a function was left: `way` is next, goto, raise or ret.
+    """How a function was left: `way` is next, goto, leave, raise or ret.
 
-    goto: `address` (64 bits) and `kind`; raise: `exception` and `values`; ret: `values`. `sync`: code or
+    goto, leave: `address` (64 bits) and `kind`; raise: `exception`, `values` and the instruction's `address`; ret:
+    `values`. `sync`: code or
     context may have changed (isync, set_ctx).
     """
 
@@ -128,25 +136,46 @@ class _Frame:
         self._env = env
         self._values: dict[Value, Runtime] = {}
         self._sync = False
+        self._point: Op | None = None  # the last `at`
 
     def run(self, function: Function, arguments: Sequence[Runtime]) -> Outcome:
         block = function.entry
         self._enter(block, arguments)
         steps = 0
         while True:
-            for op in block.ops[:-1]:
-                self._execute(op)
+            try:
+                for op in block.ops[:-1]:
+                    self._execute(op)
+            except GuestFault as fault:
+                self._show(fault)
+                raise
             steps += len(block.ops)
             if steps > self._env.step_limit:
                 raise RuntimeError(f"{function.name}: more than {self._env.step_limit} operations")
             op = block.terminator
             if not op.successors:
                 return self._leave(op)
-            edge = op.successors[0]
-            if op.name == "branch" and not self._values[op.operands[0]]:
-                edge = op.successors[1]
+            edge = op.successors[self._way(op)]
             block = edge.block
             self._enter(block, [self._values[value] for value in edge.arguments])
+
+    def _way(self, op: Op) -> int:
+        match op.name:
+            case "branch":
+                return 0 if self._values[op.operands[0]] else 1
+            case "dispatch":
+                return op.attrs["entries"].index(self._env.entry)
+            case _:
+                return 0
+
+    def _show(self, fault: GuestFault) -> None:
+        """Puts registers into the state that a fault shows."""
+        point = self._point
+        if point is None:
+            return
+        for (reg, index), value in zip(point.attrs["state"], point.operands, strict=True):
+            self._state[reg][index or 0] = pack(self._values[value], value.type)
+        fault.pc = self._static(point.attrs["pc"]) & _ADDRESS_MASK
 
     def _enter(self, block: Block, arguments: Sequence[Runtime]) -> None:
         self._values.update(zip(block.arguments, arguments, strict=True))
@@ -166,8 +195,11 @@ class _Frame:
                 return Outcome(
                     "goto", pack(values[0], op.operands[0].type), op.attrs["kind"], sync=self._sync
                 )
+            case "leave":
+                return Outcome("leave", self._static(op.attrs["target"]) & _ADDRESS_MASK)
             case "raise":
-                return Outcome("raise", exception=op.attrs["exception"], values=values, sync=self._sync)
+                pc = self._static(op.attrs["pc"]) & _ADDRESS_MASK
+                return Outcome("raise", pc, exception=op.attrs["exception"], values=values, sync=self._sync)
             case "ret":
                 return Outcome("ret", values=values, sync=self._sync)
             case _:
@@ -225,6 +257,12 @@ class _Frame:
     def set_ctx(self, op: Op, values: list[Runtime]) -> None:
         self._env.ctx[op.attrs["ctx"]] = pack(values[0], op.operands[0].type)
         self._sync = True
+
+    def at(self, op: Op, values: list[Runtime]) -> None:
+        self._point = op
+
+    def poll(self, op: Op, values: list[Runtime]) -> Runtime:
+        return int(self._env.poll())
 
     def isync(self, op: Op, values: list[Runtime]) -> None:
         self._sync = True
@@ -285,6 +323,8 @@ MEANINGS: Mapping[str, Callable[[_Frame, Op, list[Runtime]], Runtime | None]] = 
     "write": _Frame.write,
     "set_ctx": _Frame.set_ctx,
     "isync": _Frame.isync,
+    "at": _Frame.at,
+    "poll": _Frame.poll,
     "fence": _Frame.fence,
     "load": _Frame.load,
     "store": _Frame.store,

@@ -27,6 +27,7 @@ class Effect(Flag):
     CALLS = auto()
     ENDS_BLOCK = auto()
     LEAVES = auto()  # control leaves the instruction (or function)
+    MARKS = auto()  # stays where it is among accesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +137,19 @@ _ROWS: tuple[tuple[str, str, str, str, Effect, str], ...] = (
     ("fence", "", "", "order", Effect.LOADS | Effect.STORES, "memory barrier: acquire release seqcst"),
     ("isync", "", "", "", Effect.LOADS | Effect.STORES | Effect.WRITES_STATE, "changed code is seen from the next instruction on"),
     ("call", "...", "...", "fn", Effect.CALLS | Effect.FP | Effect.READS_STATE | Effect.WRITES_STATE, "calls outlined function `fn`"),
+    # Regions: functions of many instructions; `here` is the address where the guest module begins.
+    ("at", "...", "", "pc state", Effect.MARKS, "accesses from here on are of the instruction at `pc`; a fault shows register state[i] as operand i, others as they are"),
+    ("poll", "", "i1", "", Effect.MARKS, "1 if the runtime wants control"),
     # Terminators.
     ("jump", "", "", "", Effect.ENDS_BLOCK, "to a block of this function, with arguments"),
     ("branch", "i1", "", "", Effect.ENDS_BLOCK, "to the first successor if a is 1, else to the second"),
+    ("dispatch", "", "", "entries", Effect.ENDS_BLOCK, "to the successor of the entry, `here` + entries[i], at which the region was entered"),
+    ("leave", "", "", "target", Effect.ENDS_BLOCK | Effect.LEAVES, "lets the runtime do what it was polled for; the guest goes on at `target`"),
     ("ret", "...", "", "", Effect.ENDS_BLOCK | Effect.LEAVES, "returns from an outlined function"),
     ("next", "", "", "", Effect.ENDS_BLOCK | Effect.LEAVES, "goes on with the next guest instruction"),
     ("goto", "", "", "target kind", Effect.ENDS_BLOCK | Effect.LEAVES, "goes to guest address `target` (decode-time); kind: plain call return"),
     ("goto_indirect", "i64", "", "kind", Effect.ENDS_BLOCK | Effect.LEAVES, "goes to guest address a"),
-    ("raise", "...", "", "exception", Effect.ENDS_BLOCK | Effect.LEAVES, "takes a guest exception with arguments; PC stays"),
+    ("raise", "...", "", "exception pc", Effect.ENDS_BLOCK | Effect.LEAVES, "takes a guest exception with arguments; it is the instruction at `pc`"),
 )
 # fmt: on
 
@@ -151,3 +157,13 @@ OPS: dict[str, OpSpec] = {
     name: OpSpec(name, operands, result, tuple(attrs.split()), effects, meaning)
     for name, operands, result, attrs, effects, meaning in _ROWS
 }
+
+
+def having(effects: Effect) -> frozenset[str]:
+    """Names of the operations with any of `effects`; what passes look at for each operation is best a set."""
+    return frozenset(name for name, spec in OPS.items() if spec.effects & effects)
+
+
+ACCESSES = having(Effect.LOADS | Effect.STORES)
+LEAVING = having(Effect.LEAVES)
+PURE = frozenset(name for name, spec in OPS.items() if spec.effects == Effect.PURE)

@@ -107,6 +107,18 @@ class _Reader:
             values.append(self.int())
         return tuple(values)
 
+    def places(self) -> tuple[tuple[str, int | None], ...]:
+        """`[GPR[3] NF]`"""
+        self.expect("[")
+        places: list[tuple[str, int | None]] = []
+        while not self.accept("]"):
+            name, index = self.word(), None
+            if self.accept("["):
+                index = self.int()
+                self.expect("]")
+            places.append((name, index))
+        return tuple(places)
+
     def type(self) -> Type:
         token = self.kind("word", "a type")
         try:
@@ -299,5 +311,7 @@ class _FunctionParser:
                 return reader.word()
             case Kind.INTS:
                 return reader.ints()
+            case Kind.PLACES:
+                return reader.places()
             case Kind.STATIC | Kind.STATIC_OR_NONE:
                 return reader.static()

@@ -83,6 +83,8 @@ def _attribute(key: str, value: Any) -> str:
             return _word(value)
         case Kind.INTS:
             return _ints(value)
+        case Kind.PLACES:
+            return f"[{' '.join(_word(reg) + ('' if index is None else f'[{index}]') for reg, index in value)}]"
         case _:
             return print_static(value)
 

@@ -74,6 +74,8 @@ class _Verifier:
             self._fail(block, op, str(error))
         if list(types) != stated:
             self._fail(block, op, f"gives {', '.join(map(str, types)) or 'nothing'}")
+        if op.name == "at" and len(op.attrs["state"]) != len(op.operands):
+            self._fail(block, op, "as many registers as operands")
         self._check_successors(block, op)
         if op.name == "ret" and tuple(value.type for value in op.operands) != self._function.results:
             self._fail(
@@ -85,7 +87,8 @@ class _Verifier:
             self._check_call(block, op)
 
     def _check_successors(self, block: Block, op: Op) -> None:
-        if len(op.successors) != _SUCCESSORS.get(op.name, 0):
+        wanted = len(op.attrs["entries"]) if op.name == "dispatch" else _SUCCESSORS.get(op.name, 0)
+        if len(op.successors) != wanted:
             self._fail(block, op, f"has {len(op.successors)} successors")
         for edge in op.successors:
             if edge.block not in self._function.blocks:

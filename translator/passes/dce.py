@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
-from pyqemu.translator.ir.ops import Effect
+from pyqemu.translator.ir.ops import Effect, having
 from pyqemu.translator.passes.rewrite import ops_of
+
+_STAYING = having(~Effect.READS_STATE) - {"fp_flags"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,7 @@ class Dce:
 
     def _needed(self, op: Op) -> bool:
         """Whether the operation stays whatever becomes of its results."""
-        if op.name == "fp_flags":
-            return False
-        removable = Effect.READS_STATE | (Effect.LOADS if self.loads else Effect.PURE)
-        return bool(op.spec.effects & ~removable)
+        return op.name in _STAYING and not (self.loads and op.name == "load")
 
     def _live_values(self, function: Function) -> set[Value]:
         """Values that something needed uses, directly or not."""

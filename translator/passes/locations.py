@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pyqemu.translator.ir.function import Op
 from pyqemu.translator.static import StaticExpr, apply
 
+#: Hidden registers are a region's own: they are made values of, and are never seen in the guest's state. Names of
+#: those that begin as a guest register begin with SHADOW (`~NF`: as NF); of those that begin as 0, with OWN.
+SHADOW = "~"
+OWN = "~."
+
 
 @dataclass(frozen=True, slots=True)
 class Location:

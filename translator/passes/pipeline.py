@@ -1,10 +1,8 @@
-"""The order of passes, and running them by name: `fold; dead_state dead=N,Z; dce`."""
+"""The order of passes over an instruction, and running passes (by_name.py has their names)."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from pyqemu.translator.errors import VerifyError
 from pyqemu.translator.ir.function import Function
@@ -29,16 +27,6 @@ PIPELINE: tuple[Pass, ...] = (
     Dce(),
 )
 
-#: Passes by the names that tests and tools use.
-PASSES: Mapping[str, Any] = {
-    "fold": Fold,
-    "copyprop": CopyProp,
-    "dce": Dce,
-    "dead_state": DeadState,
-    "forward_state": ForwardState,
-    "simplify_cfg": SimplifyCfg,
-}
-
 
 def run_passes(function: Function, passes: Iterable[Pass] = PIPELINE, check: bool = False) -> bool:
     """Runs `passes` in turn, and the verifier after each if `check`; whether anything changed."""
@@ -51,25 +39,3 @@ def run_passes(function: Function, passes: Iterable[Pass] = PIPELINE, check: boo
             except VerifyError as error:
                 raise VerifyError(f"after {one}: {error}") from error
     return changed
-
-
-def parse_passes(text: str) -> tuple[Pass, ...]:
-    """`fold; dead_state dead=N,Z`, or `pipeline`; ValueError for what is no pass or option."""
-    passes: list[Pass] = []
-    for part in text.split(";"):
-        name, *options = part.split()
-        if name == "pipeline" and not options:
-            passes.extend(PIPELINE)
-        elif name in PASSES:
-            passes.append(PASSES[name](**dict(_option(PASSES[name], option) for option in options)))
-        else:
-            raise ValueError(f"no pass {name!r}; there are {', '.join(PASSES)}")
-    return tuple(passes)
-
-
-def _option(cls: Any, option: str) -> tuple[str, Any]:
-    """`dead=N,Z` or `loads` as a field of the pass and its value."""
-    key, has_value, value = option.partition("=")
-    if key not in {field.name for field in dataclasses.fields(cls)}:
-        raise ValueError(f"no option {key!r} of {cls.__name__}")
-    return key, tuple(value.split(",")) if has_value else True

@@ -66,6 +66,10 @@ uintptr_t context_pc(const void *ucontext) {
   return static_cast<uintptr_t>(static_cast<const ucontext_t *>(ucontext)->uc_mcontext.gregs[REG_RIP]);
 }
 
+void go_on_at(void *ucontext, uintptr_t pc) {
+  static_cast<ucontext_t *>(ucontext)->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(pc);
+}
+
 void leave_to(void *ucontext, uintptr_t pc, uintptr_t sp) {
   constexpr greg_t kDirection = 0x400, kAlignmentCheck = 0x40000;
   greg_t *registers = static_cast<ucontext_t *>(ucontext)->uc_mcontext.gregs;

@@ -61,6 +61,9 @@ inline uint64_t ticks() {
 // The program counter in a ucontext_t.
 uintptr_t context_pc(const void *ucontext);
 
+// Makes the handler of `ucontext` return to `pc`, with all else as it is.
+void go_on_at(void *ucontext, uintptr_t pc);
+
 // Makes the handler of `ucontext` return to `pc` with stack pointer `sp`.
 void leave_to(void *ucontext, uintptr_t pc, uintptr_t sp);
 

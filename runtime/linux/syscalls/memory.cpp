@@ -11,8 +11,12 @@ namespace pyqemu::user {
 namespace {
 
 int64_t sys_mmap(Thread &thread, Arguments a) {
-  return thread.guest->space.map(a[0], a[1], static_cast<int>(a[2]), static_cast<int>(a[3]),
-                                 static_cast<int>(a[4]), static_cast<int64_t>(a[5]));
+  Guest &guest = *thread.guest;
+  const int fd = static_cast<int>(a[4]), flags = static_cast<int>(a[3]);
+  int64_t result = guest.space.map(a[0], a[1], static_cast<int>(a[2]), flags, fd, static_cast<int64_t>(a[5]));
+  if (result >= 0 && (a[2] & PROT_EXEC) && !(flags & MAP_ANONYMOUS))
+    guest.modules.mapped(fd, guest.abi, static_cast<uint64_t>(result), a[5]);
+  return result;
 }
 
 int64_t sys_munmap(Thread &thread, Arguments a) {

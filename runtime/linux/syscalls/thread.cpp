@@ -182,6 +182,8 @@ int64_t clone_process(Thread &thread, const CloneRequest &request) {
   constexpr uint64_t kOurs = CLONE_SETTLS | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
   if (int64_t result = block_signals(thread); result < 0) return result;
   Guest &guest = *thread.guest;
+  guest.requests.lock();
+  guest.modules.lock();
   guest.engine->before_fork();
   guest.space.lock();
   uint64_t flags = request.flags & ~kOurs;
@@ -195,6 +197,8 @@ int64_t clone_process(Thread &thread, const CloneRequest &request) {
   }
   guest.space.unlock();
   guest.engine->after_fork(result == 0);
+  guest.modules.unlock();
+  guest.requests.unlock();
   if (result == 0) {
     guest.threads = 1;
     set_child_registers(guest, thread.cpu, request);

@@ -1,8 +1,6 @@
 // Writes the test pack's tables, and its stencils from hexadecimal text.
 #include "test_pack.hpp"
 
-#include <elf.h>
-
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -85,7 +83,6 @@ class Builder {
   void instructions();
   void forms();
   uint32_t program(std::initializer_list<ProgOp> ops);
-  std::vector<uint8_t> elf(std::vector<Section> sections);
 
   PackOptions options_;
   PackHeader header_ = {};
@@ -239,6 +236,11 @@ void Builder::runtime_stencils() {
   header_.undefined = stencil(
       "undefined", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
       kEndsBlock);
+  header_.head_count =
+      stencil("head_count", "41 8b 04 24 85 c0  0f 85 {f:0}  49 81 84 24 80000000 {s:here}", kFallsThrough);
+  header_.head_profile = stencil(
+      "head_profile", "41 8b 04 24 85 c0  0f 85 {f:0}  48 b8 {q:here} 83 28 01  0f 84 {x:1}", kFallsThrough);
+  header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 05000000  c3", kEndsBlock);
   of_runtime_ = false;
 }
 
@@ -340,60 +342,27 @@ std::vector<uint8_t> Builder::build() {
   std::string image(test_image_begin, header_.image_bytes);
   image.resize((image.size() + 4095) & ~size_t{4095});
   std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
-  return elf({{".text", text_},
-              {".pq.image", image},
-              {".pq.header", header},
-              {".pq.str", str_},
-              {".pq.node", bytes_of(nodes)},
-              {".pq.child", bytes_of(child_)},
-              {".pq.cand", bytes_of(cand_)},
-              {".pq.enc", bytes_of(enc_)},
-              {".pq.form", bytes_of(form_)},
-              {".pq.term", bytes_of(term_)},
-              {".pq.prog", bytes_of(prog_)},
-              {".pq.shape", bytes_of(shape_)},
-              {".pq.stencil", bytes_of(stencil_)},
-              {".pq.reloc", bytes_of(reloc_)},
-              {".pq.fuse", bytes_of(fuse_)},
-              {".pq.table", bytes_of(table_)},
-              {".pq.reg", bytes_of(regs)},
-              {".pq.exc", bytes_of(exceptions)},
-              {".pq.cpu", bytes_of(cpus)},
-              {".pq.reset", bytes_of(resets)},
-              {".pq.kv", bytes_of(kv)}});
-}
-
-std::vector<uint8_t> Builder::elf(std::vector<Section> sections) {
-  std::string names{'\0'}, file(sizeof(Elf64_Ehdr), '\0');
-  std::vector<Elf64_Shdr> headers(1);
-  headers[0] = {};
-  sections.push_back({".shstrtab", ""});
-  for (Section &section : sections) {
-    Elf64_Shdr header = {};
-    header.sh_name = static_cast<uint32_t>(names.size());
-    names.append(section.name).push_back('\0');
-    if (&section == &sections.back()) section.bytes = names;
-    header.sh_type = SHT_PROGBITS;
-    file.resize((file.size() + 63) & ~size_t{63});
-    header.sh_offset = file.size();
-    header.sh_size = section.bytes.size();
-    file += section.bytes;
-    headers.push_back(header);
-  }
-  file.resize((file.size() + 63) & ~size_t{63});
-  Elf64_Ehdr head = {};
-  memcpy(head.e_ident, ELFMAG, SELFMAG);
-  head.e_ident[EI_CLASS] = ELFCLASS64;
-  head.e_ident[EI_DATA] = ELFDATA2LSB;
-  head.e_type = ET_REL;
-  head.e_machine = EM_X86_64;
-  head.e_shoff = file.size();
-  head.e_shentsize = sizeof(Elf64_Shdr);
-  head.e_shnum = static_cast<uint16_t>(headers.size());
-  head.e_shstrndx = static_cast<uint16_t>(headers.size() - 1);
-  memcpy(file.data(), &head, sizeof head);
-  file += bytes_of(headers);
-  return {file.begin(), file.end()};
+  return write_elf({{".text", text_},
+                    {".pq.image", image},
+                    {".pq.header", header},
+                    {".pq.str", str_},
+                    {".pq.node", bytes_of(nodes)},
+                    {".pq.child", bytes_of(child_)},
+                    {".pq.cand", bytes_of(cand_)},
+                    {".pq.enc", bytes_of(enc_)},
+                    {".pq.form", bytes_of(form_)},
+                    {".pq.term", bytes_of(term_)},
+                    {".pq.prog", bytes_of(prog_)},
+                    {".pq.shape", bytes_of(shape_)},
+                    {".pq.stencil", bytes_of(stencil_)},
+                    {".pq.reloc", bytes_of(reloc_)},
+                    {".pq.fuse", bytes_of(fuse_)},
+                    {".pq.table", bytes_of(table_)},
+                    {".pq.reg", bytes_of(regs)},
+                    {".pq.exc", bytes_of(exceptions)},
+                    {".pq.cpu", bytes_of(cpus)},
+                    {".pq.reset", bytes_of(resets)},
+                    {".pq.kv", bytes_of(kv)}});
 }
 
 }  // namespace

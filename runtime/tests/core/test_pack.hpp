@@ -6,12 +6,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "engine.hpp"
 #include "pack_format.hpp"
+#include "test_elf.hpp"
 
 namespace pyqemu::test {
 
@@ -67,16 +66,6 @@ inline void set_edges(StencilRec *record, uint8_t reg, uint8_t lead_width, uint8
   record->lead_width = lead_width;
   record->lead_bytes = 8;
   record->lead_flags = flags;
-}
-
-struct Section {
-  const char *name;
-  std::string bytes;
-};
-
-template <typename T>
-std::string bytes_of(const std::vector<T> &records) {
-  return std::string(reinterpret_cast<const char *>(records.data()), records.size() * sizeof(T));
 }
 
 // The ELF file.

@@ -154,7 +154,7 @@ def test_ways_out() -> None:
     indirect = "%0:i64 = const<4096>\ngoto_indirect<kind=return> %0"
     assert execute(indirect)[0] == Outcome("goto", 4096, "return")
     raising = "%0:i16 = const<7>\nraise<svc> %0"
-    assert execute(raising)[0] == Outcome("raise", exception="svc", values=(7,))
+    assert execute(raising)[0] == Outcome("raise", 0, exception="svc", values=(7,))
     assert execute("isync\nnext")[0] == Outcome("next", sync=True)
     outcome, _, env = execute("%0:i1 = const<1>\nset_ctx<fz> %0\nnext", ctx={"fz": 0})
     assert (outcome.sync, env.ctx) == (True, {"fz": 1})

@@ -12,8 +12,9 @@ from pyqemu.translator.ir.interp import Environment, Outcome, run
 from pyqemu.translator.ir.parser import parse_function, parse_static
 from pyqemu.translator.ir.printer import print_function, print_static
 from pyqemu.translator.ir.verifier import verify
+from pyqemu.translator.passes.by_name import PASSES
 from pyqemu.translator.passes.dead_state import DeadState
-from pyqemu.translator.passes.pipeline import PASSES, PIPELINE, run_passes
+from pyqemu.translator.passes.pipeline import PIPELINE, run_passes
 from pyqemu.translator.static import evaluate, fields_of, interval, substitute
 from tests.translator.ir.random_ir import (
     CONTEXT,

@@ -13,7 +13,7 @@ from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
 from tests.targets.aarch64.harness.interpreter import Endless, Interpreter, Run
 from tests.targets.aarch64.harness.machine import CODE, DATA, PAGE, PAGES, Case, State
-from tests.targets.aarch64.harness.words import has_field, random_word, with_field
+from tests.targets.words import has_field, random_word, with_field
 
 #: Encodings that are not run: what they do is not the instruction set's business.
 NOT_RUN = frozenset({"SVC"})

@@ -17,7 +17,7 @@ import capstone
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
-from tests.targets.aarch64.harness.words import random_word
+from tests.targets.words import random_word
 
 _CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
 

@@ -12,7 +12,7 @@ def random_word(encoding: Encoding, rng: random.Random) -> int:
     """A word of `encoding` whose guard holds, should-be bits as they should be; with likely extremes."""
     fixed = encoding.mask | encoding.should_mask
     while True:
-        word = encoding.value | encoding.should_value | (rng.getrandbits(32) & ~fixed)
+        word = encoding.value | encoding.should_value | (rng.getrandbits(encoding.unit.width) & ~fixed)
         for field in encoding.fields:
             if field.width == 5 and rng.random() < 0.1:  # register 31 is special
                 word = with_field(encoding, word, field.name, 31)

@@ -1,0 +1,182 @@
+"""Writes archives (docs/archive.md): compiled regions laid out behind their support code, linked to the table,
+recorded and signed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pyqemu.hostgen.archive_format import (
+    ARCHIVE_MAGIC,
+    ARCHIVE_VERSION,
+    MAC_BYTES,
+    PAGE,
+    ArchiveHeader,
+    EntryRec,
+    ExitRec,
+    FaultRec,
+    IndexRec,
+    PatchRec,
+    RangeRec,
+    RegionFlags,
+    RegionRec,
+)
+from pyqemu.hostgen.elf import ElfObject, Strings
+from pyqemu.hostgen.image import Image
+from pyqemu.hostgen.module_address import ORIGIN
+from pyqemu.hostgen.region_object import CompiledRegion
+from pyqemu.hostgen.regions import EXITS
+from pyqemu.translator.lift.instructions import GuestCode
+
+_REGION_ALIGN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveKind:
+    """What an archive is for, besides its regions: see ArchiveHeader. `key` signs it."""
+
+    digest: bytes
+    module_key: bytes
+    features: int
+    context: tuple[int, ...]
+    extent: int
+    key: bytes
+
+
+@dataclass(slots=True)
+class _Tables:
+    """The sections that are arrays of records."""
+
+    regions: list[bytes] = field(default_factory=list[bytes])
+    index: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    entries: list[bytes] = field(default_factory=list[bytes])
+    ranges: list[bytes] = field(default_factory=list[bytes])
+    exits: list[bytes] = field(default_factory=list[bytes])
+    faults: list[bytes] = field(default_factory=list[bytes])
+    patches: list[bytes] = field(default_factory=list[bytes])
+    bytes: bytearray = field(default_factory=bytearray)
+    strings: Strings = field(default_factory=Strings)
+
+
+def mac(key: bytes, *parts: bytes) -> bytes:
+    """BLAKE2b-128 of the parts, one after the other."""
+    total = hashlib.blake2b(key=key, digest_size=MAC_BYTES)
+    for part in parts:
+        total.update(part)
+    return total.digest()
+
+
+def build_archive(kind: ArchiveKind, regions: Sequence[CompiledRegion], image: Image, code: GuestCode) -> bytes:
+    """The file. `image` is linked, and has what the regions call; `code` is the guest's."""
+    return _Writer(kind, image, code).write(regions)
+
+
+class _Writer:
+    """One archive in the making."""
+
+    def __init__(self, kind: ArchiveKind, image: Image, code: GuestCode) -> None:
+        self._kind = kind
+        self._image = image
+        self._code = code
+        self._elf = ElfObject(image.host.elf_machine, text_align=PAGE)
+        self._tables = _Tables()
+
+    def write(self, regions: Sequence[CompiledRegion]) -> bytes:
+        support = self._image.data
+        if support:
+            self._elf.add_function("support", support, _REGION_ALIGN)
+        places = [self._elf.add_function(r.name, r.code, _REGION_ALIGN) for r in regions]
+        self._elf.text += bytes(-len(self._elf.text) % PAGE)
+        first_exit = 0
+        for region, place in zip(regions, places, strict=True):
+            self._link(region, place, first_exit)
+            self._record(region, place, first_exit)
+            first_exit += len(region.exits)
+        self._add_sections(len(support), first_exit)
+        return self._elf.write()
+
+    def _link(self, region: CompiledRegion, place: int, first_exit: int) -> None:
+        """Fills the fields that lead out of the region's own code."""
+        table = len(self._elf.text)
+        for patch in region.patches:
+            match patch.symbol:
+                case _ if patch.symbol == ORIGIN:
+                    target = table
+                case _ if patch.symbol == EXITS:
+                    target = table + 8 * (1 + first_exit)
+                case symbol:
+                    target = self._image.offset(symbol)
+            at = place + patch.offset
+            struct.pack_into("<i", self._elf.text, at, target + patch.addend - at)
+
+    def _record(self, region: CompiledRegion, place: int, first_exit: int) -> None:
+        t = self._tables
+        entries = [EntryRec.pack(guest=guest, code=place + at) for guest, at in region.entries]
+        ranges = [RangeRec.pack(guest=guest, bytes=size) for guest, size in region.ranges]
+        exits = [ExitRec.pack(target=exit_.target, kind=exit_.kind) for exit_ in region.exits]
+        faults = [
+            FaultRec.pack(access=place + a.access, landing=place + a.landing, guest=a.guest) for a in region.accesses
+        ]
+        guest = b"".join(self._guest_bytes(offset, size) for offset, size in region.ranges)
+        members: dict[str, int] = {
+            "name": t.strings.add(region.name),
+            "flags": RegionFlags.USES_SUPPORT if self._uses_support(region) else RegionFlags.NONE,
+            "code": place, "code_bytes": len(region.code),
+            "first_entry": len(t.entries), "entry_count": len(entries),
+            "first_range": len(t.ranges), "range_count": len(ranges),
+            "first_byte": len(t.bytes), "byte_count": len(guest),
+            "first_exit": first_exit, "exit_count": len(exits),
+            "first_fault": len(t.faults), "fault_count": len(faults),
+            "insn_count": region.instructions,
+        }  # fmt: skip
+        host = bytes(self._elf.text[place : place + len(region.code)])
+        parts = (RegionRec.pack(**members), *entries, *ranges, guest, *exits, *faults, host)
+        t.patches += [
+            PatchRec.pack(
+                region=len(t.regions), offset=patch.offset, symbol=t.strings.add(patch.symbol), addend=patch.addend
+            )
+            for patch in region.patches
+        ]
+        t.index += [(offset, len(t.regions)) for offset, _ in region.entries]
+        t.regions.append(RegionRec.pack(**members, mac=mac(self._kind.key, self._kind.digest, *parts)))
+        t.entries += entries
+        t.ranges += ranges
+        t.exits += exits
+        t.faults += faults
+        t.bytes += guest
+
+    def _guest_bytes(self, offset: int, size: int) -> bytes:
+        data = self._code.fetch(offset, size)
+        assert data is not None, "a region's own code is there"
+        return data
+
+    def _uses_support(self, region: CompiledRegion) -> bool:
+        return any(patch.symbol not in (ORIGIN, EXITS) for patch in region.patches)
+
+    def _add_sections(self, support: int, exits: int) -> None:
+        t, kind = self._tables, self._kind
+        header: Mapping[str, int | bytes | tuple[int, ...]] = {
+            "magic": ARCHIVE_MAGIC, "version": ARCHIVE_VERSION, "digest": kind.digest,
+            "module_key": kind.module_key, "features": kind.features, "context": kind.context,
+            "extent": kind.extent, "text_bytes": len(self._elf.text), "support": support, "exit_count": exits,
+            "support_mac": mac(kind.key, bytes(self._elf.text[:support])),
+        }  # fmt: skip
+        signed = ArchiveHeader.pack(**header, mac=mac(kind.key, ArchiveHeader.pack(**header)))
+        index = b"".join(IndexRec.pack(guest=guest, region=region) for guest, region in sorted(t.index))
+        patches = b"".join(t.patches)
+        for name, data in (
+            ("archive", signed), ("index", index), ("region", b"".join(t.regions)),
+            ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
+            ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
+            ("patch", patches + mac(kind.key, patches)),
+        ):  # fmt: skip
+            self._elf.add_section(f".pq.{name}", data)
+
+
+def support_for(regions: Sequence[CompiledRegion]) -> list[str]:
+    """Symbols of the support code that regions call."""
+    found = (p.symbol for r in regions for p in r.patches if p.symbol not in (ORIGIN, EXITS))
+    return list(dict.fromkeys(found))

@@ -1,0 +1,65 @@
+"""Which stencils a pack has of instructions' shapes: one each, a variant without flags, and pairs as one."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
+from pyqemu.hostgen.lower import Machine
+from pyqemu.hostgen.shapes import Shape
+from pyqemu.hostgen.stencils import (
+    Stencil,
+    branches_on_flags,
+    dead_flags,
+    make_fused,
+    make_stencil,
+    makes_flags,
+)
+from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.ir.function import Function
+
+RULES = (lower_bits, lower_fp, lower_int, lower_state)  # importing them fills the table of lowerings
+#: Instructions of more shapes than this are not fused: many stencils, each of them seldom used.
+MAX_FUSED_SHAPES = 40
+#: A stencil, and the variant to use where its flags are dead.
+WithVariant = tuple[Stencil, Stencil | None]
+
+
+def shape_stencils(shape: Shape, machine: Machine) -> WithVariant:
+    """A shape's stencil, and the variant without flags if there is one. UnsupportedError names the shape."""
+    function, encoding = shape.leaf.function, shape.encoding
+    make = partial(
+        make_stencil, function=function, machine=machine,
+        fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.width // 8,
+    )  # fmt: skip
+    try:
+        flags = dead_flags(function, machine)
+        variant = make(f"{shape.label}.dead", dead=flags) if flags else None
+        return make(shape.label), variant
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{shape.label}: {error}") from error
+
+
+def may_come_first(shape: Shape, stencil: Stencil, machine: Machine) -> bool:
+    """Whether an instruction that makes flags may be one with the branch after it."""
+    return makes_flags(stencil) and bool(dead_flags(shape.leaf.function, machine))
+
+
+def can_pair(first: Shape, a: Stencil, second: Shape, b: Stencil) -> bool:
+    """Whether `b` is a branch that reads no other flags than `a` makes."""
+    return branches_on_flags(b) and not b.reads & ~a.writes and first.encoding.unit == second.encoding.unit
+
+
+def fused_stencils(
+    first: Shape, a: Stencil, second: Shape, b: Stencil, function: Function, machine: Machine
+) -> WithVariant:
+    """The stencil of a pair, whose IR is `function`, and its variant. Adds to the programs of `a` and `b`."""
+    size = first.encoding.unit.width // 8
+    make = partial(
+        make_fused, function=function, machine=machine, first=a, second=b, first_bytes=size, second_bytes=size
+    )
+    label = f"{first.label}+{second.label}"
+    stencil, flags = make(label), dead_flags(function, machine)
+    if stencil.reads:  # it reads again what it wrote
+        flags = frozenset[str]()
+    return stencil, make(f"{label}.dead", dead=flags) if flags else None

@@ -1,0 +1,259 @@
+// Regions in machine code, and the tables around them.
+#include "test_archive_file.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "blake2b.hpp"
+#include "check.hpp"
+
+extern "C" const char test_text_begin[], test_text_end[], test_region_support[], test_region_loop[],
+    test_loop_inner[], test_loop_step[], test_region_load[], test_load_access[], test_load_landing[],
+    test_region_forever[], test_forever_end[];
+
+// R0 … R15 lie at 256 + 8n of the CPU state (r12), Z at 384. The table follows the text: its element 0 is the
+// origin.
+asm(R"(
+  .pushsection .rodata
+  .globl test_text_begin, test_text_end, test_region_support, test_region_loop, test_loop_inner, test_loop_step
+  .globl test_region_load, test_load_access, test_load_landing, test_region_forever, test_forever_end
+  .hidden test_text_begin, test_text_end, test_region_support, test_region_loop, test_loop_inner, test_loop_step
+  .hidden test_region_load, test_load_access, test_load_landing, test_region_forever, test_forever_end
+  .p2align 12
+test_text_begin:
+test_region_support:
+  ret
+  .p2align 4
+test_region_loop:
+  cmpl $0, (%r12); jne 3f
+  incq 376(%r12)
+  mov 264(%r12), %rax; mov 272(%r12), %rcx
+test_loop_inner:
+1:
+  cmpl $0, (%r12); jne 2f
+test_loop_step:
+  add $3, %rcx
+  sub $1, %rax
+  jnz 1b
+  mov %rax, 264(%r12); mov %rcx, 272(%r12); movb $1, 384(%r12)
+  jmp *(test_table + 8)(%rip)
+2:
+  mov %rax, 264(%r12); mov %rcx, 272(%r12)
+3:
+  mov test_table(%rip), %rax
+  mov %rax, 8(%r12); movl $0, 4(%r12)
+  ret
+  .p2align 4
+test_region_load:
+  cmpl $0, (%r12); jne 4f
+  incq 376(%r12)
+  mov 264(%r12), %rax; add $5, %rax; mov 288(%r12), %rcx
+  push %rcx
+test_load_access:
+  mov 16(%r13, %rcx), %rdx
+  pop %rcx
+  add $1, %rax
+  mov %rax, 264(%r12); mov %rdx, 280(%r12)
+  jmp *(test_table + 16)(%rip)
+test_load_landing:
+  pop %rcx
+  mov %rax, 264(%r12)
+  mov test_table(%rip), %rax; add $0x44, %rax
+  mov %rax, 8(%r12); movl $4, 4(%r12)
+  ret
+4:
+  mov test_table(%rip), %rax; add $0x40, %rax
+  mov %rax, 8(%r12); movl $0, 4(%r12)
+  ret
+  .p2align 4
+test_region_forever:
+  incq 376(%r12)
+  mov 264(%r12), %rax
+5:
+  cmpl $0, (%r12); jne 6f
+  add $1, %rax
+  jmp 5b
+6:
+  mov %rax, 264(%r12)
+  mov test_table(%rip), %rax; add $0x80, %rax
+  mov %rax, 8(%r12); movl $0, 4(%r12)
+  ret
+test_forever_end:
+  .p2align 12
+test_text_end:
+test_table:
+  .quad 0, 0, 0
+  .popsection
+)");
+
+namespace pyqemu::test {
+namespace {
+
+uint32_t in_text(const char *label) {
+  return static_cast<uint32_t>(label - test_text_begin);
+}
+
+class ArchiveBuilder {
+ public:
+  ArchiveBuilder(const Pages &code, const ArchiveOptions &options) : code_(code), options_(options) {}
+  std::vector<uint8_t> build();
+
+ private:
+  void add(const char *begin, const char *end, std::vector<EntryRec> entries, std::vector<RangeRec> ranges,
+           std::vector<ExitRec> exits, std::vector<FaultRec> faults);
+  void sign();
+
+  const Pages &code_;
+  ArchiveOptions options_;
+  ArchiveHeader header_ = {};
+  std::string text_{test_text_begin, test_text_end}, bytes_;
+  std::vector<IndexRec> index_;
+  std::vector<RegionRec> regions_;
+  std::vector<EntryRec> entries_;
+  std::vector<RangeRec> ranges_;
+  std::vector<ExitRec> exits_;
+  std::vector<FaultRec> faults_;
+};
+
+template <typename T>
+uint32_t append(std::vector<T> &table, const std::vector<T> &more) {
+  const auto first = static_cast<uint32_t>(table.size());
+  table.insert(table.end(), more.begin(), more.end());
+  return first;
+}
+
+void ArchiveBuilder::add(const char *begin, const char *end, std::vector<EntryRec> entries,
+                         std::vector<RangeRec> ranges, std::vector<ExitRec> exits,
+                         std::vector<FaultRec> faults) {
+  RegionRec record = {};
+  record.flags = options_.uses_support ? kUsesSupport : 0u;
+  record.code = in_text(begin);
+  record.code_bytes = static_cast<uint32_t>(end - begin);
+  record.entry_count = static_cast<uint32_t>(entries.size());
+  record.range_count = static_cast<uint32_t>(ranges.size());
+  record.exit_count = static_cast<uint32_t>(exits.size());
+  record.fault_count = static_cast<uint32_t>(faults.size());
+  record.first_byte = static_cast<uint32_t>(bytes_.size());
+  for (const RangeRec &range : ranges)
+    bytes_.append(reinterpret_cast<const char *>(code_.data() + range.guest), range.bytes);
+  record.byte_count = static_cast<uint32_t>(bytes_.size()) - record.first_byte;
+  for (const EntryRec &entry : entries)
+    index_.push_back({entry.guest, static_cast<uint32_t>(regions_.size())});
+  record.first_entry = append(entries_, entries);
+  record.first_range = append(ranges_, ranges);
+  record.first_exit = append(exits_, exits);
+  record.first_fault = append(faults_, faults);
+  regions_.push_back(record);
+}
+
+template <typename T>
+std::span<const T> records(const std::vector<T> &table, uint32_t first, uint32_t count) {
+  return std::span(table).subspan(first, count);
+}
+
+void ArchiveBuilder::sign() {
+  auto set = [](uint8_t *mac, const Blake2b::Digest &digest) { memcpy(mac, digest.data(), digest.size()); };
+  for (RegionRec &r : regions_)
+    set(r.mac, Blake2b(options_.key)
+                   .add(header_.digest, sizeof header_.digest)
+                   .add(&r, sizeof r)
+                   .add(records(entries_, r.first_entry, r.entry_count))
+                   .add(records(ranges_, r.first_range, r.range_count))
+                   .add(bytes_.data() + r.first_byte, r.byte_count)
+                   .add(records(exits_, r.first_exit, r.exit_count))
+                   .add(records(faults_, r.first_fault, r.fault_count))
+                   .add(text_.data() + r.code, r.code_bytes)
+                   .finish());
+  set(header_.support_mac, Blake2b(options_.key).add(text_.data(), header_.support).finish());
+  if (options_.bad_support) header_.support_mac[0] ^= 1;
+  set(header_.mac, Blake2b(options_.key).add(&header_, sizeof header_).finish());
+}
+
+std::vector<uint8_t> ArchiveBuilder::build() {
+  header_.magic = kArchiveMagic;
+  header_.version = kArchiveVersion;
+  header_.digest[0] = options_.digest;
+  header_.features = options_.features;
+  header_.context[0] = options_.mode;
+  header_.extent = kModuleBytes;
+  header_.text_bytes = static_cast<uint32_t>(text_.size());
+  header_.support = in_text(test_region_loop);
+  text_[in_text(test_loop_step) + 3] = static_cast<char>(options_.loop_step);  // 48 83 c1 ib
+  add(test_region_loop, test_region_load,
+      {{kLoop, in_text(test_region_loop)}, {kLoop + 4, in_text(test_region_loop)}}, {{kLoop, 16}},
+      {{kAfter, 0, 0}}, {});
+  entries_.pop_back();  // the second entry is nobody's
+  regions_.back().entry_count--;
+  add(test_region_load, test_region_forever, {{kLoad, in_text(test_region_load)}},
+      {{kLoad, 8}, {kLoad + 8, 8}}, {{kDone, 0, 0}},
+      {{in_text(test_load_access), in_text(test_load_landing), kLoad + 4}});
+  add(test_region_forever, test_forever_end, {{kForever, in_text(test_region_forever)}}, {{kForever, 8}}, {},
+      {});
+  header_.exit_count = static_cast<uint32_t>(exits_.size());
+  sign();
+  std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
+  return write_elf({{".text", text_, 4096},
+                    {".pq.archive", header},
+                    {".pq.index", bytes_of(index_)},
+                    {".pq.region", bytes_of(regions_)},
+                    {".pq.entry", bytes_of(entries_)},
+                    {".pq.range", bytes_of(ranges_)},
+                    {".pq.bytes", bytes_},
+                    {".pq.exit", bytes_of(exits_)},
+                    {".pq.fault", bytes_of(faults_)},
+                    {".pq.str", std::string(1, '\0')}});
+}
+
+}  // namespace
+
+void put_module(Pages &code) {
+  auto jump = [](uint32_t from, uint32_t to) {
+    return word(kB, 0, 0, (static_cast<int32_t>(to) - static_cast<int32_t>(from)) / 4);
+  };
+  put(code, kLoop / 4,
+      {word(kAddi, 2, 2, 3), word(kSubs, 1, 1, 1), word(kBnz, 0, 0, -2), jump(kLoop + 12, kAfter)});
+  put(code, kLoad / 4,
+      {word(kAddi, 1, 1, 5), word(kLd, 3, 4, 16), word(kAddi, 1, 1, 1), jump(kLoad + 12, kDone)});
+  put(code, kForever / 4, {word(kAddi, 1, 1, 1), word(kB, 0, 0, -1)});
+  put(code, kAfter / 4,
+      {word(kSubs, 6, 6, 1), word(kBnz, 0, 0, 2), jump(kAfter + 8, kDone), word(kAddi, 1, 0, 10),
+       jump(kAgain + 4, kLoop)});
+  put(code, kDone / 4, {word(kSvc)});
+}
+
+std::vector<uint8_t> build_archive(const Pages &code, const ArchiveOptions &options) {
+  return ArchiveBuilder(code, options).build();
+}
+
+int file_of(const std::vector<uint8_t> &bytes) {
+  const int fd = memfd_create("archive", MFD_CLOEXEC);
+  REQUIRE(fd >= 0 && write(fd, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
+  return fd;
+}
+
+namespace {
+
+EngineOptions with_regions(EngineOptions options) {
+  options.regions = true;
+  return options;
+}
+
+}  // namespace
+
+RegionMachine::RegionMachine(EngineOptions options, std::optional<ArchiveOptions> archive)
+    : Machine(with_regions(options)) {
+  put_module(code);
+  engine->set_change_check([](void *, uint64_t, size_t) -> size_t { return 0; }, nullptr);
+  if (archive) add(build_archive(code, *archive), code.address());
+}
+
+const char *RegionMachine::add(const std::vector<uint8_t> &archive, uint64_t origin) {
+  const int fd = file_of(archive);
+  const char *problem = engine->add_archive(fd, ArchiveOptions().key, origin);
+  close(fd);
+  return problem;
+}
+
+}  // namespace pyqemu::test

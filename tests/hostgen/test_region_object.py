@@ -1,0 +1,42 @@
+"""Regions as LLVM leaves them: all that their code refers to is behind it, or in the table, or in the support code."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from pyqemu.hostgen.hosts.x86_64 import host
+from pyqemu.hostgen.layout import lay_out
+from pyqemu.hostgen.lower import Machine
+from pyqemu.hostgen.module_address import ORIGIN
+from pyqemu.hostgen.region_object import compile_regions
+from pyqemu.hostgen.regions import EXITS, region_text
+from pyqemu.translator.ir.parser import parse_function
+from pyqemu.translator.lift.region import Region
+from tests.hostgen.machine_code import CONTEXT, EXCEPTIONS, REGISTERS
+
+TABLE = (0x1122, 0x3344, 0x5566, 0x7788, 0x99AA, 0xBBCC, 0xDDEE, 0xFF01)
+LOOKUP = f"""
+func @lookup {{
+^entry:
+  dispatch<[0]> ^a
+^a:
+  %0:i64 = read<S[1]>
+  %1:i3 = trunc %0
+  %2:i16 = lookup<[{" ".join(map(str, TABLE))}]> %1
+  %3:i64 = zext %2
+  write<S[1]> %3
+  goto<(add here 4)>
+}}
+"""
+
+
+@pytest.mark.parametrize("level", ["v1", "v3"])
+def test_tables_stand_behind_the_code(level: str) -> None:
+    """A table has a name of its own, by which nobody could find it in an archive."""
+    machine = Machine(host(level), lay_out(REGISTERS), CONTEXT, EXCEPTIONS, 2, False)
+    region = Region("lookup", parse_function(LOOKUP), (0,), ((0, 4),), 1, {}, False, ())
+    (made,) = compile_regions([region_text(region, machine, zero_membase=True)], machine.host)
+    assert {patch.symbol for patch in made.patches} <= {ORIGIN, EXITS}
+    assert struct.pack(f"<{len(TABLE)}H", *TABLE) in made.code

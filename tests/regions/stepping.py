@@ -1,0 +1,187 @@
+"""Programs on the IR interpreter: instruction by instruction, and with some of their code as regions.
+
+Going from instruction to instruction is the meaning. Where a region can be entered its function may be run
+instead, as the engine does it, whatever the passes have made of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
+from pyqemu.translator.ir.softfloat import FpEnvironment
+from pyqemu.translator.static import evaluate
+from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
+from tests.regions.area import CODE, CODE_BYTES, GuestMemory
+from tests.regions.states import End, Snapshot, Start, canonical
+
+#: Instructions, and regions, that a run may take.
+MOST_STEPS = 400
+_MOST_OPERATIONS = 100_000
+_MASK = (1 << 64) - 1
+
+
+class Endless(Exception):
+    """The run does not end soon."""
+
+
+class KnownShapes:
+    """A target's shapes, made (or read) once; see translator.lift.instructions.Shapes."""
+
+    def __init__(self, target: DescribedTarget) -> None:
+        self._target = target
+        self._trees: dict[int, ShapeTree] = {}
+
+    def shapes(self, encoding: Encoding) -> ShapeTree:
+        """All shapes of an encoding."""
+        tree = self._trees.get(encoding.number)
+        if tree is None:
+            tree = self._trees[encoding.number] = self._target.shapes(encoding)
+        return tree
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """An instruction's size and fields; no function if it is undefined."""
+
+    size: int
+    fields: Mapping[str, int]
+    function: Function | None
+
+
+@dataclass(slots=True)
+class Decoder:
+    """Instructions of one target, decoded once."""
+
+    target: DescribedTarget
+    shapes: KnownShapes
+    _known: dict[tuple[bytes, tuple[int, ...]], Decoded] = field(
+        default_factory=dict[tuple[bytes, tuple[int, ...]], Decoded]
+    )
+
+    def decode(self, code: bytes, context: Mapping[str, int]) -> Decoded:
+        """The instruction that `code` begins with."""
+        key = code, tuple(context.values())
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._decode(code, context)
+        return known
+
+    def _decode(self, code: bytes, context: Mapping[str, int]) -> Decoded:
+        for unit in self.target.units:
+            data = code[: unit.width // 8]
+            word = int.from_bytes(data, "little" if unit.order == "le" else "big")
+            encoding = self.target.decode(word, unit.name, context)
+            if encoding is None:
+                continue
+            fields = encoding.fields_of(word)
+            tree: ShapeTree | None = self.shapes.shapes(encoding)
+            while isinstance(tree, ShapeChoice):
+                tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
+            return Decoded(len(data), fields, tree.function if isinstance(tree, ShapeLeaf) else None)
+        return Decoded(0, {}, None)
+
+
+class Machine:
+    """One run. `resuming`: sizes of the instructions that raise exceptions behind which a program goes on."""
+
+    def __init__(self, decoder: Decoder, code: bytes, start: Start, resuming: Mapping[str, int]) -> None:
+        self._decoder = decoder
+        self._target = target = decoder.target
+        self._code = code
+        self._resuming = resuming
+        self.memory = GuestMemory(code, start.state.data, start.poll)
+        self.registers = {
+            r.name: list(values) for r, values in zip(target.registers, start.state.registers, strict=True)
+        }
+        self._env = Environment(
+            ctx=dict(zip((c.name for c in target.context), start.state.context, strict=True)),
+            memory=self.memory,
+            fp=FpEnvironment(start.state.fp_mode, start.state.fp_flags, target.tininess_before),
+            functions=target.functions(),
+            step_limit=_MOST_OPERATIONS,
+        )
+        self._unit = min(unit.width for unit in target.units) // 8
+
+    def run(
+        self,
+        pc: int,
+        *,
+        regions: Mapping[int, Function] | None = None,
+        poll: Callable[[], bool] | None = None,
+        passing: Callable[[int, Machine], None] | None = None,
+        left: Callable[[int, Machine], None] | None = None,
+    ) -> End:
+        """From `pc` to the end. `regions`: functions by where they can be entered.
+
+        `passing` is told of each instruction that is come to, `left` of each time that a region leaves for a poll.
+        Raises Endless.
+        """
+        if poll is not None:
+            self._env.poll = poll
+        for _ in range(MOST_STEPS):
+            if passing is not None:
+                passing(pc, self)
+            function = (regions or {}).get(pc) if not any(self._env.ctx.values()) else None
+            after = self._step(pc) if function is None else self._region(function, pc)
+            if isinstance(after, Outcome):  # the instruction that was left at is done by itself, as baseline code may
+                assert after.address is not None
+                if left is not None:
+                    left(after.address, self)
+                after = self._step(after.address)
+            if isinstance(after, End):
+                return after
+            pc = after
+        raise Endless
+
+    def snapshot(self) -> Snapshot:
+        """All that a guest can see now."""
+        env = self._env
+        registers = tuple(tuple(values) for values in self.registers.values())
+        context = tuple(env.ctx.values())
+        return Snapshot(registers, env.fp.flags, env.fp.rounding, context, bytes(self.memory.data))
+
+    def _step(self, pc: int) -> int | End:
+        code = self._code[pc - CODE : pc - CODE + 4] if CODE <= pc < CODE + CODE_BYTES else b""
+        if not code or pc % self._unit:
+            return self._end("bad fetch", pc)
+        decoded = self._decoder.decode(code, self._env.ctx)
+        if decoded.function is None:
+            return self._end("exception", pc, "undefined")
+        self._env.fields, self._env.here = decoded.fields, pc
+        try:
+            outcome = run(decoded.function, self.registers, self._env)
+        except GuestFault as fault:
+            return self._end("fault", pc, canonical(fault.address))
+        if outcome.way == "next":
+            return pc + decoded.size
+        return self._follow(outcome, pc)
+
+    def _region(self, function: Function, pc: int) -> int | End | Outcome:
+        self._env.fields, self._env.here, self._env.entry = {}, CODE, pc - CODE
+        try:
+            outcome = run(function, self.registers, self._env)
+        except GuestFault as fault:
+            assert fault.pc is not None, "an access without `at`"
+            return self._end("fault", fault.pc, canonical(fault.address))
+        except RuntimeError as error:
+            raise Endless from error
+        if outcome.way == "leave":
+            return outcome
+        return self._follow(outcome, outcome.address)
+
+    def _follow(self, outcome: Outcome, pc: int | None) -> int | End:
+        assert pc is not None
+        if outcome.way == "goto":
+            assert outcome.address is not None
+            return outcome.address
+        size = self._resuming.get(outcome.exception)
+        if size is not None:
+            return pc + size
+        return self._end("exception", pc, outcome.exception, *outcome.values)
+
+    def _end(self, how: str, pc: int, *detail: object) -> End:
+        return End(how, pc & _MASK, detail, self.snapshot())

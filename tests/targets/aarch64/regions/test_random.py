@@ -1,0 +1,55 @@
+"""Random regions: the interpreter, the region before and after its passes, baseline and optimised code agree.
+
+`tools/run-tests --long` runs 50,000 of them; `python -m tests.targets.aarch64.regions --seed N` runs a round again.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+from pyqemu.hostgen.hosts import x86_64
+from tests.regions.area import Area
+from tests.regions.run import check, failures
+from tests.regions.workbench import Workbench
+from tests.targets.aarch64.regions.subject import workbench
+
+COUNTS = {"v3": 192, "v1": 64}
+ROUND = 1000
+ROUNDS = range(100, 100 + int(os.environ.get("PYQEMU_LONG_ROUNDS", "50")))
+
+#: The guest's memory: there can be one.
+area = functools.cache(Area)
+
+
+@functools.cache
+def bench(level: str) -> Workbench:
+    """A workbench for a host level."""
+    if level not in x86_64.supported_levels():
+        pytest.skip(f"this machine does not have level {level}")
+    return workbench(level, area())
+
+
+@pytest.mark.parametrize("level", COUNTS)
+def test_random_regions(level: str) -> None:
+    """A few hundred."""
+    check_round(bench(level), 1, COUNTS[level])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", ROUNDS)
+def test_many_random_regions(seed: int) -> None:
+    """A round of the long run, on the best level that there is."""
+    check_round(bench(max(x86_64.supported_levels())), seed, ROUND)
+
+
+def check_round(bench: Workbench, seed: int, count: int) -> None:
+    """AssertionError with the least programs that fail, or if too little was run to mean anything."""
+    report = check(bench, seed, count)
+    print(f"seed {seed}, level {bench.level}: {report}")
+    assert not report.failures, "\n".join([f"seed {seed}:", *failures(bench, report)])
+    assert report.regions > 0.95 * count and report.installed > 0.9 * count
+    assert report.stopped > count // 10 and report.endless < report.starts // 3
+    assert all(report.ends[how] > count // 8 for how in ("exception", "fault")) and report.ends["bad fetch"]

@@ -1,0 +1,138 @@
+"""Lifted regions: what they do on the interpreter, where they poll, and what they leave behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from pyqemu.translator.ir.function import Function, Op
+from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, SparseMemory, run
+from pyqemu.translator.ir.verifier import verify
+from pyqemu.translator.lift.region import Region
+from tests.translator.lift.support import FENCE_I, SYSCALL, lifted, traced
+from tests.translator.program.toy import (
+    ALWAYS,
+    LINK,
+    NOP,
+    RETURN,
+    TOY,
+    ZERO,
+    add,
+    add_imm,
+    branch,
+    branch_zero,
+    call,
+    compare,
+    jump,
+    load_from,
+    movi,
+)
+
+ORIGIN = 0x40000
+POWER = 0x07110300  # power r1, r1, #3
+MEMORY = 0x9000
+
+
+def ops(function: Function, name: str) -> list[Op]:
+    """All operations of a name."""
+    return [op for block in function.blocks for op in block.ops if op.name == name]
+
+
+def enter(
+    region: Region, entry: int = 0, registers: dict[int, int] | None = None, *, polled: bool = False
+) -> tuple[Outcome, list[int]]:
+    """How the region is left, and the general registers then."""
+    verify(region.function)
+    state = {r.name: [0] * r.count for r in TOY.registers}
+    for index, value in (registers or {}).items():
+        state["G"][index] = value
+    env = Environment(
+        here=ORIGIN, memory=SparseMemory({MEMORY: bytes(range(16))}), functions=TOY.functions(), entry=entry
+    )
+    env.poll = lambda: polled
+    return run(region.function, state, env), state["G"]
+
+
+def test_a_loop_counts() -> None:
+    """r2 += r1 for r1 = 5 … 1."""
+    region = lifted(branch_zero(1, 4), add(2, 2, 1), add_imm(1, 1, -1), branch(ALWAYS, -3), jump(3))
+    outcome, general = enter(region, registers={1: 5, 3: 0x1234})
+    assert (outcome.way, outcome.address, general[2]) == ("goto", 0x1234, 15)
+
+
+def test_entries_lead_to_their_instructions() -> None:
+    region = lifted(movi(1, 7), movi(2, 8), jump(3), entries=(0, 4))
+    assert enter(region, 0)[1][1:3] == [7, 8]
+    assert enter(region, 4)[1][1:3] == [0, 8]
+
+
+def test_exits_are_addresses_in_the_module() -> None:
+    assert enter(lifted(branch(ALWAYS, 64)))[0].address == ORIGIN + 256
+    assert enter(lifted(branch(ALWAYS, -64)))[0].address == ORIGIN - 256
+    outcome, general = enter(lifted(NOP, call(64)))
+    assert (outcome.address, outcome.kind, general[LINK]) == (ORIGIN + 260, "call", ORIGIN + 8)
+
+
+def test_falls_off_its_end() -> None:
+    """To what it may not have: code that regions do not do."""
+    outcome, _ = enter(lifted(NOP, FENCE_I))
+    assert (outcome.way, outcome.address) == ("goto", ORIGIN + 4)
+
+
+def test_an_exception_is_its_instructions() -> None:
+    outcome, _ = enter(lifted(NOP, SYSCALL, RETURN))
+    assert (outcome.exception, outcome.address, outcome.values) == ("syscall", ORIGIN + 4, (1,))
+
+
+def test_a_fault_tells_its_instruction() -> None:
+    region = lifted(NOP, load_from(1, 2, 8), NOP, load_from(1, 3, 8), RETURN)
+    with pytest.raises(GuestFault) as caught:
+        enter(region, registers={2: MEMORY, 3: 0x10})
+    assert (caught.value.pc, caught.value.address) == (ORIGIN + 12, 0x10)
+    assert [op.attrs["state"] for op in ops(region.function, "at")] == [(), ()]
+
+
+def test_calls_inside() -> None:
+    """The function at 16 is called twice and returns to either place."""
+    words = (call(4), call(3), jump(3), NOP, add_imm(1, 1, 1), RETURN)
+    region = lifted(*words, entries=(0, 16))
+    outcome, general = enter(region, registers={3: 0x77})
+    assert (outcome.address, general[1]) == (0x77, 2)
+    outcome, general = enter(region, 16, registers={LINK: 0x88})  # called from elsewhere
+    assert (outcome.address, outcome.kind, general[1]) == (0x88, "return", 1)
+
+
+def test_polls_at_entries_and_heads_of_loops() -> None:
+    region = lifted(NOP, branch_zero(1, 0), NOP, SYSCALL, RETURN)
+    assert traced(NOP, branch_zero(1, 0), NOP, SYSCALL, RETURN).loop_heads == {4}
+    assert len(ops(region.function, "poll")) == len(region.entries) == 3
+    for entry in region.entries:
+        outcome, _ = enter(region, entry, polled=True)
+        assert (outcome.way, outcome.address) == ("leave", ORIGIN + entry)
+
+
+def test_the_zero_register() -> None:
+    """Reads are constants, and writes are nothing; as an address the same number is the stack pointer."""
+    region = lifted(add(ZERO, 1, ZERO), add_imm(1, ZERO, 2), jump(3))
+    assert enter(region, registers={ZERO: 40})[1][1] == 42
+    written = [(op.attrs["reg"], op.attrs["index"]) for op in ops(region.function, "write")]
+    assert written == [("G", 1)]
+    assert all(op.attrs["zero"] is None for op in ops(region.function, "read"))
+
+
+def test_flags_pass_from_block_to_block() -> None:
+    region = lifted(compare(1, 2), branch(0, 2), movi(4, 1), jump(3))
+    assert enter(region, registers={1: 3, 2: 3})[1][4] == 0
+    assert enter(region, registers={1: 3, 2: 4})[1][4] == 1
+
+
+def test_registers_that_outlined_functions_use_are_shared() -> None:
+    region = lifted(POWER, jump(3))
+    assert region.shared == ("COUNT",)
+    assert enter(region, registers={1: 3})[1][1] == 27
+    assert lifted(NOP, jump(3)).shared == ()
+
+
+def test_ranges_of_guest_code() -> None:
+    region = lifted(branch_zero(1, 3), branch(ALWAYS, 3), NOP, RETURN, RETURN)
+    assert region.ranges == ((0, 8), (12, 8))
+    assert region.instructions == 4

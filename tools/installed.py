@@ -1,0 +1,97 @@
+"""What an installation holds: packs, and the architectures kept for the tools.
+
+They lie in `share/pyqemu/packs` of the Python environment; `PYQEMU_PACKS` names another folder.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
+
+from pyqemu.hostgen.hosts import x86_64
+from pyqemu.hostgen.pack_format import KvRec, PackHeader
+from pyqemu.translator.adl.keep import SUFFIX
+
+
+class NotInstalled(Exception):
+    """Something that is wanted is not there; says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPack:
+    """A pack: its digest, its architecture, the host level by its short name, and what its personality says."""
+
+    path: Path
+    digest: bytes
+    level: str
+    personality: dict[str, str]
+
+    @property
+    def architecture(self) -> str:
+        """The name of the architecture's folder."""
+        return self.path.name.split(".")[0]
+
+    @property
+    def resuming(self) -> frozenset[str]:
+        """Names of the exceptions behind which a program goes on: system calls and their like."""
+        prefix = "exception."
+        return frozenset(
+            key.removeprefix(prefix)
+            for key, meaning in self.personality.items()
+            if key.startswith(prefix) and not meaning.startswith("signal")
+        )
+
+    @property
+    def target(self) -> Path:
+        """The architecture, kept for the tools."""
+        return self.path.with_name(self.architecture + SUFFIX)
+
+
+def packs_folder() -> Path:
+    """Where the packs are."""
+    named = os.environ.get("PYQEMU_PACKS")
+    return Path(named) if named else Path(sysconfig.get_path("data")) / "share/pyqemu/packs"
+
+
+def read_pack(path: Path) -> InstalledPack:
+    """What a pack says of itself."""
+    with path.open("rb") as file:
+        elf: Any = ELFFile(file)
+        header = PackHeader.unpack(elf.get_section_by_name(".pq.header").data())
+        strings: bytes = elf.get_section_by_name(".pq.str").data()
+        pairs: bytes = elf.get_section_by_name(".pq.kv").data()
+
+    def text(offset: Any) -> str:
+        return strings[offset : strings.index(b"\0", offset)].decode()
+
+    personality: dict[str, str] = {}
+    for place in range(0, len(pairs), KvRec.size):
+        record = KvRec.unpack(pairs, place)
+        personality[text(record["key"])] = text(record["value"])
+    digest = header["digest"]
+    assert isinstance(digest, bytes)
+    return InstalledPack(path, digest, text(header["host_level"]).rpartition("-")[2], personality)
+
+
+def installed_packs() -> Iterator[InstalledPack]:
+    """All packs, best host level first."""
+    paths = sorted(packs_folder().glob("*.pack"), reverse=True)
+    if not paths:
+        raise NotInstalled(f"no packs in {packs_folder()}")
+    yield from map(read_pack, paths)
+
+
+def pack_for(machine: int) -> InstalledPack:
+    """The pack that this host runs programs of ELF machine `machine` with. Raises NotInstalled."""
+    levels = x86_64.supported_levels()
+    for pack in installed_packs():
+        if pack.level in levels and pack.personality.get("elf.machine") == str(machine):
+            return pack
+    raise NotInstalled(f"no pack for programs of ELF machine {machine} on {platform.machine()}")

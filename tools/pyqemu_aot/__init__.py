@@ -1,0 +1,1 @@
+"""`pyqemu-aot`: translates a whole program ahead of time."""

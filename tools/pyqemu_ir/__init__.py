@@ -1,0 +1,1 @@
+"""`pyqemu-ir`: shows what becomes of guest instructions, stage by stage."""

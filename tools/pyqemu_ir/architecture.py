@@ -1,0 +1,104 @@
+"""The architecture that is asked for: by name, by its folder, or by the program that is for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyqemu.hostgen.hosts import x86_64
+from pyqemu.hostgen.lower import Machine
+from pyqemu.hostgen.pack import machine_for
+from pyqemu.tools.installed import installed_packs, packs_folder
+from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.keep import SUFFIX, load_kept
+from pyqemu.translator.adl.load import DescribedTarget, load
+from pyqemu.translator.target import CpuModel
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """A guest architecture on a host level, in a context, with a CPU model's features."""
+
+    target: DescribedTarget
+    machine: Machine
+    context: Mapping[str, int]
+    cpu: CpuModel
+
+
+def open_architecture(
+    named: str | None, machine: int | None, level: str, context: Sequence[str], cpu: str | None
+) -> Architecture:
+    """`named`: a name or a path; without it, what programs of ELF machine `machine` are for, or the only one there is.
+
+    Raises Mistake.
+    """
+    path = _path(named, machine)
+    try:
+        target = load(path) if path.is_dir() else load_kept(path)
+    except DescriptionError as error:
+        raise Mistake(str(error)) from None
+    return Architecture(target, machine_for(target, x86_64.host(level)), _context(target, context), _model(target, cpu))
+
+
+def _path(named: str | None, machine: int | None) -> Path:
+    """An architecture's folder, or the file that it was kept in."""
+    if named is None:
+        return _kept_for(machine)
+    path = Path(named)
+    if (path / "main.arch").exists() or (path.suffix == SUFFIX and path.exists()):
+        return path
+    kept = packs_folder() / f"{named}{SUFFIX}"
+    if not kept.exists():
+        known = ", ".join(_installed()) or "none"
+        raise Mistake(f"--target {named}: no such architecture; installed: {known}")
+    return kept
+
+
+def _installed() -> dict[str, Path]:
+    return {path.stem: path for path in sorted(packs_folder().glob(f"*{SUFFIX}"))}
+
+
+def _kept_for(machine: int | None) -> Path:
+    if machine is not None:
+        for pack in installed_packs():
+            if pack.personality.get("elf.machine") == str(machine):
+                return pack.target
+        raise Mistake(f"no architecture is installed for programs of ELF machine {machine}")
+    installed = _installed()
+    if len(installed) != 1:
+        raise Mistake(f"--target NAME is wanted; installed: {', '.join(installed) or 'none'}")
+    return next(iter(installed.values()))
+
+
+def _context(target: DescribedTarget, given: Sequence[str]) -> dict[str, int]:
+    """All context variables; those not given are 0."""
+    values = {variable.name: 0 for variable in target.context}
+    widths = {variable.name: variable.width for variable in target.context}
+    for text in given:
+        name, _, value = text.partition("=")
+        if name not in values:
+            raise Mistake(f"--ctx {text}: no context variable {name!r}; there are {', '.join(values) or 'none'}")
+        values[name] = number(value, f"--ctx {text}")
+        if values[name] >> widths[name]:
+            raise Mistake(f"--ctx {text}: {name} has {widths[name]} bits")
+    return values
+
+
+def _model(target: DescribedTarget, name: str | None) -> CpuModel:
+    for model in target.cpus:
+        if name is None or model.name == name:
+            return model
+    raise Mistake(f"--cpu {name}: no such CPU model; there are {', '.join(model.name for model in target.cpus)}")
+
+
+def number(text: str, where: str) -> int:
+    """A number that is not negative, as C writes it. Raises Mistake."""
+    try:
+        value = int(text, 0)
+    except ValueError:
+        raise Mistake(f"{where}: {text!r} is no number") from None
+    if value < 0:
+        raise Mistake(f"{where}: {text} is negative")
+    return value

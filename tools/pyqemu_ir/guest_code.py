@@ -1,0 +1,146 @@
+"""Guest code that is to be shown: from the command line, from stdin, or out of an ELF file."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
+from elftools.elf.sections import SymbolTableSection  # pyright: ignore[reportMissingTypeStubs]
+
+from pyqemu.tools.pyqemu_ir.architecture import Architecture, number
+from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.translator.errors import AssemblyError
+from pyqemu.translator.lift.module import Module, read_module
+from pyqemu.translator.target import Unit
+
+_HEX = re.compile(r"(0x)?([0-9a-fA-F]+)\Z")
+_MACHINE = slice(18, 20)  # e_machine
+_CODE_TYPES = ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestCode:
+    """Bytes `start` … `end` of a module, by module offset; `base` is the address of offset 0."""
+
+    name: str
+    base: int
+    start: int
+    pieces: tuple[tuple[int, bytes], ...]
+    end: int
+
+    def fetch(self, offset: int, size: int) -> bytes | None:
+        """`size` bytes at a module offset; None if they are not all there."""
+        for start, data in self.pieces:
+            if start <= offset and offset + size <= start + len(data):
+                return data[offset - start : offset - start + size]
+        return None
+
+    def inside(self, offset: int) -> bool:
+        """Whether an offset belongs to what is shown."""
+        return self.start <= offset < self.end
+
+
+# --- words and assembly --------------------------------------------------------------------------
+
+
+def from_lines(lines: Iterable[str], architecture: Architecture, here: int) -> GuestCode:
+    """Instructions one after the other from address `here` on, each as hex or as assembly. Raises Mistake."""
+    data = b""
+    for line in lines:
+        text = line.strip()
+        if text:
+            data += _bytes(text, architecture, here + len(data))
+    if not data:
+        raise Mistake("no instruction is given")
+    return GuestCode(f"code_{here:x}", 0, here, ((here, data),), here + len(data))
+
+
+def _bytes(text: str, architecture: Architecture, here: int) -> bytes:
+    return _from_hex(text, architecture.target.units) or _assembled(text, architecture, here)
+
+
+def _from_hex(text: str, units: Sequence[Unit]) -> bytes | None:
+    """Words of whole units (`8b020020`), or bytes as they lie in memory (`20 00 02 8b`); None if it is neither."""
+    tokens = [match[2] for match in map(_HEX.match, text.split()) if match]
+    if len(tokens) != len(text.split()):
+        return None
+    if all(len(token) == 2 for token in tokens):
+        return bytes.fromhex("".join(tokens))
+    words = [_word(token, units) for token in tokens]
+    return None if None in words else b"".join(word for word in words if word is not None)
+
+
+def _word(token: str, units: Sequence[Unit]) -> bytes | None:
+    for unit in units:
+        if len(token) * 4 == unit.width:
+            return int(token, 16).to_bytes(unit.width // 8, "little" if unit.order == "le" else "big")
+    return None
+
+
+def _assembled(text: str, architecture: Architecture, here: int) -> bytes:
+    try:
+        found = architecture.target.assemble(text, here, architecture.context, architecture.cpu.features)
+    except AssemblyError as error:
+        raise Mistake(f"{text!r}: column {error.column}: {error.message}") from None
+    return found[0].code()
+
+
+# --- ELF files -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFile:
+    """A program or library: its module, its ELF file for the symbols, and the number of its architecture."""
+
+    path: Path
+    module: Module
+    elf: Any
+    machine: int
+
+
+def read_program(path: Path) -> GuestFile:
+    """The file at `path`. Raises GuestFileError or OSError."""
+    data = path.read_bytes()
+    module = read_module(data)
+    elf: Any = ELFFile(io.BytesIO(data))
+    order = "little" if elf.little_endian else "big"
+    return GuestFile(path, module, elf, int.from_bytes(data[_MACHINE], order))
+
+
+def from_symbol(file: GuestFile, name: str) -> GuestCode:
+    """The code of a function by its name. Raises Mistake."""
+    for table in file.elf.iter_sections():
+        if not isinstance(table, SymbolTableSection):
+            continue
+        found: Any
+        for found in table.get_symbol_by_name(name) or ():  # pyright: ignore[reportUnknownMemberType]
+            if found["st_info"]["type"] in _CODE_TYPES and found["st_shndx"] != "SHN_UNDEF":
+                if not found["st_size"]:
+                    raise Mistake(f"{file.path}: symbol {name} has no size; give its --range")
+                return from_range(file, found["st_value"], found["st_value"] + found["st_size"], name)
+    raise Mistake(f"{file.path}: no function {name!r} among its symbols")
+
+
+def parse_range(text: str) -> tuple[int, int]:
+    """`0x400:0x480`, the end not included. Raises Mistake."""
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise Mistake(f"--range {text}: START:END is wanted")
+    start, end = (number(part, f"--range {text}") for part in (first, last))
+    if end <= start:
+        raise Mistake(f"--range {text}: it ends before it begins")
+    return start, end
+
+
+def from_range(file: GuestFile, start: int, end: int, name: str = "") -> GuestCode:
+    """The code at linked addresses `start` … `end`. Raises Mistake."""
+    module = file.module
+    first, last = start - module.base, end - module.base
+    if module.fetch(first, last - first) is None:
+        raise Mistake(f"{file.path}: {start:#x}:{end:#x} is not all code")
+    return GuestCode(name or f"sub_{start:x}", module.base, first, module.code, last)

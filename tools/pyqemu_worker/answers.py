@@ -1,0 +1,82 @@
+"""Answers requests: hot code to regions, regions into the module's archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyqemu.hostgen.archive import ArchiveKind
+from pyqemu.hostgen.archive_read import BadArchive, read_archive
+from pyqemu.hostgen.region_object import CompiledRegion
+from pyqemu.tools.cache_folder import CacheFolder, write_whole
+from pyqemu.tools.installed import InstalledPack, installed_packs
+from pyqemu.tools.pyqemu_worker.requests import BadRequest, Request
+from pyqemu.tools.workshop import Workshop, settle_memory
+from pyqemu.translator.lift.module import read_module
+from pyqemu.translator.lift.plan import RegionPlan, plan_hot
+
+#: Regions of an archive at most; the oldest go first.
+_MOST_REGIONS = 4000
+
+
+@dataclass(slots=True)
+class _Opened:
+    """A pack with its workshop."""
+
+    pack: InstalledPack
+    workshop: Workshop
+
+
+class Answers:
+    """Keeps workshops open from one request to the next."""
+
+    def __init__(self, cache: CacheFolder) -> None:
+        self._cache = cache
+        self._opened: dict[bytes, _Opened] = {}
+
+    def answer(self, request: Request) -> Path | None:
+        """Makes what is asked for, and gives the archive that has it; None if there is nothing to be made of it.
+
+        Raises BadRequest for what cannot be answered, OSError if files cannot be read or written.
+        """
+        opened = self._open(request.digest)
+        module = read_module(request.module.read_bytes())
+        if module.key != request.module_key:
+            raise BadRequest(f"{request.module} is another file by now")
+        workshop = opened.workshop
+        context = {v.name: n for v, n in zip(workshop.target.context, request.context, strict=False)}
+        kind = ArchiveKind(
+            opened.pack.digest, module.key, request.features, tuple(context.values()), module.extent, self._cache.key
+        )
+        path = self._cache.archive(opened.pack.digest, request.features, module.key, "jit")
+        known = self._known(path, kind)
+        reader = workshop.reader(module, context)
+        made, _ = workshop.compile(reader, self._new(known, plan_hot(reader, request.offsets)))
+        if not made:
+            return None
+        regions = [*made, *known][:_MOST_REGIONS]
+        write_whole(path, workshop.archive(kind, regions, module))
+        return path
+
+    def _open(self, digest: bytes) -> _Opened:
+        opened = self._opened.get(digest)
+        if opened is None:
+            pack = next((pack for pack in installed_packs() if pack.digest == digest), None)
+            if pack is None:
+                raise BadRequest("from a pyqemu-user of another version")
+            opened = self._opened[digest] = _Opened(pack, Workshop.open(pack.target, pack.level))
+            settle_memory()
+        return opened
+
+    def _known(self, path: Path, kind: ArchiveKind) -> list[CompiledRegion]:
+        """The regions that the archive has already; none if it is damaged, for it is made anew then."""
+        try:
+            return read_archive(path.read_bytes(), kind.key, kind.digest)
+        except (OSError, BadArchive):
+            return []
+
+    def _new(self, known: Iterable[CompiledRegion], plans: Iterable[RegionPlan]) -> list[RegionPlan]:
+        """Plans with an entry that no region has yet."""
+        entries = {offset for region in known for offset, _ in region.entries}
+        return [plan for plan in plans if not entries.issuperset(plan.entries)]

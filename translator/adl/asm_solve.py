@@ -1,0 +1,110 @@
+"""Finds the fields that meet a set of equations: algebra as far as it goes, then trying what is left.
+
+The order does not change what is found, only how fast. A field that no equation needs stays open, and an equation
+that is too large to try is let pass: who asks has to look at what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pyqemu.translator.adl.asm_invert import Equation, Equations, ways
+from pyqemu.translator.adl.asm_term import Known, Place, Term, all_values
+
+#: Bits of open fields up to which an expression is tabulated.
+_MOST_TABLE_BITS = 13
+#: The widest field whose values are tried one by one where an expression is too large for a table.
+_MOST_SPLIT_BITS = 8
+
+
+class Solver:
+    """Solves equations for an instruction at one place."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def solve(self, equations: Iterable[Equation], known: Known) -> Iterator[Known]:
+        """The ways to meet the equations, as values of the fields that they need; those in `known` are given."""
+        settled = self.propagate(equations, known)
+        if settled is None:
+            return
+        known, stuck = settled
+        if not stuck:
+            yield known
+            return
+        chosen = min(stuck, key=lambda equation: _cost(equation, known))
+        rest = [equation for equation in stuck if equation is not chosen]
+        for branch in self._branches(chosen, known):
+            yield from self.solve((*branch, *rest), known)
+
+    def propagate(self, equations: Iterable[Equation], known: Known) -> tuple[Known, list[Equation]] | None:
+        """What follows without trying anything: known fields and equations that are left; None if they contradict."""
+        known = dict(known)
+        todo = list(equations)
+        stuck: list[Equation] = []
+        while todo:
+            waiting: list[Equation] = []
+            count = len(known)
+            for equation in todo:
+                left = self._settle(equation, known)
+                if left is None:
+                    return None
+                waiting += left
+            if len(known) == count:
+                stuck = waiting
+                break
+            todo = waiting
+        return known, stuck
+
+    def _settle(self, equation: Equation, known: dict[str, int]) -> list[Equation] | None:
+        """Takes one equation as far as it determines fields, and adds those to `known`; gives what is left of it."""
+        left: list[Equation] = []
+        todo = [equation]
+        while todo:
+            equation = todo.pop()
+            term, wanted = equation.term, equation.wanted
+            name = term.field
+            if term.is_known(known):
+                if term.value(known, self.place) != wanted:
+                    return None
+            elif name is not None:
+                if not term.bounds[0] <= wanted <= term.bounds[1]:
+                    return None
+                known[name] = wanted
+            else:
+                found = ways(equation, known, self.place)
+                if found is None or len(found) > 1:
+                    left.append(equation)
+                elif not found:
+                    return None
+                else:
+                    todo += found[0]
+        return left
+
+    def _branches(self, equation: Equation, known: Known) -> Iterator[Equations]:
+        """What an equation that is left can mean, one possibility at a time."""
+        term, wanted = equation.term, equation.wanted
+        if term.open_bits(known) <= _MOST_TABLE_BITS:
+            for values in term.solutions(wanted, known, self.place):
+                yield tuple(Equation(_field(term, name), value) for name, value in values.items())
+            return
+        found = ways(equation, known, self.place)
+        if found is not None:
+            yield from found
+            return
+        field = term.open_fields(known)[0]
+        if field.width > _MOST_SPLIT_BITS:
+            yield ()
+            return
+        for values in all_values([field]):
+            narrowed = term.given({**known, **values})
+            yield (Equation(_field(term, field.name), values[field.name]), Equation(narrowed, wanted))
+
+
+def _cost(equation: Equation, known: Known) -> tuple[bool, int]:
+    """Orders what to try: conditions have more solutions than numbers, wide expressions more than narrow ones."""
+    return equation.term.bounds == (0, 1), equation.term.open_bits(known)
+
+
+def _field(term: Term, name: str) -> Term:
+    return Term(term.fields[name])

@@ -1,0 +1,1 @@
+"""From guest code to regions: SSA functions of many instructions over their control flow."""

@@ -1,0 +1,182 @@
+"""Guest instructions as the lifter sees them: their meaning with holes, the word's fields, and where they may go.
+
+A meaning (the function of one shape of an encoding) is looked at once, however often it occurs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyqemu.translator.adl.compiled import Source
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.ops import ACCESSES
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
+from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+
+#: What regions do not do; the baseline translator does these instructions one by one.
+UNSUPPORTED = frozenset({"isync", "set_ctx", "cas", "rmw"})
+
+
+class GuestCode(Protocol):
+    """The bytes of a guest module by module offset (docs/archive.md)."""
+
+    def fetch(self, offset: int, size: int) -> bytes | None:
+        """`size` bytes of executable code at module offset `offset`; None if they are not all there."""
+        ...
+
+
+class Shapes(Protocol):
+    """Where shape trees come from: a `Target` makes them, and they may have been kept."""
+
+    def shapes(self, encoding: Encoding) -> ShapeTree:
+        """All shapes of an encoding."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Goto:
+    """A direct jump of a meaning: its target and kind."""
+
+    target: StaticExpr
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A shape's function and what matters of it."""
+
+    function: Function
+    gotos: tuple[Goto, ...]
+    goes_on: bool  # it may end in `next`
+    resumes: bool  # control comes back behind it from elsewhere: a call, a system call
+    returns: bool
+    accesses: bool
+    unsupported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction at module offset `offset`, of `size` bytes."""
+
+    offset: int
+    size: int
+    meaning: Meaning
+    fields: Mapping[str, int]
+
+    @property
+    def end(self) -> int:
+        """Module offset of what follows it."""
+        return self.offset + self.size
+
+
+def look_at(function: Function) -> Meaning:
+    """What a meaning does, by its operations."""
+    ops = [op for block in function.blocks for op in block.ops]
+    gotos = tuple(dict.fromkeys(Goto(op.attrs["target"], op.attrs["kind"]) for op in ops if op.name == "goto"))
+    kinds = {op.attrs["kind"] for op in ops if op.name in ("goto", "goto_indirect")}
+    goes_on = any(op.name == "next" for op in ops)
+    return Meaning(
+        function,
+        gotos,
+        goes_on=goes_on,
+        resumes="call" in kinds or (not goes_on and any(op.name == "raise" for op in ops)),
+        returns="return" in kinds,
+        accesses=any(op.name in ACCESSES for op in ops),
+        unsupported=any(op.name in UNSUPPORTED for op in ops),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """A decode-time expression as a Python function of fields, `here` and context."""
+
+    value: Callable[[Mapping[str, int], int, Mapping[str, int]], int]
+    needs_here: bool
+
+
+def _make_evaluator(expr: StaticExpr) -> _Evaluator:
+    def leaf(item: Field | Ctx | Here) -> str:
+        match item:
+            case Field(name):
+                return f"fields[{name!r}]"
+            case Ctx(name):
+                return f"context[{name!r}]"
+            case Here(width):
+                return f"(here & {(1 << width) - 1})"
+
+    source = Source(leaf)
+    value = source.function("fields, here, context", f" return {source.text(expr)} + 0")
+    return _Evaluator(value, any(isinstance(item, Here) for item in leaves_of(expr)))
+
+
+class Reader:
+    """Decodes a module's instructions, in one context."""
+
+    def __init__(self, target: Target, shapes: Shapes, code: GuestCode, context: Mapping[str, int]) -> None:
+        self._target = target
+        self._shapes = shapes
+        self._code = code
+        self.context = context
+        self._trees: dict[int, ShapeTree] = {}
+        self._meanings: dict[int, Meaning] = {}
+        self._evaluators: dict[int, _Evaluator] = {}
+        self._units = [(unit.name, unit.width // 8, unit.order) for unit in target.units]
+
+    def read(self, offset: int) -> Instruction | None:
+        """The instruction at `offset`; None if there is none that is defined."""
+        for unit, size, order in self._units:
+            data = self._code.fetch(offset, size)
+            if data is None:
+                continue
+            word = int.from_bytes(data, "little" if order == "le" else "big")
+            encoding = self._target.decode(word, unit, self.context)
+            if encoding is not None:
+                fields = encoding.fields_of(word)
+                meaning = self._meaning(encoding, fields)
+                return None if meaning is None else Instruction(offset, size, meaning, fields)
+        return None
+
+    def _meaning(self, encoding: Encoding, fields: Mapping[str, int]) -> Meaning | None:
+        tree = self._trees.get(encoding.number)
+        if tree is None:
+            tree = self._trees[encoding.number] = self._shapes.shapes(encoding)
+        while isinstance(tree, ShapeChoice):
+            child = tree.children.get(self._evaluator(tree.expr).value(fields, 0, self.context))
+            if child is None:
+                return None
+            tree = child
+        if not isinstance(tree, ShapeLeaf):
+            return None
+        known = self._meanings.get(id(tree))
+        if known is None:
+            known = self._meanings[id(tree)] = look_at(tree.function)
+        return known
+
+    def targets(self, instruction: Instruction) -> Sequence[tuple[int, str]]:
+        """Module offsets and kinds of its direct jumps."""
+        return [
+            (self.offset_of(goto.target, instruction), goto.kind) for goto in instruction.meaning.gotos
+        ]
+
+    def offset_of(self, target: StaticExpr, instruction: Instruction) -> int:
+        """The module offset that a jump's target is; negative if it lies before the module."""
+        address = self._evaluator(target).value(instruction.fields, instruction.offset, self.context)
+        return address - (1 << 64) if address >> 63 else address
+
+    def settled(self, expr: StaticExpr, instruction: Instruction) -> StaticExpr:
+        """`expr` with fields and context filled in, and `here` told from where the module begins."""
+        if isinstance(expr, int):
+            return expr
+        evaluator = self._evaluator(expr)
+        if not evaluator.needs_here:
+            return evaluator.value(instruction.fields, 0, self.context)
+        return substitute(expr, instruction.fields, self.context, apply("add", Here(), instruction.offset))
+
+    def _evaluator(self, expr: StaticExpr) -> _Evaluator:
+        """Kept by identity: expressions live as long as the meanings that they are in."""
+        known = self._evaluators.get(id(expr))
+        if known is None:
+            known = self._evaluators[id(expr)] = _make_evaluator(expr)
+        return known

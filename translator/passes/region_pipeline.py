@@ -1,0 +1,25 @@
+"""The order of passes over regions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyqemu.translator.lift.region import Region
+from pyqemu.translator.passes.dce import Dce
+from pyqemu.translator.passes.defer_flags import DeferFlags
+from pyqemu.translator.passes.promote_state import PromoteState
+from pyqemu.translator.passes.rewrite import Pass
+from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
+from pyqemu.translator.target import Register
+
+
+def region_pipeline(region: Region, registers: Sequence[Register]) -> tuple[Pass, ...]:
+    """What a lifted region goes through before code is made of it."""
+    flags = tuple(register.name for register in registers if register.is_flag)
+    deferred = flags if not set(flags) & set(region.shared) else ()
+    return (
+        SimplifyCfg(),
+        DeferFlags(deferred),
+        PromoteState((*region.shared, *deferred)),
+        Dce(),
+    )

@@ -1,0 +1,188 @@
+"""Where control goes after an instruction, read from its IR; each word of code is looked at once.
+
+An encoding's shapes are asked for, not the IR of each instruction: a shape's IR with holes says which exits there are,
+and an exit's target is a decode-time expression, to be evaluated with the word's fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
+from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit
+
+
+class Exit(StrEnum):
+    """How an instruction ends that may not go on with the next one."""
+
+    NONE = "next"
+    GOTO = "goto"
+    BRANCH = "branch"
+    CALL = "call"
+    INDIRECT = "indirect"
+    INDIRECT_CALL = "indirect call"
+    RETURN = "return"
+    RAISE = "raise"
+    SYNC = "sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """The exits of one shape. `falls`: the next instruction may follow, also after a call or an exception.
+
+    `makes_address`: it has a result that depends on where it stands, other than where to go.
+    """
+
+    exit: Exit
+    falls: bool
+    gotos: tuple[StaticExpr, ...] = ()
+    calls: tuple[StaticExpr, ...] = ()
+    makes_address: bool = False
+    does_nothing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An instruction wherever it stands: `size` bytes of code, the encoding's fields, its IR with holes, its exits."""
+
+    size: int
+    encoding: Encoding
+    fields: Mapping[str, int]
+    context: Mapping[str, int]
+    meaning: Function
+    flow: Flow
+
+    def gotos(self, here: int) -> Iterator[int]:
+        """Where a `goto` of the instruction at `here` may go, calls left out."""
+        return (evaluate(target, self.fields, here, self.context) for target in self.flow.gotos)
+
+    def calls(self, here: int) -> Iterator[int]:
+        """What the instruction at `here` may call."""
+        return (evaluate(target, self.fields, here, self.context) for target in self.flow.calls)
+
+
+class FlowReader:
+    """Decodes words of a target's code, in its default context, and keeps what it found.
+
+    Of what raises an exception and nothing else, only the exceptions in `resuming` go on with the next instruction.
+    """
+
+    def __init__(self, target: Target, resuming: Collection[str] = ()) -> None:
+        self._target = target
+        self._resuming = frozenset(resuming)
+        self._context = {variable.name: 0 for variable in target.context}
+        self._units: list[tuple[int, Literal["little", "big"], str]] = [
+            (unit.width // 8, _byte_order(unit), unit.name) for unit in target.units
+        ]
+        self._known: dict[bytes, Step | None] = {}
+        self._shapes: dict[int, ShapeTree] = {}
+        self._flows: dict[int, Flow] = {}
+        self.longest = max(size for size, _, _ in self._units)
+        self.alignment = min(size for size, _, _ in self._units)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sizes of code units in bytes, in the order they are tried."""
+        return tuple(size for size, _, _ in self._units)
+
+    def step(self, code: bytes) -> Step | None:
+        """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none."""
+        try:
+            return self._known[code]
+        except KeyError:
+            step = self._known[code] = self._decoded(code)
+            return step
+
+    def _decoded(self, code: bytes) -> Step | None:
+        for size, order, unit in self._units:
+            if len(code) < size:
+                continue
+            word = int.from_bytes(code[:size], order)
+            encoding = self._target.decode(word, unit, self._context)
+            if encoding is not None:
+                return self._step(size, encoding, encoding.fields_of(word))
+        return None
+
+    def _step(self, size: int, encoding: Encoding, fields: dict[str, int]) -> Step | None:
+        tree = self._shapes.get(encoding.number)
+        if tree is None:
+            tree = self._shapes[encoding.number] = self._target.shapes(encoding)
+        leaf = self._leaf(tree, fields)
+        if leaf is None:
+            return None
+        flow = self._flows.get(id(leaf))
+        if flow is None:
+            flow = self._flows[id(leaf)] = flow_of(leaf.function, self._resuming)
+        return Step(size, encoding, fields, self._context, leaf.function, flow)
+
+    def _leaf(self, tree: ShapeTree | None, fields: dict[str, int]) -> ShapeLeaf | None:
+        """The shape of an instruction; descriptions cannot tell shapes apart by the address."""
+        while not isinstance(tree, ShapeLeaf):
+            if tree is None or isinstance(tree, Undefined):
+                return None
+            tree = tree.children.get(evaluate(tree.expr, fields, 0, self._context))
+        return tree
+
+
+def _byte_order(unit: Unit) -> Literal["little", "big"]:
+    return "little" if unit.order == "le" else "big"
+
+
+def flow_of(meaning: Function, resuming: Collection[str] = ()) -> Flow:
+    """The exits of an instruction's IR; exceptions in `resuming` go on behind the instruction."""
+    falls = stops = False
+    gotos: dict[str, list[StaticExpr]] = {"plain": [], "call": [], "return": []}
+    indirect: set[str] = set()
+    raises: set[str] = set()
+    for op in (op for block in meaning.blocks for op in block.ops):
+        match op.name:
+            case "next":
+                falls = True
+            case "goto":
+                gotos[op.attrs["kind"]].append(op.attrs["target"])
+            case "goto_indirect":
+                indirect.add(op.attrs["kind"])
+            case "raise":
+                raises.add(op.attrs["exception"])
+            case "set_ctx" | "isync":
+                stops = True
+            case _:
+                pass
+    exit = _exit(falls, gotos, indirect, stops)
+    called = bool(gotos["call"]) or "call" in indirect
+    resumed = exit is Exit.RAISE and bool(raises & set(resuming))
+    return Flow(
+        exit,
+        falls or called or resumed,
+        tuple(gotos["plain"] + gotos["return"]),
+        tuple(gotos["call"]),
+        exit is Exit.NONE and _makes_address(meaning),
+        [op.name for op in meaning.entry.ops] == ["next"],
+    )
+
+
+def _makes_address(meaning: Function) -> bool:
+    """Whether a value in an instruction's IR depends on its address."""
+    holes = (op.attrs["expr"] for block in meaning.blocks for op in block.ops if op.name == "hole")
+    return any(isinstance(leaf, Here) for expr in holes for leaf in leaves_of(expr))
+
+
+def _exit(falls: bool, gotos: dict[str, list[StaticExpr]], indirect: set[str], stops: bool) -> Exit:
+    """One word for all exits together."""
+    if "plain" in indirect:
+        return Exit.INDIRECT
+    if "call" in indirect:
+        return Exit.INDIRECT_CALL
+    if "return" in indirect:
+        return Exit.RETURN
+    if gotos["call"]:
+        return Exit.CALL
+    if gotos["plain"] or gotos["return"]:
+        return Exit.BRANCH if falls or len(gotos["plain"]) > 1 else Exit.GOTO
+    if stops:
+        return Exit.SYNC
+    return Exit.NONE if falls else Exit.RAISE
