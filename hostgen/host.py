@@ -53,8 +53,8 @@ class GuestAccess:
 class HostInstruction:
     """An instruction of code, for people: where it is, its bytes' number, and its text.
 
-    `target`: the offset in the code that a jump or call leads to, if it has one; then the text ends in `operand`, which
-    names it. `state`: the offset into the CPU state that it reads or writes, if it is a constant.
+    `target`: the offset in the code that it leads to or prepares to go to, if it has one; then the text ends in
+    `operand`, which names it. `state`: the offset into the CPU state that it reads or writes, if it is a constant.
     """
 
     offset: int

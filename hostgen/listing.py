@@ -15,8 +15,8 @@ class Marks:
     """What is known of code beforehand, by offset.
 
     `labels` are names of places, all of which are code; `fields` are what is filled into an instruction's relative
-    field, whose text then names that instead of an address; `notes` are said behind instructions, and so is what lies at
-    an offset of the CPU state.
+    field, whose text then names that instead of an address; `notes` are said behind instructions, and so is what
+    `state` says of an offset into the CPU state.
     """
 
     labels: dict[int, list[str]] = field(default_factory=dict[int, list[str]])
@@ -109,14 +109,16 @@ def _line(instruction: HostInstruction, names: Mapping[int, list[str]], marks: M
     elif symbol:
         notes.insert(0, symbol)
     place = "" if instruction.state is None else marks.state(instruction.state)
-    if place:
+    if place and not any(note.endswith(place) for note in notes):
         notes.append(place)
     return Line(instruction.offset, text, "code", "; ".join(notes))
 
 
 def _data(code: bytes, start: int, end: int) -> Iterator[Line]:
-    for place in range(start, end, _DATA_BYTES):
-        yield Line(place, code[place : min(end, place + _DATA_BYTES)].hex(" "), "data")
+    while start < end:
+        following = min(end, (start // _DATA_BYTES + 1) * _DATA_BYTES)
+        yield Line(start, code[start:following].hex(" "), "data")
+        start = following
 
 
 def listing_text(lines: Iterable[Line], *, offsets: bool = True) -> str:
@@ -128,5 +130,5 @@ def listing_text(lines: Iterable[Line], *, offsets: bool = True) -> str:
             continue
         place = f"  {line.offset:4x}  " if offsets else "  "
         text = f".byte {line.text}" if line.kind == "data" else line.text
-        shown.append(f"{place}{text:42}; {line.note}" if line.note else place + text)
+        shown.append(f"{place}{text:41} ; {line.note}" if line.note else place + text)
     return "\n".join(shown) + "\n"

@@ -12,6 +12,8 @@ from pyqemu.hostgen.host import HostInstruction
 _MOST_BYTES = 15
 #: An operand in the CPU state, which r12 points to.
 _STATE = re.compile(r"\[r12(?: \+ (?P<offset>0x[0-9a-f]+|\d+))?\]")
+#: What an entry of several puts into the third argument's register: the address inside (x86_64_access.jump_inside).
+_INSIDE = re.compile(r"r14, (?P<operand>\[rip (?P<distance>[+-] 0x[0-9a-f]+)\])")
 
 
 @cache
@@ -31,6 +33,10 @@ def disassemble(code: bytes, offset: int) -> HostInstruction | None:
     goes_on = mnemonic not in ("jmp", "ret", "int3", "ud2")
     if mnemonic.startswith(("j", "call")) and operands.startswith("0x"):
         return HostInstruction(offset, size, text, goes_on, int(operands, 16), operands)
+    inside = _INSIDE.fullmatch(operands) if mnemonic == "lea" else None
+    if inside:
+        target = offset + size + int(inside["distance"].replace(" ", ""), 0)
+        return HostInstruction(offset, size, text, goes_on, target, inside["operand"])
     state = _STATE.search(operands)
     place = None if state is None else int(state["offset"] or "0", 0)
     return HostInstruction(offset, size, text, goes_on, state=place)

@@ -14,6 +14,7 @@ namespace pyqemu {
 class Profile {
  public:
   static constexpr uint32_t kRounds = 10;
+  static constexpr size_t kMost = 1u << 18;  // hot blocks to remember
 
   // A block is hot when it was entered `threshold` times; 0: nothing is counted. False if there is no address
   // space for the counters of `blocks`.
@@ -31,7 +32,10 @@ class Profile {
     return reinterpret_cast<uint64_t>(&counters_[block]);
   }
   // The counter of a block at `pc` has run out: how often that had happened before.
-  uint32_t run_out(uint64_t pc, uint32_t context) { return rounds_[key(pc, context)]++; }
+  uint32_t run_out(uint64_t pc, uint32_t context) {
+    if (rounds_.size() >= kMost) rounds_.clear();  // a guest that makes code all the time
+    return rounds_[key(pc, context)]++;
+  }
 
  private:
   static uint64_t key(uint64_t pc, uint32_t context) { return pc ^ uint64_t{context} << 48; }

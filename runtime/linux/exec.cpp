@@ -162,6 +162,10 @@ int64_t run_self(Thread &thread, ExecScratch *plan) {
   if (self < 0) return -ENOENT;
   plan->words = {"pyqemu-user"};
   for (const char *option : thread.guest->options->passed_on) plan->words.push_back(option);
+  // The new program's environment may name another home.
+  const CacheFolder &cache = thread.guest->modules.folder;
+  if (cache.wanted() && !thread.guest->options->cache)
+    plan->words.insert(plan->words.end(), {"-cache", cache.path().c_str()});
   char number[16];
   snprintf(number, sizeof number, "%d", plan->program);
   plan->words.insert(plan->words.end(),

@@ -49,6 +49,11 @@ bool operator!=(const timespec &a, const timespec &b) {
   return a.tv_sec != b.tv_sec || a.tv_nsec != b.tv_nsec;
 }
 
+// Two that overlap are not there at once.
+bool overlap(const Module &a, const Module &b) {
+  return a.origin < b.origin + b.extent && b.origin < a.origin + a.extent;
+}
+
 // Whether the page at `offset` of the file is mapped as part of this segment.
 bool has_page(const Elf64_Phdr &segment, uint64_t offset) {
   return segment.p_type == PT_LOAD && (segment.p_flags & PF_X) &&
@@ -79,11 +84,9 @@ void Modules::loaded(int fd, const ElfImage &image, uint64_t origin) {
   fresh.module = {module_key(fd, image), with_paths_ ? path_of(fd) : "", origin, image.high - image.low};
   if (fresh.module.key.empty()) return;
   std::lock_guard guard(mutex_);
-  auto place = std::find_if(modules_.begin(), modules_.end(),
-                            [&](const Known &other) { return other.module.origin == origin; });
-  if (place == modules_.end()) place = modules_.emplace(place);
-  *place = std::move(fresh);
-  if (engine_) add_archives(&*place);
+  std::erase_if(modules_, [&](const Known &other) { return overlap(other.module, fresh.module); });
+  modules_.push_back(std::move(fresh));
+  if (engine_) add_archives(&modules_.back());
 }
 
 void Modules::mapped(int fd, const Abi &abi, uint64_t address, uint64_t offset) {
@@ -98,13 +101,12 @@ void Modules::mapped(int fd, const Abi &abi, uint64_t address, uint64_t offset) 
       return loaded(fd, image, address - offset + segment.p_offset - segment.p_vaddr + image.low);
 }
 
-// Later ones first: an address may have been another module's before.
 bool Modules::find(uint64_t pc, Module *module) {
   std::lock_guard guard(mutex_);
-  auto found = std::find_if(modules_.rbegin(), modules_.rend(), [&](const Known &known) {
+  auto found = std::find_if(modules_.begin(), modules_.end(), [&](const Known &known) {
     return pc - known.module.origin < known.module.extent;
   });
-  if (found == modules_.rend()) return false;
+  if (found == modules_.end()) return false;
   *module = found->module;
   return true;
 }

@@ -57,8 +57,9 @@ int first_main(void *opaque) {
 }  // namespace
 
 std::string find_worker() {
-  if (const char *named = getenv("PYQEMU_WORKER")) return access(named, X_OK) == 0 ? named : "";
   char path[4096];
+  if (const char *named = secure_getenv("PYQEMU_WORKER"))
+    return realpath(named, path) && access(path, X_OK) == 0 ? path : "";
   const ssize_t size = readlink("/proc/self/exe", path, sizeof path);
   if (size <= 0 || size == static_cast<ssize_t>(sizeof path)) return "";
   std::string beside(path, static_cast<size_t>(size));

@@ -1,7 +1,7 @@
 """Runs inside fresh namespaces: `enter_root.py ROOT CWD BINFMT EMULATOR [OPTION…] -- PROGRAM [ARG…]`.
 
-Mounts /proc and /dev into ROOT, goes there, and starts PROGRAM: through EMULATOR, which is not visible in ROOT and so
-is started by a descriptor; or, with a binfmt_misc registration, by itself.
+Mounts /proc, /dev and the cache folder into ROOT, goes there, and starts PROGRAM: through EMULATOR, which is not
+visible in ROOT and so is started by a descriptor; or, with a binfmt_misc registration, by itself.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ def main() -> None:
     descriptor = os.open(emulator, os.O_RDONLY | os.O_CLOEXEC)
     mount("-t", "proc", "proc", f"{root}/proc")
     mount("--rbind", "/dev", f"{root}/dev")
+    cache = os.environ.get("PYQEMU_CACHE", "none")
+    if cache != "none":
+        os.makedirs(f"{root}{cache}", exist_ok=True)
+        mount("--bind", cache, f"{root}{cache}")
     os.environ["PATH"] = search
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it, and children would inherit that
     os.chroot(root)

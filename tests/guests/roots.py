@@ -47,7 +47,8 @@ class Emulator:
         command = ["unshare", "-Urmpf", "--kill-child", sys.executable, str(ENTER), str(root), cwd, self._register()]
         command += [str(self.path), *self.options, "--", *argv]
         environment = {"PATH": "/bin", "HOME": "/", "QEMU_CPU": "cortex-a57", "TERM": "dumb"}
-        environment |= {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_"))}
+        environment |= {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PYQEMU_"))}
+        environment["PYQEMU_WORKER"] = "/bin/busybox"  # never started: there is one already (ways.py)
         try:
             done = subprocess.run(
                 command, input=stdin, capture_output=True, timeout=timeout, env=environment, check=False

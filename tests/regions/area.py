@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import mmap
-import os
 
 from pyqemu_runtime import Memory
 
@@ -18,6 +17,7 @@ CODE = 0x1000_0000_0000
 DATA = CODE + CODE_BYTES + _GUARD
 _BEGIN, _END = CODE - _GUARD, DATA + PAGE + _GUARD
 _POLL_BYTES = 4
+_NO_ACCESS = 0
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,7 +26,8 @@ class Area:
 
     def __init__(self) -> None:
         self._memory = Memory(_END - _BEGIN, _BEGIN)
-        self._protect(_BEGIN, _END - _BEGIN, mmap.PROT_NONE if hasattr(mmap, "PROT_NONE") else 0)
+        assert mmap.PAGESIZE == PAGE
+        self._protect(_BEGIN, _END - _BEGIN, _NO_ACCESS)
         self._protect(DATA, PAGE, mmap.PROT_READ | mmap.PROT_WRITE)
         self.code = b""
 
@@ -109,9 +110,6 @@ class GuestMemory:
         raise AssertionError("an access that is good")
 
 
-def page_of(rng_bytes: bytes) -> bytes:
-    """A page of data that repeats `rng_bytes`."""
-    return (rng_bytes * (PAGE // len(rng_bytes) + 1))[:PAGE]
-
-
-assert os.sysconf("SC_PAGE_SIZE") == PAGE
+def page_of(pattern: bytes) -> bytes:
+    """A page of data that repeats a pattern."""
+    return (pattern * (PAGE // len(pattern) + 1))[:PAGE]

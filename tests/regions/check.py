@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 
 from pyqemu.translator.ir.function import Function
 from tests.regions.area import CODE, DATA, PAGE, Neighbours
+from tests.regions.hosted import Host
 from tests.regions.programs import Program, listing
 from tests.regions.states import End, Start, differences
 from tests.regions.stepping import Endless, Machine
-from tests.regions.workbench import Batch, Workbench
+from tests.regions.workbench import Hosts, Stages, Workbench
 
-STATES = 10  # of each program
+STATES = 10  # of each program, that end
+_MOST_STATES = 16  # if some do not
 #: How often a region on the interpreter is asked to leave where it polls.
 _POLLED = 0.2
+_NO_POLL = 0x7000  # the address of a poll word that no CPU looks at
 _MOMENT = 0.002  # seconds until another thread interrupts
 
 
@@ -32,6 +35,7 @@ class Failure:
     program: Program
     start: Start
     seed: int
+    on_host: bool
     way: str
     lines: tuple[str, ...]
 
@@ -58,41 +62,53 @@ class Report:
         )
 
 
-def check_batch(bench: Workbench, programs: Sequence[Program], seed: str, report: Report) -> None:
-    """Compiles programs and runs each from its states."""
-    batch = bench.batch(programs)
+def check_batch(
+    bench: Workbench, programs: Sequence[Program], seed: str, report: Report, *, on_host: bool = True
+) -> None:
+    """Compiles programs and runs each from its states; if not `on_host`, on the interpreter only."""
+    bench.put(programs)
+    hosts = bench.compile(programs) if on_host else None
     neighbours = Neighbours()
-    for number, program in enumerate(programs):
+    for program in programs:
+        stages = bench.stages(program)
         rng = random.Random(f"{seed} {program.offset}")
-        for start in _starts(bench, batch, number, rng):
-            failure = Runner(bench, batch, number, start, rng.getrandbits(32), neighbours).run(report)
+        wanted = report.ends.total() + STATES
+        for start in _starts(bench, program, stages, hosts, rng):
+            if report.ends.total() == wanted:
+                break
+            failure = Runner(bench, program, stages, hosts, start, rng.getrandbits(32), neighbours).run(report)
             if failure is not None:
                 report.failures.append(failure)
                 break
     report.programs += len(programs)
-    report.regions += batch.compiled
-    stats = batch.optimised.stats
+    if hosts is None:
+        return
+    report.regions += hosts.compiled
+    stats = hosts.optimised.stats
     report.installed += stats["regions"]
     assert stats["regions_refused"] == 0
-    assert batch.baseline.stats["regions"] == 0
+    assert hosts.baseline.stats["regions"] == 0
 
 
-def _starts(bench: Workbench, batch: Batch, number: int, rng: random.Random) -> Iterator[Start]:
-    program, stages = batch.programs[number], batch.stages[number]
+def _starts(
+    bench: Workbench, program: Program, stages: Stages | None, hosts: Hosts | None, rng: random.Random
+) -> Iterator[Start]:
     entries = list(stages.optimised) if stages else [CODE + entry for entry in program.entries]
-    for k in range(STATES):
+    poll_address = hosts.optimised.poll_address if hosts is not None else _NO_POLL
+    for k in range(_MOST_STATES):
         entry = entries[k] if k < len(entries) else rng.choice(entries)
-        poll = batch.optimised.poll_address if program.polls and k % 3 == 2 else None
+        poll = poll_address if program.polls and k % 3 == 2 else None
         yield Start(entry, bench.subject.state(rng, program, poll), poll)
 
 
 @dataclass(slots=True)
 class Runner:
-    """One program from one start."""
+    """One program from one start; without `hosts` on the interpreter only."""
 
     bench: Workbench
-    batch: Batch
-    number: int
+    program: Program
+    stages: Stages | None
+    hosts: Hosts | None
     start: Start
     seed: int
     neighbours: Neighbours
@@ -110,15 +126,15 @@ class Runner:
             expected = self.expect()
         except Endless:
             report.endless += 1
-            return self._cut(report)
+            return self._cut(self.hosts, report) if self.hosts is not None else None
         if self._astray(expected):
             return None
         report.ends[expected.how] += 1
         for way, regions in self._functions():
-            failure = self._interpreted(way, regions, expected)
+            failure = self.interpreted(way, regions, expected)
             if failure is not None:
                 return failure
-        return self._hosted(expected, report)
+        return self._hosted(self.hosts, expected, report) if self.hosts is not None else None
 
     def _astray(self, end: End) -> bool:
         """Whether the guest got at this process's own memory, or runs data, which the engine here does not forbid."""
@@ -131,10 +147,9 @@ class Runner:
         return self._machine().run(self.start.pc, passing=self._pass)
 
     def _functions(self) -> Iterator[tuple[str, Mapping[int, Function]]]:
-        stages = self.batch.stages[self.number]
-        if stages is not None:
-            yield "the lifted region", stages.lifted
-            yield "the region after its passes", stages.optimised
+        if self.stages is not None:
+            yield "the lifted region", self.stages.lifted
+            yield "the region after its passes", self.stages.optimised
 
     def _machine(self) -> Machine:
         return Machine(self.bench.decoder, self.bench.area.code, self.start, self.bench.subject.resuming)
@@ -147,20 +162,22 @@ class Runner:
         if machine.memory.polled:
             self.polled.setdefault(pc, set()).add(now)
 
-    def _failure(self, way: str, lines: Iterator[str] | Sequence[str]) -> Failure:
-        return Failure(self.batch.programs[self.number], self.start, self.seed, way, tuple(lines))
+    def _failure(self, way: str, lines: Iterator[str] | Sequence[str], *, on_host: bool = False) -> Failure:
+        return Failure(self.program, self.start, self.seed, on_host, way, tuple(lines))
 
-    def _same(self, way: str, expected: End, found: End) -> Failure | None:
+    def _same(self, way: str, expected: End, found: End, *, on_host: bool = False) -> Failure | None:
         if expected == found:
             return None
-        return self._failure(way, differences(self.bench.subject.target.registers, expected, found))
+        lines = differences(self.bench.subject.target.registers, expected, found)
+        return self._failure(way, lines, on_host=on_host)
 
     # --- on the interpreter ---
 
-    def _interpreted(self, way: str, regions: Mapping[int, Function], expected: End) -> Failure | None:
-        return self.region_run(way, regions, expected) or self._region_polled(way, regions, expected)
+    def interpreted(self, way: str, regions: Mapping[int, Function], expected: End) -> Failure | None:
+        """With functions as regions, to the end, and from poll to poll."""
+        return self._region_run(way, regions, expected) or self._region_polled(way, regions, expected)
 
-    def region_run(self, way: str, regions: Mapping[int, Function], expected: End) -> Failure | None:
+    def _region_run(self, way: str, regions: Mapping[int, Function], expected: End) -> Failure | None:
         """With regions, to the end."""
         try:
             return self._same(way, expected, self._machine().run(self.start.pc, regions=regions))
@@ -189,39 +206,43 @@ class Runner:
 
     # --- on the engine ---
 
-    def _hosted(self, expected: End, report: Report) -> Failure | None:
+    def _hosted(self, hosts: Hosts, expected: End, report: Report) -> Failure | None:
         resuming = self.bench.subject.resuming
         if self.start.poll is not None:
-            return self._stopped(expected, report)
-        for way, host in (("baseline code", self.batch.baseline), ("the region's host code", self.batch.optimised)):
-            failure = self._same(way, expected, host.run(self.start, resuming))
+            return self._stopped(hosts.optimised, expected, report)
+        for way, host in _ways(hosts):
+            failure = self._same(way, expected, host.run(self.start, resuming), on_host=True)
             if failure is not None:
                 return failure
         return None
 
-    def _stopped(self, expected: End, report: Report) -> Failure | None:
+    def _stopped(self, host: Host, expected: End, report: Report) -> Failure | None:
         """The guest writes its own poll word: the state that is shown is one after that, and leads to the same end."""
-        way, host, resuming = "the region's host code, stopped", self.batch.optimised, self.bench.subject.resuming
+        way, resuming = "the region's host code, stopped", self.bench.subject.resuming
         end = host.run(self.start, resuming, stop=True)
         if end.how == "interrupted":
             report.stopped += 1
             if end.state.digest() not in self.polled.get(end.pc, ()):
-                return self._failure(way, [f"at {end.pc:#x} in a state that is never there"])
+                return self._failure(way, [f"at {end.pc:#x} in a state that is never there"], on_host=True)
             end = host.go_on(resuming)
-        return self._same(way, expected, end)
+        return self._same(way, expected, end, on_host=True)
 
-    def _cut(self, report: Report) -> Failure | None:
+    def _cut(self, hosts: Hosts, report: Report) -> Failure | None:
         """A loop without end that comes back to where it was: interrupted by a thread, it is somewhere in there."""
         if not self.comes_back or self.start.poll is not None:
             return None
-        for way, host in (("baseline code", self.batch.baseline), ("the region's host code", self.batch.optimised)):
+        for way, host in _ways(hosts):
             end = host.interrupt_after(self.start, self.bench.subject.resuming, _MOMENT)
             if end.how != "interrupted" or end.state.digest() not in self.path.get(end.pc, ()):
-                return self._failure(
-                    f"{way}, interrupted", [f"{end.how} at {end.pc:#x} in a state that is never there"]
-                )
+                lines = [f"{end.how} at {end.pc:#x} in a state that is never there"]
+                return self._failure(f"{way}, interrupted", lines, on_host=True)
             report.stopped += 1
         return None
+
+
+def _ways(hosts: Hosts) -> Iterator[tuple[str, Host]]:
+    yield "baseline code", hosts.baseline
+    yield "the region's host code", hosts.optimised
 
 
 def describe(bench: Workbench, failure: Failure) -> str:

@@ -16,7 +16,7 @@ BATCH = 32
 _MOST_SHRUNK = 3  # failures of a round; what comes after the first is often the same
 
 
-def check(bench: Workbench, seed: int, count: int, *, first: int = 0) -> Report:
+def check(bench: Workbench, seed: int, count: int, *, first: int = 0, on_host: bool = True) -> Report:
     """Makes and runs programs `first` … `count` - 1 of a seed (`first` is rounded down to whole batches)."""
     report = Report()
     with Progress(f"random regions, seed {seed}", count) as progress:
@@ -25,7 +25,7 @@ def check(bench: Workbench, seed: int, count: int, *, first: int = 0) -> Report:
             some = min(BATCH, count - start)
             rng = random.Random(f"regions {seed} {start}")
             programs = [bench.subject.program(rng, SLOT * place) for place in range(some)]
-            check_batch(bench, programs, f"{seed} {start}", report)
+            check_batch(bench, programs, f"{seed} {start}", report, on_host=on_host)
             progress.advance(some)
     return report
 

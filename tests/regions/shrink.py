@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from tests.regions.area import Neighbours
 from tests.regions.check import Failure, Report, Runner
 from tests.regions.programs import Program
-from tests.regions.states import Start
 from tests.regions.stepping import Endless
-from tests.regions.workbench import Batch, Workbench
+from tests.regions.workbench import Workbench
 
 
 def shrunk(bench: Workbench, failure: Failure) -> Failure:
@@ -18,39 +17,42 @@ def shrunk(bench: Workbench, failure: Failure) -> Failure:
     while True:
         for chunk in _chunks(best.program.instructions, size):
             program = best.program.without(chunk, bench.subject.nops)
-            found = _fails(bench, program, best.start, best.seed) if program != best.program else None
+            found = _fails(bench, program, best) if program != best.program else None
             best = found or best
         if size == 1:
-            return first_stage(bench, best)
+            return best if best.on_host else _first_stage(bench, best)
         size //= 2
 
 
-def first_stage(bench: Workbench, failure: Failure) -> Failure:
-    """Says after which pass a region is wrong, if the interpreter finds it so."""
-    runner = _runner(bench, bench.batch([failure.program]), failure.start, failure.seed)
+def _first_stage(bench: Workbench, failure: Failure) -> Failure:
+    """Says after which pass a region is wrong."""
+    runner = _runner(bench, failure.program, failure)
     try:
         expected = runner.expect()
     except Endless:
         return failure
     for name, regions in bench.after_each_pass(failure.program):
-        found = runner.region_run(f"the region {name}", regions, expected)
+        found = runner.interpreted(f"the region {name}", regions, expected)
         if found is not None:
             return found
     return failure
 
 
-def _fails(bench: Workbench, program: Program, start: Start, seed: int) -> Failure | None:
-    batch = bench.batch([program])
-    stage = batch.stages[0]
-    if stage is None or start.pc not in stage.optimised:
+def _fails(bench: Workbench, program: Program, failure: Failure) -> Failure | None:
+    """How a smaller program fails from the same start, if the region can still be entered there."""
+    runner = _runner(bench, program, failure)
+    if runner.stages is None or runner.start.pc not in runner.stages.optimised:
         return None
-    return _runner(bench, batch, start, seed).run(Report())
+    return runner.run(Report())
 
 
-def _runner(bench: Workbench, batch: Batch, start: Start, seed: int) -> Runner:
-    """A runner from the same start; a poll word is that of the batch's own CPU."""
-    return Runner(bench, batch, 0, start.polling(batch.optimised.poll_address), seed, Neighbours())
+def _runner(bench: Workbench, program: Program, failure: Failure) -> Runner:
+    """A runner from the same start, but for the poll word's place. What is wrong on the interpreter needs no engine."""
+    bench.put([program])
+    hosts = bench.compile([program]) if failure.on_host else None
+    start = failure.start.polling(hosts.optimised.poll_address) if hosts is not None else failure.start
+    return Runner(bench, program, bench.stages(program), hosts, start, failure.seed, Neighbours())
 
 
-def _chunks(all_: Sequence[tuple[int, int]], size: int) -> list[Sequence[tuple[int, int]]]:
-    return [all_[k : k + size] for k in range(0, len(all_), size)]
+def _chunks(instructions: Sequence[tuple[int, int]], size: int) -> list[Sequence[tuple[int, int]]]:
+    return [instructions[k : k + size] for k in range(0, len(instructions), size)]

@@ -35,11 +35,9 @@ class Stages:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Programs of one module, each with its region; none if it begins with what regions do not do."""
+class Hosts:
+    """Engines without and with the regions of a module's programs."""
 
-    programs: tuple[Program, ...]
-    stages: tuple[Stages | None, ...]
     baseline: Host
     optimised: Host
     left_out: tuple[LeftOut, ...]
@@ -60,13 +58,15 @@ class Workbench:
         self._context = {variable.name: 0 for variable in subject.target.context}
         self._reader = Reader(subject.target, shapes, area, self._context)
 
-    def batch(self, programs: Sequence[Program]) -> Batch:
-        """Makes the programs the module's code, and compiles their regions."""
+    def put(self, programs: Sequence[Program]) -> None:
+        """Makes the programs the module's code."""
         code = bytearray(CODE_BYTES)
         for program in programs:
             code[program.offset : program.offset + len(program.code)] = program.code
         self.area.put_code(bytes(code))
-        stages = tuple(self._stages(program) for program in programs)
+
+    def compile(self, programs: Sequence[Program]) -> Hosts:
+        """Engines for the module, whose programs these are."""
         regions, left_out = self._workshop.compile(self._reader, [program.plan for program in programs])
         archive = self._workshop.archive(self._kind(), regions, self.area)
         optimised = self._host(regions=True)
@@ -74,7 +74,7 @@ class Workbench:
             path = Path(folder) / "module.pqa"
             path.write_bytes(archive)
             optimised.add_archive(path, _KEY, CODE)
-        return Batch(tuple(programs), stages, self._host(regions=False), optimised, tuple(left_out), len(regions))
+        return Hosts(self._host(regions=False), optimised, tuple(left_out), len(regions))
 
     def after_each_pass(self, program: Program) -> Iterator[tuple[str, Mapping[int, Function]]]:
         """The region as lifted and after each pass in turn; the code is still there."""
@@ -86,7 +86,8 @@ class Workbench:
             run_passes(region.function, [one])
             yield f"after {one}", _by_entry(region)
 
-    def _stages(self, program: Program) -> Stages | None:
+    def stages(self, program: Program) -> Stages | None:
+        """A program's region before and after the passes; None if it begins with what regions do not do."""
         lifted, optimised = self._lift(program), self._lift(program)
         if lifted is None or optimised is None:
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,8 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(given)
     try:
         sys.stdout.write(_COMMANDS[options.command](options))
+        sys.stdout.flush()
     except (Mistake, NotInstalled, GuestFileError, IrSyntaxError, UnsupportedError) as error:
         print(f"pyqemu-ir: {error}", file=sys.stderr)
+        return _MISTAKE
+    except BrokenPipeError:  # whoever reads has seen enough; nothing is to be said at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _MISTAKE
     except OSError as error:
         print(f"pyqemu-ir: {error.filename or 'stdout'}: {error.strerror}", file=sys.stderr)

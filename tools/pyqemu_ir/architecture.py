@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pyqemu.hostgen.hosts import x86_64
@@ -34,12 +35,16 @@ def open_architecture(
 
     Raises Mistake.
     """
-    path = _path(named, machine)
+    target = _opened(_path(named, machine))
+    return Architecture(target, machine_for(target, x86_64.host(level)), _context(target, context), _model(target, cpu))
+
+
+@cache
+def _opened(path: Path) -> DescribedTarget:
     try:
-        target = load(path) if path.is_dir() else load_kept(path)
+        return load(path) if path.is_dir() else load_kept(path)
     except DescriptionError as error:
         raise Mistake(str(error)) from None
-    return Architecture(target, machine_for(target, x86_64.host(level)), _context(target, context), _model(target, cpu))
 
 
 def _path(named: str | None, machine: int | None) -> Path:

@@ -35,7 +35,7 @@ def add_decoding(report: Report, target: DescribedTarget, lines: Iterable[Decode
     found = list(lines)
     data = [decoding(target, one) for one in found]
     if len(found) == 1:
-        report.add("decode", f"decoded, {found[0].text}", _table(data[0], found[0].encoding, cpu), data[0])
+        report.add("decode", f"decoded, {found[0].text}", _table(data[0], found[0].encoding, cpu), data)
         return
     text = [f"{one.address:8x}:  {_label(one):32} {place_of(target, one)}" for one in found]
     report.add("decode", "decoded", "\n".join(text), data)
@@ -62,6 +62,7 @@ def decoding(target: DescribedTarget, one: Decoded) -> dict[str, Any]:
         "description": place_of(target, one),
         "reference": encoding.reference,
         "needs": sorted(encoding.features),
+        "unpredictable": target.unpredictable(encoding, one.word),
     }
 
 
@@ -84,6 +85,7 @@ def _table(about: Mapping[str, Any], encoding: Encoding, cpu: CpuModel) -> str:
         "fields": " ".join(f"{name}={value}" for name, value in about["fields"].items()),
         "shape": "UNDEFINED" if shape is None else ", ".join(shape) or "the only one",
         "needs": _features(encoding.features, cpu),
+        "note": "UNPREDICTABLE" if about["unpredictable"] else "",
     }
     return "\n".join(f"{key:10}{value}" for key, value in rows.items() if value)
 

@@ -56,7 +56,7 @@ def _guest_code(options: argparse.Namespace) -> tuple[GuestCode, Architecture]:
         code = from_symbol(file, options.symbol)
     else:
         code = from_range(file, *parse_range(options.range))
-    return code, _architecture(options, file.machine)
+    return code, _architecture(options, file.image.machine)
 
 
 def lines_of(code: Iterable[str]) -> list[str]:

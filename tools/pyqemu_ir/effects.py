@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -35,8 +36,9 @@ def effects_of(function: Function, flags: Iterable[str], here: int, outlined: Ma
     for block in function.blocks:
         for op in block.ops:
             _add(found, op, known, here)
-    for kind in (found.reads, found.writes, found.flags_read, found.flags_written, found.memory, found.control):
+    for kind in (found.reads, found.writes, found.flags_read, found.flags_written, found.control, found.exceptions):
         kind[:] = dict.fromkeys(kind)
+    found.memory[:] = [f"{what}, {count} times" if count > 1 else what for what, count in Counter(found.memory).items()]
     called = [op.attrs["fn"] for block in function.blocks for op in block.ops if op.name == "call"]
     for name in dict.fromkeys(called):
         used = registers_of(outlined, [name])

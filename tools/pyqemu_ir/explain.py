@@ -28,6 +28,8 @@ from pyqemu.translator.static import StaticExpr, evaluate, leaves_of
 from pyqemu.translator.target import EncodingField
 
 _WIDTH = 100
+#: What is done with an UNPREDICTABLE word, by the description's name for it.
+_POLICIES = {"": "", "undef": ", taken as UNDEFINED,", "ignore": ", done as described,"}
 
 
 def explain(options: argparse.Namespace) -> str:
@@ -83,17 +85,21 @@ class _Page:
             "text": one.text,
             **decoding(self._architecture.target, one),
             "effects": asdict(self._effects),
-            "undefined": self._conditions(self._bound.undefined),
-            "unpredictable": self._conditions(c for c, _ in self._bound.unpredictable),
+            "undefined": self._conditions((condition, "") for condition in self._bound.undefined),
+            "unpredictable": self._conditions(self._bound.unpredictable),
             "source": self._source(),
             "regions": self._in_regions,
             "stencils": self._stencils,
         }
 
-    def _conditions(self, conditions: Iterable[StaticExpr]) -> dict[str, bool]:
-        """Decode-time conditions, and whether they hold for this word."""
+    def _conditions(self, conditions: Iterable[tuple[StaticExpr, str]]) -> list[dict[str, Any]]:
+        """Decode-time conditions, whether they hold for this word, and what is done then."""
         one, context = self._one, self._architecture.context
-        return {show(c): bool(evaluate(c, one.fields, one.address, context)) for c in conditions if leaves_of(c)}
+        return [
+            {"if": show(c), "holds": bool(evaluate(c, one.fields, one.address, context)), "policy": policy}
+            for c, policy in conditions
+            if leaves_of(c)
+        ]
 
     def _source(self) -> str:
         """The instruction's lines in the description, up to the brace that ends it; empty if that is not there."""
@@ -130,10 +136,14 @@ class _Page:
         shape = self._one.shape
         if shape is not None:
             count = sum(1 for _ in shapes_of(shape.encoding, self._decoder.tree(shape.encoding)))
-            lines.append(f"Shape {shape.leaf.label or '(the only one)'}, one of {count} of this encoding.")
+            lines.append(
+                f"Shape {shape.leaf.label}, one of {count} of this encoding." if count > 1 else "It has one shape."
+            )
         for what in ("undefined", "unpredictable"):
-            for condition, holds in about[what].items():
-                lines.append(f"{what.upper()} if {condition}, which {'holds' if holds else 'does not hold'} here.")
+            for condition in about[what]:
+                holds = "holds" if condition["holds"] else "does not hold"
+                policy = _POLICIES[condition["policy"]]
+                lines.append(f"{what.upper()}{policy} if {condition['if']}, which {holds} here.")
         if about["guard"]:
             lines.append(f"Only if {about['guard']}.")
         if about["needs"]:
@@ -185,7 +195,7 @@ def effect_sentences(effects: Effects) -> list[str]:
     read, written = _listed(effects.flags_read, "none"), _listed(effects.flags_written, "none")
     lines = [registers, f"Of the flags it reads {read} and writes {written}."]
     if effects.helpers:
-        lines.append(f"It calls {_listed(effects.helpers)}, which are outlined.")
+        lines.append(f"It calls outlined code: {_listed(effects.helpers)}.")
     lines.append(f"Memory: it {_listed(effects.memory)}." if effects.memory else "It does not touch guest memory.")
     if effects.memory:
         lines.append("A fault shows the state before it.")

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
-from elftools.elf.sections import SymbolTableSection  # pyright: ignore[reportMissingTypeStubs]
 
 from pyqemu.tools.pyqemu_ir.architecture import Architecture, number
 from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.translator.errors import AssemblyError
 from pyqemu.translator.lift.module import Module, read_module
+from pyqemu.translator.program.elf import read_elf
+from pyqemu.translator.program.image import Image
 from pyqemu.translator.target import Unit
 
 _HEX = re.compile(r"(0x)?([0-9a-fA-F]+)\Z")
-_MACHINE = slice(18, 20)  # e_machine
-_CODE_TYPES = ("STT_FUNC", "STT_GNU_IFUNC", "STT_LOOS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,8 @@ def _assembled(text: str, architecture: Architecture, here: int) -> bytes:
     try:
         found = architecture.target.assemble(text, here, architecture.context, architecture.cpu.features)
     except AssemblyError as error:
-        raise Mistake(f"{text!r}: column {error.column}: {error.message}") from None
+        advice = f"; {' '.join(error.advice.split())}" if error.advice else ""
+        raise Mistake(f"{text!r}: column {error.column}: {error.message}{advice}") from None
     return found[0].code()
 
 
@@ -95,35 +91,29 @@ def _assembled(text: str, architecture: Architecture, here: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class GuestFile:
-    """A program or library: its module, its ELF file for the symbols, and the number of its architecture."""
+    """A program or library: its code by module offset, and what else its file says."""
 
     path: Path
     module: Module
-    elf: Any
-    machine: int
+    image: Image
 
 
 def read_program(path: Path) -> GuestFile:
     """The file at `path`. Raises GuestFileError or OSError."""
     data = path.read_bytes()
-    module = read_module(data)
-    elf: Any = ELFFile(io.BytesIO(data))
-    order = "little" if elf.little_endian else "big"
-    return GuestFile(path, module, elf, int.from_bytes(data[_MACHINE], order))
+    return GuestFile(path, read_module(data), read_elf(data))
 
 
 def from_symbol(file: GuestFile, name: str) -> GuestCode:
     """The code of a function by its name. Raises Mistake."""
-    for table in file.elf.iter_sections():
-        if not isinstance(table, SymbolTableSection):
-            continue
-        found: Any
-        for found in table.get_symbol_by_name(name) or ():  # pyright: ignore[reportUnknownMemberType]
-            if found["st_info"]["type"] in _CODE_TYPES and found["st_shndx"] != "SHN_UNDEF":
-                if not found["st_size"]:
-                    raise Mistake(f"{file.path}: symbol {name} has no size; give its --range")
-                return from_range(file, found["st_value"], found["st_value"] + found["st_size"], name)
-    raise Mistake(f"{file.path}: no function {name!r} among its symbols")
+    found = next((symbol for symbol in file.image.symbols if symbol.name == name), None)
+    if found is None:
+        raise Mistake(f"{file.path}: no function {name!r} among its symbols; --range takes addresses")
+    ends = {extent.start: extent.end for extent in file.image.extents}
+    end = found.address + found.size if found.size else ends.get(found.address)
+    if end is None:
+        raise Mistake(f"{file.path}: symbol {name} at {found.address:#x} has no size; give its --range")
+    return from_range(file, found.address, end, name)
 
 
 def parse_range(text: str) -> tuple[int, int]:

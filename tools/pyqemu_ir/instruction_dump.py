@@ -46,7 +46,7 @@ class InstructionDump:
         report, architecture = self.report, self.decoder.architecture
         add_assembly(report, one.encoding.name, [one], {})
         add_decoding(report, architecture.target, [one], architecture.cpu)
-        if not report.wants_beyond("decode") and not report.timed:
+        if not report.needs_beyond("decode"):
             return
         with report.timing("elaboration"):
             function = self._shape(one)
@@ -72,7 +72,7 @@ class InstructionDump:
 
     def _compile(self, function: Function, fields: list[str], size: int) -> tuple[Stencil, bytes] | None:
         report, machine = self.report, self._machine
-        if not report.wants("llvm", "llvm-opt") and not report.timed:
+        if not report.needs("llvm", "llvm-opt"):
             return None
         with report.timing("lowering"):
             stencil = make_stencil(function.name, function, machine, fields=fields, unit_bytes=size)
@@ -86,7 +86,7 @@ class InstructionDump:
             raise Mistake(f"@{function.name}: only instructions and regions can be shown, not outlined functions")
         report.add("ir", "IR, as given", print_function(function))
         run_passes(function, LIGHT_PASSES, self.options, report)
-        if not report.wants_beyond("passes") and not report.timed:
+        if not report.needs_beyond("passes"):
             return
         size = self.decoder.architecture.target.units[0].width // 8
         with report.timing("lowering"):

@@ -19,14 +19,18 @@ _SHORTEST = 0.0001
 def compile_text(text: str, host: Host, report: Report, speed: int = 2) -> bytes | None:
     """The object of a module, if a stage beyond LLVM's is wanted. `speed`: LLVM's -O."""
     report.add("llvm", "LLVM, as lowered", text)
-    if not report.wants_beyond("llvm") and not report.timed:
+    if not report.needs_beyond("llvm"):
         return None
     compilation = compilation_for(text, host)
     with report.timing("LLVM's passes"):
         times = compilation.optimise(speed, timed=report.timed)
     report.times += _pass_times(times)
-    report.add("llvm-opt", f"LLVM, after its passes at -O{speed}, for {host.level.name}", _BOILERPLATE.sub("", compilation.text()))
-    if not report.wants_beyond("llvm-opt") and not report.timed:
+    report.add(
+        "llvm-opt",
+        f"LLVM, after its passes at -O{speed}, for {host.level.name}",
+        _BOILERPLATE.sub("", compilation.text()),
+    )
+    if not report.needs_beyond("llvm-opt"):
         return None
     with report.timing("LLVM's code generation"):
         return compilation.emit()

@@ -61,4 +61,4 @@ def _add(report: Report, shown: str, before: str, after: str, options: PassOptio
         lines = difflib.unified_diff(before.splitlines(True), after.splitlines(True), "before", f"after {shown}")
         text = "".join(lines)
     title = f"IR after {shown}" + ("" if changed else ", which changed nothing")
-    report.add("passes", title, text, {"pass": shown, "changed": changed, "diff" if options.diff else "ir": text})
+    report.add("passes", title, text, [{"pass": shown, "changed": changed, "diff" if options.diff else "ir": text}])

@@ -20,6 +20,7 @@ from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.tools.pyqemu_ir.pass_stage import PassOptions, run_passes
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.tools.pyqemu_ir.stencil_stage import add_stencils, state_name
+from pyqemu.translator.ir.cfg import has_loops
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.printer import print_function
 from pyqemu.translator.lift.instructions import Reader
@@ -52,7 +53,7 @@ class RegionDump:
         add_assembly(report, code.name, lines, _labels(found))
         instructions = [line for line in lines if isinstance(line, Decoded)]
         add_decoding(report, target, instructions, self.decoder.architecture.cpu)
-        if report.wants_beyond("decode"):
+        if report.needs_beyond("decode"):
             self._region(found, reader, code)
         if report.wants("stencil"):
             baseline = Baseline(self.decoder)
@@ -63,7 +64,7 @@ class RegionDump:
             raise Mistake(f"{code.name}: it begins with what regions do not do; try --as instruction")
         with self.report.timing("lifting"):
             region = lift(found, reader, code.name, self.decoder.architecture.target.functions())
-        title = f"IR, as lifted: {region.instructions} instructions"
+        title = f"IR, as lifted, of {region.instructions} guest instructions"
         self.report.add("ir", title, print_function(region.function))
         self.lower(region)
 
@@ -73,7 +74,7 @@ class RegionDump:
         called = [op.attrs["fn"] for block in function.blocks for op in block.ops if op.name == "call"]
         entries: Sequence[int] = function.entry.terminator.attrs["entries"]
         region = Region(
-            function.name, function, tuple(entries), (), 0, self.decoder.architecture.context,
+            function.name, function, tuple(entries), (), 0, self.decoder.architecture.context, has_loops(function),
             registers_of(functions, called),
         )  # fmt: skip
         self.report.add("ir", "IR, as given", print_function(function))
@@ -83,9 +84,9 @@ class RegionDump:
         """The stages from the passes on; they change the region's function."""
         report = self.report
         usual = region_pipeline(region, self.decoder.architecture.target.registers)
-        if report.wants_beyond("ir") or report.timed:
+        if report.needs_beyond("ir"):
             run_passes(region.function, usual, self.options, report)
-        if not report.wants("llvm", "llvm-opt", "host") and not report.timed:
+        if not report.needs("llvm", "llvm-opt", "host"):
             return
         with report.timing("lowering"):
             text = region_text(region, self._machine, zero_membase=True)
@@ -114,6 +115,9 @@ def region_code(made: CompiledRegion, text: RegionText, machine: Machine) -> str
     marks = Marks(state=partial(state_name, layout=machine.layout))
     for guest, offset in made.entries:
         marks.label(offset, f"entry_{guest:x}")
+        first = machine.host.disassemble(made.code, offset)
+        if len(made.entries) > 1 and first is not None and first.target is not None:
+            marks.label(first.target, f"inside_{guest:x}")
     for access in made.accesses:
         marks.note(access.access, f"access of {access.guest:x}, landing_{access.guest:x}")
         name = f"landing_{access.guest:x}"

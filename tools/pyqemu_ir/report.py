@@ -32,36 +32,50 @@ _PLAIN = "\x1b[0m"
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """The stages that are shown, and the last one that is gone through."""
+
+    shown: frozenset[str]
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A piece of a stage; `data` is what JSON has of it, if that is not the text."""
+    """A piece of a stage; `data` are the objects that JSON has of it, if that is not the text."""
 
     stage: str
     title: str
     text: str
-    data: Any = None
+    data: Sequence[Any] | None = None
 
 
 @dataclass(slots=True)
 class Report:
     """Collects sections of the stages that are wanted, and times."""
 
-    stages: frozenset[str]
+    selection: Selection
     timed: bool = False
     sections: list[Section] = field(default_factory=list[Section])
     times: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
 
     def wants(self, *stages: str) -> bool:
         """Whether any of these stages is to be shown."""
-        return not self.stages.isdisjoint(stages)
+        return not self.selection.shown.isdisjoint(stages)
 
-    def wants_beyond(self, stage: str) -> bool:
-        """Whether any stage after this one is to be shown."""
+    def needs(self, *stages: str) -> bool:
+        """Whether any of these stages has to be gone through, be it for its time only."""
         order = list(STAGES)
-        return self.wants(*order[order.index(stage) + 1 :])
+        reached = (order.index(stage) <= order.index(self.selection.last) for stage in stages)
+        return self.wants(*stages) or (self.timed and any(reached))
 
-    def add(self, stage: str, title: str, text: str, data: Any = None) -> None:
+    def needs_beyond(self, stage: str) -> bool:
+        """Whether any stage after this one has to be gone through."""
+        order = list(STAGES)
+        return self.needs(*order[order.index(stage) + 1 :])
+
+    def add(self, stage: str, title: str, text: str, data: Sequence[Any] | None = None) -> None:
         """Adds a section if its stage is wanted."""
-        if stage in self.stages:
+        if stage in self.selection.shown:
             self.sections.append(Section(stage, title, text, data))
 
     @contextmanager
@@ -80,15 +94,13 @@ class Report:
         return "".join(map(_coloured, text.splitlines(keepends=True))) if colour else text
 
     def json(self) -> str:
-        """One object: for each stage what it has; a list where a stage has several sections or may have them."""
+        """One object with what each stage has: a text, a list of texts if there are several, or a list of objects."""
         stages: dict[str, Any] = {}
         for section in self._shown():
-            value = section.text if section.data is None else section.data
-            if section.stage in stages or section.stage == "passes":
-                stages.setdefault(section.stage, []).append(value)
-            else:
-                stages[section.stage] = value
-        return json.dumps(stages, indent=1)
+            values = [section.text] if section.data is None else section.data
+            stages.setdefault(section.stage, []).extend(values)
+        single = {name: values[0] for name, values in stages.items() if len(values) == 1 and isinstance(values[0], str)}
+        return json.dumps({**stages, **single}, indent=1)
 
     def _shown(self) -> list[Section]:
         """Sections by stage, in the stages' order; times last."""
@@ -98,7 +110,8 @@ class Report:
 
     def _times(self) -> Section:
         lines = [f"{what:50}{seconds * 1000:10.2f} ms" for what, seconds in self.times]
-        return Section("time", "time", "\n".join(lines), {what: round(s * 1000, 3) for what, s in self.times})
+        data = [{"what": what.strip(), "ms": round(seconds * 1000, 3)} for what, seconds in self.times]
+        return Section("time", "time", "\n".join(lines), data)
 
 
 def _coloured(line: str) -> str:
@@ -115,7 +128,7 @@ def _coloured(line: str) -> str:
     return f"{code}{_COLOURS['comment']}{mark}{comment}{_PLAIN}\n" if mark else line
 
 
-def chosen_stages(run_until: str | None, only: str | None) -> frozenset[str]:
+def chosen_stages(run_until: str | None, only: str | None) -> Selection:
     """The stages that `--run-until` and `--stage` name; all without them. Raises Mistake."""
     order = list(STAGES)
     chosen = order
@@ -126,7 +139,7 @@ def chosen_stages(run_until: str | None, only: str | None) -> frozenset[str]:
         chosen = [stage for stage in chosen if stage in named]
     if not chosen:
         raise Mistake(f"--stage {only} comes after --run-until {run_until}")
-    return frozenset(chosen)
+    return Selection(frozenset(chosen), order[-1] if run_until is None else run_until)
 
 
 def _index(order: Sequence[str], name: str, option: str) -> int:

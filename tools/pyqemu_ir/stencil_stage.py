@@ -17,8 +17,10 @@ from pyqemu.hostgen.program import Program
 from pyqemu.tools.pyqemu_ir.baseline import Baseline, Chosen
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.translator.adl.shapes import show
-from pyqemu.translator.static import Element, StaticExpr, evaluate
+from pyqemu.translator.static import Element, StaticExpr, evaluate, leaves_of
 
+#: Longer expressions are not shown.
+_MOST_CHARACTERS = 60
 _FORMATS = {RelocKind.ABS8: "<b", RelocKind.ABS32S: "<i", RelocKind.ABS32: "<I", RelocKind.ABS64: "<Q"}
 
 
@@ -59,7 +61,7 @@ def add_stencils(report: Report, baseline: Baseline, chosen: Sequence[Chosen]) -
     machine = baseline.decoder.architecture.machine
     for item, one in zip(chosen, compiled, strict=True):
         text, data = _described(item, one, baseline, machine)
-        report.add("stencil", f"stencil {one.stencil.label}: {_why(item)}", text, data)
+        report.add("stencil", f"stencil, {_why(item)}: {one.stencil.label}", text, [data])
 
 
 def _why(item: Chosen) -> str:
@@ -134,13 +136,16 @@ def _fill(code: bytearray, reloc: Reloc, one: Compiled, values: Values | None, l
     if reloc.kind is RelocKind.ABS64:
         number &= (1 << 64) - 1
     struct.pack_into(_FORMATS[reloc.kind], code, reloc.offset, number)
-    is_place = isinstance(expr, Element) and layout.name_at(value)
-    return f"hole: {hole_text(expr)}" if is_place else f"hole: {hole_text(expr)} = {value:#x}"
+    register = layout.name_at(value) if isinstance(expr, Element) else ""
+    return f"hole: {hole_text(expr)} = {register or hex(value)}"
 
 
 def hole_text(expr: StaticExpr) -> str:
-    """A hole's expression; of a register's offset, the expression of its number."""
-    return show(expr.index) if isinstance(expr, Element) else show(expr)
+    """A hole's expression, or what it depends on if that is long; of a register's offset, that of its number."""
+    text = show(expr.index) if isinstance(expr, Element) else show(expr)
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"of {', '.join(sorted(show(leaf) for leaf in leaves_of(expr)))}"
 
 
 def state_name(offset: int, layout: Layout) -> str:

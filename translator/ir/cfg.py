@@ -21,6 +21,11 @@ def control_flow(function: Function) -> Any:
     return graph
 
 
+def has_loops(function: Function) -> bool:
+    """Whether control can come to a block again."""
+    return not _networkx.is_directed_acyclic_graph(control_flow(function))
+
+
 def immediate_dominators(function: Function) -> Mapping[Block, Block]:
     """Each reachable block's immediate dominator; the entry is its own."""
     dominators: dict[Block, Block] = dict(

@@ -11,16 +11,16 @@
 
 extern "C" const char test_text_begin[], test_text_end[], test_region_support[], test_region_loop[],
     test_loop_inner[], test_loop_step[], test_region_load[], test_load_access[], test_load_landing[],
-    test_region_forever[], test_forever_end[];
+    test_region_forever[], test_region_step[], test_step_end[];
 
 // R0 … R15 lie at 256 + 8n of the CPU state (r12), Z at 384. The table follows the text: its element 0 is the
 // origin.
 asm(R"(
   .pushsection .rodata
   .globl test_text_begin, test_text_end, test_region_support, test_region_loop, test_loop_inner, test_loop_step
-  .globl test_region_load, test_load_access, test_load_landing, test_region_forever, test_forever_end
+  .globl test_region_load, test_load_access, test_load_landing, test_region_forever, test_region_step, test_step_end
   .hidden test_text_begin, test_text_end, test_region_support, test_region_loop, test_loop_inner, test_loop_step
-  .hidden test_region_load, test_load_access, test_load_landing, test_region_forever, test_forever_end
+  .hidden test_region_load, test_load_access, test_load_landing, test_region_forever, test_region_step, test_step_end
   .p2align 12
 test_text_begin:
 test_region_support:
@@ -80,11 +80,20 @@ test_region_forever:
   mov test_table(%rip), %rax; add $0x80, %rax
   mov %rax, 8(%r12); movl $0, 4(%r12)
   ret
-test_forever_end:
+  .p2align 4
+test_region_step:
+  cmpl $0, (%r12); jne 7f
+  incq 376(%r12); incq 296(%r12)
+  jmp *(test_table + 24)(%rip)
+7:
+  mov test_table(%rip), %rax; add $0xc0, %rax
+  mov %rax, 8(%r12); movl $0, 4(%r12)
+  ret
+test_step_end:
   .p2align 12
 test_text_end:
 test_table:
-  .quad 0, 0, 0
+  .quad 0, 0, 0, 0
   .popsection
 )");
 
@@ -189,7 +198,9 @@ std::vector<uint8_t> ArchiveBuilder::build() {
   add(test_region_load, test_region_forever, {{kLoad, in_text(test_region_load)}},
       {{kLoad, 8}, {kLoad + 8, 8}}, {{kDone, 0, 0}},
       {{in_text(test_load_access), in_text(test_load_landing), kLoad + 4}});
-  add(test_region_forever, test_forever_end, {{kForever, in_text(test_region_forever)}}, {{kForever, 8}}, {},
+  add(test_region_forever, test_region_step, {{kForever, in_text(test_region_forever)}}, {{kForever, 8}}, {},
+      {});
+  add(test_region_step, test_step_end, {{kStep, in_text(test_region_step)}}, {{kStep, 8}}, {{kLoop, 0, 0}},
       {});
   header_.exit_count = static_cast<uint32_t>(exits_.size());
   sign();
@@ -217,6 +228,7 @@ void put_module(Pages &code) {
   put(code, kLoad / 4,
       {word(kAddi, 1, 1, 5), word(kLd, 3, 4, 16), word(kAddi, 1, 1, 1), jump(kLoad + 12, kDone)});
   put(code, kForever / 4, {word(kAddi, 1, 1, 1), word(kB, 0, 0, -1)});
+  put(code, kStep / 4, {word(kAddi, 5, 5, 1), jump(kStep + 4, kLoop)});
   put(code, kAfter / 4,
       {word(kSubs, 6, 6, 1), word(kBnz, 0, 0, 2), jump(kAfter + 8, kDone), word(kAddi, 1, 0, 10),
        jump(kAgain + 4, kLoop)});

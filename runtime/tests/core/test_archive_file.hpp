@@ -19,9 +19,9 @@ namespace pyqemu::test {
 inline constexpr uint64_t kModuleBytes = 8192;
 // Module offsets. `loop`: R1 times R2 += 3, then goes to `after`. `load`: R1 += 5, R3 := mem[R4 + 16], R1 +=
 // 1, then to `done`. `after`: R6 times R1 := 10 and to `loop`; then to `done`, which is an SVC. `forever`: R1
-// += 1 for ever.
-inline constexpr uint32_t kLoop = 0, kLoad = 0x40, kForever = 0x80, kAfter = 0x100, kAgain = 0x10c,
-                          kDone = 0x1000;
+// += 1 for ever. `step`: R5 += 1, then to `loop`.
+inline constexpr uint32_t kLoop = 0, kLoad = 0x40, kForever = 0x80, kStep = 0xc0, kAfter = 0x100,
+                          kAgain = 0x10c, kDone = 0x1000;
 inline constexpr uint32_t kMarker = 15;
 
 void put_module(Pages &code);

@@ -15,6 +15,11 @@ namespace {
 
 constexpr uint64_t kUntouched = 0x123456789;
 
+void change_at(RegionMachine &m, uint32_t offset, uint32_t value) {
+  m.code.words()[offset / 4] = value;
+  m.engine->invalidate(m.code.address() + offset, 4);
+}
+
 // Runs `loop` and what follows it `turns` times; gives how often the region was entered. Checks the result.
 uint64_t loop_turns(RegionMachine &m, uint64_t turns, uint64_t step = 3) {
   reg(m.cpu, 1) = 10;
@@ -46,6 +51,25 @@ void enter_and_leave() {
   CHECK(m.entered() == 0);
 }
 
+// From one region straight to the next, and not any more when that one has changed.
+void region_to_region() {
+  RegionMachine m;
+  auto run = [&](uint64_t step) {
+    reg(m.cpu, 1) = 10;
+    reg(m.cpu, 2) = 0;
+    reg(m.cpu, 6) = 1;
+    reg(m.cpu, kMarker) = 0;
+    m.cpu->exit_slot = kUntouched;
+    CHECK(m.run_at(m.code.address() + kStep) == StopKind::kException && reg(m.cpu, 2) == 10 * step);
+    return m.entered();
+  };
+  CHECK(run(3) == 2 && run(3) == 2 && m.cpu->exit_slot == kUntouched && reg(m.cpu, 5) == 2);
+  change_at(m, kLoop, word(kAddi, 2, 2, 4));
+  CHECK(run(4) == 1 && run(4) == 1 && m.cpu->exit_slot == kUntouched);
+  change_at(m, kLoop, word(kAddi, 2, 2, 3));
+  CHECK(run(3) == 2 && run(3) == 2 && m.cpu->exit_slot == kUntouched);
+}
+
 // Blocks that were there before the archive make way, also where others are chained to them.
 void late_archive() {
   RegionMachine m({}, std::nullopt);
@@ -57,6 +81,24 @@ void late_archive() {
   wrong.loop_step = 4;
   CHECK(m.add(build_archive(m.code, wrong), m.code.address()) == nullptr);
   CHECK(loop_turns(m, 5, 4) == 5);
+}
+
+// Jump caches that lead to what was there before are emptied.
+void late_archive_behind_jump() {
+  RegionMachine m({}, std::nullopt);
+  Pages caller(4096);
+  put(caller, 0, {word(kJr, 0, 7)});
+  auto entered = [&] {
+    reg(m.cpu, 1) = 10;
+    reg(m.cpu, 6) = 1;
+    reg(m.cpu, 7) = m.code.address() + kLoop;
+    reg(m.cpu, kMarker) = 0;
+    CHECK(m.run_at(caller.address()) == StopKind::kException && m.cpu->pc == m.code.address() + kDone);
+    return m.entered();
+  };
+  CHECK(entered() == 0 && entered() == 0);
+  CHECK(m.add(build_archive(m.code), m.code.address()) == nullptr);
+  CHECK(entered() == 1 && entered() == 1);
 }
 
 // One that is there already changes nothing.
@@ -134,11 +176,6 @@ void no_record() {
 }
 
 // --- changes ---
-
-void change_at(RegionMachine &m, uint32_t offset, uint32_t value) {
-  m.code.words()[offset / 4] = value;
-  m.engine->invalidate(m.code.address() + offset, 4);
-}
 
 // The region is dropped by a change of any of its bytes, and is back when these are as they were.
 void changed_code() {
@@ -281,7 +318,9 @@ int main() {
   action.sa_flags = SA_SIGINFO;
   sigaction(SIGSEGV, &action, nullptr);
   enter_and_leave();
+  region_to_region();
   late_archive();
+  late_archive_behind_jump();
   same_archive();
   two_places();
   fault_landing();
