@@ -13,7 +13,9 @@ _JUMP_FIELD = 4  # bytes of the last jump's field, with which the code ends
 
 
 def edge_members(one: Compiled, host: Host) -> dict[str, int]:
-    """The members of StencilRec that say it; a width of 0 (not given) means that there is none."""
+    """The members of StencilRec that say it; a width of 0 (not given) means that there is none. Beside them
+    `tail_reloc` and `lead_reloc`; these and `lead_partner` are numbers of the stencil's relocations.
+    """
     return _tail(one, host) | _lead(one, host)
 
 
@@ -40,13 +42,14 @@ def _lead(one: Compiled, host: Host) -> dict[str, int]:
     hole = None if load is None else _offset_hole(one, load.field)
     if load is None or hole is None:
         return {}
-    flags, swap = LeadFlag.NONE, 0
+    flags = LeadFlag.NONE
+    partner: dict[str, int] = {}
     if load.narrowed:
         flags |= LeadFlag.NARROWED
     other = None if load.partner is None else _offset_hole(one, load.partner)
     if other is not None:
-        flags, swap = flags | LeadFlag.COMMUTES, other
+        flags, partner = flags | LeadFlag.COMMUTES, {"lead_partner": other}
     return {
         "lead_reloc": hole, "lead_reg": load.register, "lead_width": load.width,
-        "lead_bytes": load.size, "lead_flags": flags, "lead_partner": swap,
+        "lead_bytes": load.size, "lead_flags": flags, **partner,
     }  # fmt: skip

@@ -85,6 +85,11 @@ class Host(Protocol):
         """e_machine of the host's ELF files."""
         ...
 
+    @property
+    def jump_bytes(self) -> int:
+        """Length of an unconditional jump, with whose address field it ends."""
+        ...
+
     def reloc_kind(self, number: int) -> RelocKind | None:
         """What an object's relocation means in a stencil; None if it is to an address (rel32)."""
         ...

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import product
 
 from pyqemu.hostgen import pack_format as rec
-from pyqemu.hostgen.edges import edge_members
 from pyqemu.hostgen.elf import ElfObject
 from pyqemu.hostgen.fixed import NAMES, make_fixed
 from pyqemu.hostgen.host import Host
@@ -17,10 +16,18 @@ from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import RelocKind
-from pyqemu.hostgen.shape_stencils import MAX_FUSED_SHAPES, can_pair, fused_stencils, may_come_first, shape_stencils
+from pyqemu.hostgen.shape_stencils import (
+    MAX_FUSED_SHAPES,
+    WithVariant,
+    can_pair,
+    fused_stencils,
+    may_come_first,
+    shape_stencils,
+)
 from pyqemu.hostgen.shapes import Shape, Shapes
+from pyqemu.hostgen.stencil_records import Filling, StencilRecords
 from pyqemu.hostgen.stencils import Stencil, branches_on_flags
-from pyqemu.hostgen.tables import Tables
+from pyqemu.hostgen.tables import Tables, fields_by_name
 from pyqemu.translator.target import Target
 
 _IMAGE_ALIGN = 4096
@@ -33,6 +40,7 @@ class PackStatistics:
     encodings: int
     shapes: int
     stencils: int
+    records: int  # of stencils: one for each way to fill one's holes
     fused: int
     code_bytes: int
     image_bytes: int
@@ -72,8 +80,9 @@ class PackBuilder:
         self._host = host
         self._machine = machine_for(target, host)
         self._library = Library(host)
-        self._numbers: dict[int, int] = {}  # of the library, by identity of the shape
-        self._fused: list[tuple[int, int, int]] = []
+        self._numbers: dict[Shape, int] = {}  # of the library
+        self._made: dict[Shape, WithVariant] = {}
+        self._fused: list[tuple[Shape, Shape, int]] = []
         self._tables = Tables(target, self._machine.layout)
 
     def build(
@@ -81,26 +90,34 @@ class PackBuilder:
     ) -> BuiltPack:
         """The finished pack."""
         undefined = self._target.undefined_exception
-        fixed = [self._library.add(make_fixed(name, self._machine, undefined)) for name in NAMES]
+        fixed = [make_fixed(name, self._machine, undefined) for name in NAMES]
+        fixed_numbers = [self._library.add(stencil) for stencil in fixed]
         self._add_stencils()
         image = Image(self._machine, self._target.functions())
         self._library.compile(image, jobs, progress)
         image.link()
         self._tables.personality(personality)
-        leaves = {id(shape.leaf): self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all}
+        elf = ElfObject(self._host.elf_machine)
+        records = StencilRecords(
+            self._library.compiled, self._code(elf), self._host, self._tables.forms, self._tables.strings.add,
+            image.offset,
+        )  # fmt: skip
+        numbers = {
+            name: records.add(self._library.number(number), [Filling(stencil.program, {})])
+            for name, number, stencil in zip(NAMES, fixed_numbers, fixed, strict=True)
+        }
+        leaves = self._records(records)
         for encoding, tree in zip(self._target.encodings, self._shapes.trees, strict=True):
-            self._tables.encoding(encoding, self._tables.shape(tree, encoding.fields, leaves))
-        numbers: dict[str, int] = dict(zip(NAMES, map(self._library.number, fixed), strict=True))
-        return self._write(image, digest, numbers)
+            self._tables.encoding(encoding, tree, leaves)
+        return self._write(elf, image, records.sections(), self._header(image, digest, numbers))
 
     def _add_stencils(self) -> None:
-        made = [(shape, shape_stencils(shape, self._machine)) for shape in self._shapes.all]
-        fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in made]))
-        for shape, (stencil, variant) in made:  # only now, since fusing adds to their programs
-            self._numbers[id(shape)] = self._library.add(stencil, variant)
+        self._made = {shape: shape_stencils(shape, self._machine) for shape in self._shapes.all}
+        fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in self._made.items()]))
+        for shape, (stencil, variant) in self._made.items():  # only now, since fusing adds to their programs
+            self._numbers[shape] = self._library.add(stencil, variant)
         for first, second, stencil, variant in fused:
-            number = self._library.add(stencil, variant)
-            self._fused.append((self._numbers[id(first)], self._numbers[id(second)], number))
+            self._fused.append((first, second, self._library.add(stencil, variant)))
 
     def _fuse(self, made: Sequence[tuple[Shape, Stencil]]) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
         """Pairs of an instruction that makes flags and a branch that reads them."""
@@ -117,64 +134,55 @@ class PackBuilder:
 
     # --- writing ---
 
-    def _write(self, image: Image, digest: bytes, fixed: Mapping[str, int]) -> BuiltPack:
-        elf = ElfObject(self._host.elf_machine)
-        records, relocs = self._stencils(elf, image)
-        header = self._header(image, digest, fixed)
-        for name, data in self._tables.sections().items():
+    def _code(self, elf: ElfObject) -> list[int]:
+        """Puts all stencils into .text; gives their places."""
+        places: list[int] = []
+        for one in self._library.compiled:
+            place = elf.add_function(one.stencil.label, one.code, 16)
+            for reloc in one.relocs:
+                elf.add_relocation(place + reloc.offset, *self._for_people(one, reloc))
+            places.append(place)
+        return places
+
+    def _records(self, records: StencilRecords) -> dict[int, int]:
+        """Adds the records of all shapes and pairs; gives the shapes' by identity of their leaves."""
+        leaves: dict[int, int] = {}
+        for shape, (stencil, variant) in self._made.items():
+            dead = variant or stencil
+            fields = fields_by_name(shape.encoding)
+            leaves[id(shape.leaf)] = self._record(
+                records, self._numbers[shape], [Filling(stencil.program, fields)], [Filling(dead.program, fields)]
+            )
+        for first, second, number in self._fused:
+            pair = [Filling(self._made[shape][0].program, fields_by_name(shape.encoding)) for shape in (first, second)]
+            both = self._record(records, number, pair, pair)
+            records.fuse(leaves[id(first.leaf)], leaves[id(second.leaf)], both)
+        return leaves
+
+    def _record(
+        self, records: StencilRecords, added: int, fillings: Sequence[Filling], of_variant: Sequence[Filling]
+    ) -> int:
+        number = self._library.number(added)
+        dead = self._library.compiled[number].dead
+        return records.add(number, fillings, None if dead is None else records.add(dead, of_variant))
+
+    def _write(self, elf: ElfObject, image: Image, stencils: dict[str, bytes], header: bytes) -> BuiltPack:
+        for name, data in (self._tables.sections() | stencils).items():
             elf.add_section(name, data)
-        elf.add_section(".pq.stencil", b"".join(records))
-        elf.add_section(".pq.reloc", b"".join(relocs))
-        elf.add_section(".pq.fuse", self._fuse_records())
         elf.add_section(".pq.header", header)
         elf.add_section(".pq.image", image.data + bytes(-len(image.data) % _IMAGE_ALIGN), _IMAGE_ALIGN)
         data = elf.write()
         compiled = self._library.compiled
         middle = sum(any(r.kind is RelocKind.NEXT for r in one.relocs) and not one.ends_with_next for one in compiled)
         statistics = PackStatistics(
-            len(self._target.encodings), len(self._shapes.all), len(compiled), len(self._fused),
+            len(self._target.encodings), len(self._shapes.all), len(compiled),
+            len(stencils[".pq.stencil"]) // rec.StencilRec.size, len(self._fused),
             len(elf.text), len(image.data), len(data), middle,
         )  # fmt: skip
-        shapes = {shape: self._library.number(self._numbers[id(shape)]) for shape in self._shapes.all}
-        return BuiltPack(data, statistics, tuple(compiled), image, self._machine, shapes, self._fused_pairs())
-
-    def _fused_pairs(self) -> dict[tuple[int, int], int]:
         number = self._library.number
-        return {(number(a), number(b)): number(both) for a, b, both in self._fused}
-
-    def _fuse_records(self) -> bytes:
-        pairs = self._fused_pairs()
-        return b"".join(rec.FuseRec.pack(first=a, second=b, fused=pairs[a, b]) for a, b in sorted(pairs))
-
-    def _stencils(self, elf: ElfObject, image: Image) -> tuple[list[bytes], list[bytes]]:
-        records: list[bytes] = []
-        relocs: list[bytes] = []
-        for one in self._library.compiled:
-            stencil = one.stencil
-            place = elf.add_function(stencil.label, one.code, 16)
-            for reloc in one.relocs:
-                elf.add_relocation(place + reloc.offset, *self._for_people(one, reloc))
-            offsets = [
-                rec.RelocRec.pack(
-                    offset=r.offset, kind=r.kind, insn=r.insn, value=r.value, addend=r.addend,
-                    image=image.offset(r.symbol) if r.symbol else 0,
-                )
-                for r in one.relocs
-            ]  # fmt: skip
-            records.append(
-                rec.StencilRec.pack(
-                    name=self._tables.strings.add(stencil.label), code=place, size=len(one.code),
-                    first_reloc=len(relocs), reloc_count=len(offsets), align=1,
-                    exit_count=len(stencil.exit_values), attributes=stencil.attributes,
-                    reads=stencil.reads, writes=stencil.writes,
-                    dead=rec.NONE if one.dead is None else one.dead,
-                    first_op=self._tables.program(stencil.program), op_count=len(stencil.program.steps),
-                    fields=len(stencil.program.fields), exit_value=stencil.exit_values,
-                    exit_kind=stencil.exit_kinds, **edge_members(one, self._host),
-                )
-            )  # fmt: skip
-            relocs += offsets
-        return records, relocs
+        shapes = {shape: number(added) for shape, added in self._numbers.items()}
+        fused = {(shapes[first], shapes[second]): number(added) for first, second, added in self._fused}
+        return BuiltPack(data, statistics, tuple(compiled), image, self._machine, shapes, fused)
 
     def _for_people(self, one: Compiled, reloc: Reloc) -> tuple[int, str, int]:
         """ELF relocation type, symbol and addend as `objdump -dr` shows them."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 PACK_MAGIC = 0x314B5051
-PACK_VERSION = 2
+PACK_VERSION = 3
 NONE = 0xFFFFFFFF
 NODE_BIT = 0x80000000
 STATE_OFFSET = 256
@@ -95,20 +95,25 @@ PackHeader = Record(
     "I[13] reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
-Candidate = Record("Candidate", "Q mask value; I encoding guard last reserved")
-ProgRec = Record("ProgRec", "I first count")
-EncodingRec = Record("EncodingRec", "I name unit first_field; H field_count reserved; I shape_root")
-FieldRec = Record("FieldRec", "I name first_slice; B slice_count width is_signed reserved")
-SliceRec = Record("SliceRec", "B from width to reserved")
+Candidate = Record("Candidate", "Q mask value inputs; I encoding guard last here")
+EncodingRec = Record("EncodingRec", "I name shape_root; Q features")
+TermRec = Record("TermRec", "Q mask sign; q factor; I from reserved")
+#: The members of its term are called as in C++: `term.mask`.
+FormRec = Record(
+    "FormRec",
+    "B kind more_count; H reserved; I first count more;"
+    "Q term.mask term.sign; q term.factor; I term.from term.reserved; q add; Q here_mask",
+)
 ProgOp = Record("ProgOp", "B op reserved; H a b c; i imm")
-ShapeNode = Record("ShapeNode", "I program; i low; I count first_child")
+ShapeNode = Record("ShapeNode", "I form; i low; I count first_child")
 StencilRec = Record(
     "StencilRec",
-    "I name code size first_reloc; H reloc_count; B exit_count align;"
-    "I attributes reads writes dead first_op; H op_count fields; H[2] exit_value; B[2] exit_kind;"
-    "H tail_reloc lead_reloc lead_partner; B tail_reg tail_width lead_reg lead_width lead_bytes lead_flags; H reserved",
+    "I name code size first_reloc; H reloc_count; B exit_count insns; I attributes reads writes dead first_fuse;"
+    "H fuse_count; H[2] exit_offset; B[2] exit_way exit_kind;"
+    "B tail_reg tail_width lead_reg lead_width lead_bytes lead_flags; H lead_partner value_count;"
+    "I[2] exit_target",
 )
-RelocRec = Record("RelocRec", "H offset; B kind insn; H value reserved; i addend; I image")
+RelocRec = Record("RelocRec", "H offset; B kind insn; I value; i addend")
 FuseRec = Record("FuseRec", "I first second fused")
 RegRec = Record("RegRec", "I name offset count; H width stride")
 ExcRec = Record("ExcRec", "I name argument_count")
@@ -124,8 +129,8 @@ CpuHeader = Record(
 CPU = CpuHeader.offsets()
 
 RECORDS = (
-    PackHeader, DecodeNode, Candidate, ProgRec, EncodingRec, FieldRec, SliceRec, ProgOp, ShapeNode,
-    StencilRec, RelocRec, FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+    PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, StencilRec, RelocRec,
+    FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
 )  # fmt: skip
 
 
@@ -157,6 +162,21 @@ class ProgOpCode(IntEnum):
     LOG2 = 24
     POPCOUNT = 25
     TABLE = 26
+    FORM = 27
+    CONTEXT = 28
+
+
+class FormKind(IntEnum):
+    SUM = 0
+    CHOICE = 1
+    PROGRAM = 2
+
+
+class ExitWay(IntEnum):
+    UNUSED = 0
+    FIELD = 1
+    TAIL = 2
+    TRAMPOLINE = 3
 
 
 class Attribute(IntFlag):

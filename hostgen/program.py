@@ -63,16 +63,18 @@ class Program:
         return number
 
     def expression(self, number: int) -> StaticExpr:
-        """An expression whose value has this number; of what has been asked for."""
+        """An expression of which value `number` is the low 64 bits."""
+        if number == len(self.fields):
+            return Here()
         return next(expr for expr, known in self._known.items() if known == number)
 
-    def guard(self, expr: StaticExpr) -> int:
-        """As `value`, but the result is the last step's."""
-        number = self.value(expr)
-        if number == self.inputs + len(self.steps) - 1 and self.steps:
-            return number
-        self.steps.append(Step(Code.ADD, (number, self._constant(0))))
-        return self.inputs + len(self.steps) - 1
+    def needed(self, number: int) -> list[int]:
+        """The values that value `number` is computed from, and itself, in order."""
+        found = {number}
+        for value in range(number, self.inputs - 1, -1):
+            if value in found:
+                found.update(self.steps[value - self.inputs].args)
+        return sorted(found)
 
     def _step(self, code: Code, *args: int, imm: int = 0, table: tuple[int, ...] = ()) -> int:
         step = Step(code, args, imm, table)

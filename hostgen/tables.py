@@ -1,5 +1,5 @@
-"""The tables of a pack that say what instructions there are: fields, guards, decode trees, shapes,
-registers, models.
+"""The tables of a pack that say what instructions there are: decode trees, guards, shapes, registers,
+models.
 """
 
 from __future__ import annotations
@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 
 from pyqemu.hostgen import pack_format as rec
 from pyqemu.hostgen.elf import Strings
+from pyqemu.hostgen.form_tables import FormTables
 from pyqemu.hostgen.layout import Layout
-from pyqemu.hostgen.program import Program
+from pyqemu.hostgen.pool import Pool
+from pyqemu.hostgen.value_form import Fields, word_bits
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.static import StaticExpr
+from pyqemu.translator.static import Here, StaticExpr, leaves_of
 from pyqemu.translator.target import (
     DecodeLeaf,
     DecodeTree,
     Encoding,
-    EncodingField,
     ShapeChoice,
     ShapeLeaf,
     ShapeTree,
@@ -28,105 +29,42 @@ from pyqemu.translator.target import (
 _MAX_SPAN = 1 << 16
 
 
-class Pool:
-    """Runs of equal-sized records; equal runs are held once."""
-
-    def __init__(self) -> None:
-        self.items: list[bytes] = []
-        self._known: dict[tuple[bytes, ...], int] = {}
-
-    def add(self, run: Sequence[bytes]) -> int:
-        """Index of the run's first record."""
-        if not run:
-            return 0
-        key = tuple(run)
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = len(self.items)
-            self.items += run
-        return known
-
-    @property
-    def data(self) -> bytes:
-        return b"".join(self.items)
-
-
 class Tables:
     """All tables but the stencils'; `sections` gives them by section name."""
 
     def __init__(self, target: Target, layout: Layout) -> None:
         self._target = target
-        self._context = [variable.name for variable in target.context]
         self.strings = Strings()
-        names = (
-            "node", "child", "cand", "enc", "field", "slice", "prog", "guard", "shape", "table", "reg", "exc",
-            "cpu", "reset", "kv",
-        )  # fmt: skip
+        self.forms = FormTables([variable.name for variable in target.context])
+        names = ("node", "child", "cand", "enc", "shape", "reg", "exc", "cpu", "reset", "kv")
         self._pools = {name: Pool() for name in names}
+        self._shape_choices: dict[int, list[StaticExpr]] = {}  # by number of encoding
         self._add_registers(layout)
         self._add_exceptions()
         self._add_models()
 
     def sections(self) -> dict[str, bytes]:
         """Bytes by section name."""
-        return {f".pq.{name}": pool.data for name, pool in self._pools.items()} | {".pq.str": self.strings.data}
-
-    # --- programs ---
-
-    def program(self, program: Program) -> int:
-        """Index of the program's first ProgOp."""
-        ops: list[bytes] = []
-        for step in program.steps:
-            imm = self.table(step.table) if step.table else step.imm
-            a, b, c = (*step.args, 0, 0, 0)[:3]
-            ops.append(rec.ProgOp.pack(op=step.code, a=a, b=b, c=c, imm=imm))
-        return self._pools["prog"].add(ops)
-
-    def table(self, values: Sequence[int]) -> int:
-        """Index of a run of 64-bit values."""
-        return self._pools["table"].add([(v & (1 << 64) - 1).to_bytes(8, "little") for v in values])
-
-    def guard(self, expr: StaticExpr, fields: Sequence[EncodingField]) -> int:
-        """A ProgRec whose result is `expr`."""
-        program = Program([field.name for field in fields], self._context)
-        program.guard(expr)
-        first = self.program(program)
-        return self._pools["guard"].add([rec.ProgRec.pack(first=first, count=len(program.steps))])
+        own = {f".pq.{name}": pool.data for name, pool in self._pools.items()}
+        return own | self.forms.sections() | {".pq.str": self.strings.data}
 
     # --- encodings and decoding ---
 
-    def encoding(self, encoding: Encoding, shape_root: int) -> None:
-        """Encodings come in the order of their numbers."""
-        fields: list[bytes] = []
-        for field in encoding.fields:
-            slices = [
-                rec.SliceRec.pack(**{"from": piece.source, "width": piece.width, "to": piece.target})
-                for piece in field.slices
-            ]
-            fields.append(
-                rec.FieldRec.pack(
-                    name=self.strings.add(field.name), first_slice=self._pools["slice"].add(slices),
-                    slice_count=len(slices), width=field.width, is_signed=int(field.signed),
-                )
-            )  # fmt: skip
-        pool = self._pools["enc"]
-        first_field = self._pools["field"].add(fields)
-        pool.items.append(
+    def encoding(self, encoding: Encoding, tree: ShapeTree, stencils: Mapping[int, int]) -> None:
+        """Encodings come in the order of their numbers; `stencils` has the stencil's number by identity of
+        its leaf.
+        """
+        choices = self._shape_choices[encoding.number] = []
+        root = self._shape(tree, fields_by_name(encoding), stencils, choices)
+        self._pools["enc"].items.append(
             rec.EncodingRec.pack(
-                name=self.strings.add(encoding.name),
-                unit=self._target.units.index(encoding.unit), first_field=first_field,
-                field_count=len(fields), reserved=self._features(encoding), shape_root=shape_root,
+                name=self.strings.add(encoding.name), shape_root=root,
+                features=feature_mask(encoding.features, self._target.features),
             )
         )  # fmt: skip
 
-    def _features(self, encoding: Encoding) -> int:
-        """0, or 1 + the place of the mask of features that the encoding needs."""
-        if not encoding.features:
-            return 0
-        return 1 + self.table([feature_mask(encoding.features, self._target.features)])
-
-    def shape(self, tree: ShapeTree, fields: Sequence[EncodingField], stencils: Mapping[int, int]) -> int:
-        """An entry of .pq.child; `stencils` has the stencil's number by identity of its leaf."""
+    def _shape(self, tree: ShapeTree, fields: Fields, stencils: Mapping[int, int], choices: list[StaticExpr]) -> int:
+        """An entry of .pq.child. Adds to `choices` what the tree's choices are made by."""
         match tree:
             case Undefined():
                 return rec.NONE
@@ -136,15 +74,17 @@ class Tables:
                 low, high = min(children), max(children)
                 if high - low >= _MAX_SPAN:
                     raise UnsupportedError(f"a shape that is chosen by {high - low} values")
-                program = self.guard(expr, fields)
-                entries = [self.shape(children.get(v, Undefined()), fields, stencils) for v in range(low, high + 1)]
+                choices.append(expr)
+                each = [children.get(value, Undefined()) for value in range(low, high + 1)]
+                entries = [self._shape(child, fields, stencils, choices) for child in each]
                 node = rec.ShapeNode.pack(
-                    program=program, low=low, count=len(entries), first_child=self._children(entries)
-                )
+                    form=self.forms.form(expr, fields), low=low, count=len(entries),
+                    first_child=self._children(entries),
+                )  # fmt: skip
                 return rec.NODE_BIT | self._pools["shape"].add([node])
 
     def decode_root(self, tree: DecodeTree) -> int:
-        """Index of the tree's first node."""
+        """Index of the tree's first node; the encodings are there already."""
         entry = self._decode(tree)
         if entry != rec.NONE and entry & rec.NODE_BIT:
             return entry & ~rec.NODE_BIT
@@ -165,18 +105,33 @@ class Tables:
     def _leaf(self, candidates: tuple[int, ...]) -> int:
         if not candidates:
             return rec.NONE
+        encodings = [self._target.encodings[number] for number in candidates]
+        inputs, here = self._inputs(encodings)
         run: list[bytes] = []
-        for place, number in enumerate(candidates):
-            encoding = self._target.encodings[number]
+        for encoding in encodings:
             always = isinstance(encoding.guard, int) and encoding.guard != 0
+            first = not run
             run.append(
                 rec.Candidate.pack(
-                    mask=encoding.mask, value=encoding.value, encoding=number,
-                    guard=rec.NONE if always else self.guard(encoding.guard, encoding.fields),
-                    last=int(place == len(candidates) - 1),
+                    mask=encoding.mask, value=encoding.value, encoding=encoding.number,
+                    guard=rec.NONE if always else self.forms.form(encoding.guard, fields_by_name(encoding)),
+                    last=int(encoding is encodings[-1]),
+                    inputs=inputs if first else 0, here=int(here and first),
                 )
             )  # fmt: skip
         return self._pools["cand"].add(run)
+
+    def _inputs(self, encodings: Sequence[Encoding]) -> tuple[int, bool]:
+        """Bits of the word that decide among the encodings and their stencils, and whether the address
+        does.
+        """
+        mask, here = 0, False
+        for encoding in encodings:
+            mask |= encoding.mask
+            for expr in (encoding.guard, *self._shape_choices[encoding.number]):
+                mask |= word_bits(expr, fields_by_name(encoding))
+                here |= any(isinstance(leaf, Here) for leaf in leaves_of(expr))
+        return mask, here
 
     # --- state and models ---
 
@@ -219,6 +174,11 @@ class Tables:
             self._pools["kv"].items.append(
                 rec.KvRec.pack(key=self.strings.add(key), value=self.strings.add(values[key]))
             )
+
+
+def fields_by_name(encoding: Encoding) -> Fields:
+    """The encoding's fields."""
+    return {field.name: field for field in encoding.fields}
 
 
 def feature_mask(features: frozenset[str], order: Sequence[str]) -> int:

@@ -122,8 +122,8 @@ def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: b
         write_aside(path, built.data)
         s = built.statistics
         print(
-            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils,"
-            f" {s.fused} pairs, {s.code_bytes} bytes of code, image {s.image_bytes},"
+            f"{path.name}: {s.encodings} encodings, {s.shapes} shapes, {s.stencils} stencils"
+            f" in {s.records} records, {s.fused} pairs, {s.code_bytes} bytes of code, image {s.image_bytes},"
             f" {s.next_in_the_middle} go on from their middle, {time.monotonic() - start:.1f} s",
             file=sys.stderr,
         )

@@ -1,7 +1,7 @@
 """Decode-time expressions: integers computed from an instruction's fields before it runs.
 
 They are what holes, shapes and guards are made of. The description's elaborator builds them, the IR carries
-them in `hole`, `read`, `write` and `goto`, and the pack writer compiles them to the runtime's byte code.
+them in `hole`, `read`, `write` and `goto`, and the pack writer brings them into quick forms for the runtime.
 Integers are unbounded here; `interval` bounds them, so that users can check what fits where.
 """
 

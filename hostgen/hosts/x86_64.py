@@ -140,6 +140,7 @@ class X86_64:
     level: Level
     triple: str = "x86_64-unknown-linux-gnu"
     elf_machine: int = 62
+    jump_bytes: int = 5
 
     def reloc_kind(self, number: int) -> RelocKind | None:
         match number:

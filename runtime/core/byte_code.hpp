@@ -1,5 +1,5 @@
-// The meaning of decode-time byte code (`.pq.prog`): total, wrapping arithmetic on int64, as
-// translator/static.py has it on ints.
+// The meaning of the operations of decode-time byte code (`.pq.prog`): total, wrapping arithmetic on int64,
+// as translator/static.py has it on ints. `value_form` runs it.
 #pragma once
 
 #include <bit>
@@ -15,6 +15,8 @@ constexpr int operand_count(ProgOpCode op) {
   switch (op) {
     case ProgOpCode::kConst:
     case ProgOpCode::kConst64:
+    case ProgOpCode::kForm:
+    case ProgOpCode::kContext:
       return 0;
     case ProgOpCode::kNeg:
     case ProgOpCode::kInv:
@@ -51,7 +53,7 @@ inline int64_t low_bits_signed(int64_t a, int64_t n) {
   return n <= 0 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << (64 - n)) >> (64 - n);
 }
 
-// One operation on values a, b, c.
+// One operation on values a, b, c; what depends on the instruction (kForm, kContext) is none of them.
 inline int64_t apply_op(const ProgOp &op, int64_t a, int64_t b, int64_t c, std::span<const int64_t> table) {
   const uint64_t x = static_cast<uint64_t>(a), y = static_cast<uint64_t>(b);
   switch (static_cast<ProgOpCode>(op.op)) {
@@ -109,33 +111,11 @@ inline int64_t apply_op(const ProgOp &op, int64_t a, int64_t b, int64_t c, std::
       return std::popcount(x);
     case ProgOpCode::kTable:
       return table_element(table, op.imm, a, b);
+    case ProgOpCode::kForm:
+    case ProgOpCode::kContext:
+      break;
   }
   return 0;
-}
-
-// Whether each operation is known and reads only values before its own; `first` is the number of values
-// before the first operation.
-inline bool valid_program(std::span<const ProgOp> ops, uint32_t first) {
-  for (size_t i = 0; i < ops.size(); i++) {
-    if (ops[i].op > static_cast<uint8_t>(ProgOpCode::kTable)) return false;
-    const uint16_t operands[3] = {ops[i].a, ops[i].b, ops[i].c};
-    for (int k = 0; k < operand_count(static_cast<ProgOpCode>(ops[i].op)); k++)
-      if (operands[k] >= first + i) return false;
-  }
-  return true;
-}
-
-// Appends the results of `ops` to `values`, whose first `first` elements are there already. The program has
-// to be valid.
-inline void run_program(std::span<const ProgOp> ops, int64_t *values, uint32_t first,
-                        std::span<const int64_t> table) {
-  int64_t *result = values + first;
-  for (const ProgOp &op : ops) {
-    int operands = operand_count(static_cast<ProgOpCode>(op.op));
-    *result = apply_op(op, operands > 0 ? values[op.a] : 0, operands > 1 ? values[op.b] : 0,
-                       operands > 2 ? values[op.c] : 0, table);
-    result++;
-  }
 }
 
 }  // namespace pyqemu

@@ -15,8 +15,8 @@
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "pack_file.hpp"
-#include "prepared.hpp"
 #include "regions.hpp"
+#include "stencils.hpp"
 #include "translator.hpp"
 #include "world.hpp"
 
@@ -114,7 +114,7 @@ class EngineImpl final : public Engine {
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
   std::unique_ptr<Regions> regions_;
-  Preparer preparer_;
+  Stencils stencils_;
   Profile profile_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;

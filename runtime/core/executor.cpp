@@ -138,7 +138,7 @@ uint32_t EngineImpl::translate_locked(Thread &thread, uint64_t pc, size_t availa
   const size_t bytes = host::fetch_copy(fetched_.data(), host_pointer(pc), available);
   const bool copied = tables_.header->icache_coherent == 0 && changeable != 0;
   block = translator_->translate({pc, {fetched_.data(), bytes}, copied}, *thread.context);
-  if (preparer_.damage() != nullptr) error_.store(preparer_.damage());
+  if (stencils_.damage() != nullptr) error_.store(stencils_.damage());
   return block;
 }
 

@@ -16,12 +16,8 @@
 namespace pyqemu {
 namespace {
 
-// Copies of stencils are made in whole 16-byte pieces, so this much must be readable after `.text`.
-constexpr size_t kTextSlack = 16;
-
-bool inside(uint64_t offset, uint64_t size, uint64_t limit) {
-  return offset <= limit && size <= limit - offset;
-}
+// Copies of stencils are made in whole 32-byte pieces, so this much must be readable after `.text`.
+constexpr size_t kTextSlack = 32;
 
 // Puts section `name` where it belongs; false if its size or alignment is wrong. Sections of other names are
 // ignored.
@@ -35,10 +31,9 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   if (name == "child") return take(&t->child, bytes);
   if (name == "cand") return take(&t->cand, bytes);
   if (name == "enc") return take(&t->enc, bytes);
-  if (name == "field") return take(&t->field, bytes);
-  if (name == "slice") return take(&t->slice, bytes);
+  if (name == "form") return take(&t->form, bytes);
+  if (name == "term") return take(&t->term, bytes);
   if (name == "prog") return take(&t->prog, bytes);
-  if (name == "guard") return take(&t->guard, bytes);
   if (name == "shape") return take(&t->shape, bytes);
   if (name == "stencil") return take(&t->stencil, bytes);
   if (name == "reloc") return take(&t->reloc, bytes);
@@ -141,7 +136,8 @@ const char *PackFile::check_header() const {
          uint64_t{reg.count - 1} * reg.stride > h.state_bytes - reg.offset - (reg.width + 7u) / 8))
       return "a register of the pack lies outside the CPU state";
   for (const CpuRec &cpu : t.cpu)
-    if (!inside(cpu.first_reset, cpu.reset_count, t.reset.size())) return "the pack's CPU models are damaged";
+    if (!in_table(cpu.first_reset, cpu.reset_count, t.reset.size()))
+      return "the pack's CPU models are damaged";
   for (const ResetRec &reset : t.reset)
     if (reset.reg >= t.reg.size() || reset.index >= t.reg[reset.reg].count)
       return "the pack's resets are damaged";

@@ -12,6 +12,11 @@
 
 namespace pyqemu {
 
+// Whether `count` elements from `first` on are among `size`.
+inline bool in_table(uint64_t first, uint64_t count, uint64_t size) {
+  return first <= size && count <= size - first;
+}
+
 struct PackTables {
   const PackHeader *header = nullptr;
   std::span<const uint8_t> text, image;
@@ -20,10 +25,9 @@ struct PackTables {
   std::span<const uint32_t> child;
   std::span<const Candidate> cand;
   std::span<const EncodingRec> enc;
-  std::span<const FieldRec> field;
-  std::span<const SliceRec> slice;
+  std::span<const FormRec> form;
+  std::span<const TermRec> term;
   std::span<const ProgOp> prog;
-  std::span<const ProgRec> guard;
   std::span<const ShapeNode> shape;
   std::span<const StencilRec> stencil;
   std::span<const RelocRec> reloc;

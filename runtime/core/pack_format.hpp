@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kPackMagic = 0x314b5051;  // "QPK1"
-inline constexpr uint32_t kPackVersion = 2;
+inline constexpr uint32_t kPackVersion = 3;
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct PackHeader {
@@ -47,33 +47,42 @@ inline constexpr uint32_t kNodeBit = 0x80000000;
 
 struct Candidate {
   uint64_t mask, value;  // word & mask == value
+  uint64_t inputs;       // of the first of a leaf: bits of the word on which its choices depend
   uint32_t encoding;
-  uint32_t guard;        // program (index into .pq.guard: ProgRec) that must give nonzero, or kNone
+  uint32_t guard;        // form that must not be 0, or kNone
   uint32_t last;         // 1: no further candidate in this leaf
-  uint32_t reserved;
-};
-
-struct ProgRec {  // a run of ProgOps; its result is the last value
-  uint32_t first, count;
+  uint32_t here;         // of the first of a leaf: 1 if a choice depends on the instruction's address
 };
 
 struct EncodingRec {
   uint32_t name;          // string: the encoding's name
-  uint32_t unit;
-  uint32_t first_field;   // in .pq.field
-  uint16_t field_count;
-  uint16_t reserved;
   uint32_t shape_root;    // kNodeBit | shape node, or a stencil number, or kNone for UNDEFINED
+  uint64_t features;      // that the CPU model must have
 };
 
-struct FieldRec {
-  uint32_t name;
-  uint32_t first_slice;   // in .pq.slice
-  uint8_t slice_count, width, is_signed, reserved;
+// Some bits of the instruction word, as signed if `sign` is their top bit:
+// ((((word >> from) & mask) ^ sign) - sign) * factor.
+struct TermRec {
+  uint64_t mask, sign;
+  int64_t factor;
+  uint32_t from, reserved;
 };
 
-struct SliceRec {         // field |= ((word >> from) & ((1 << width) - 1)) << to
-  uint8_t from, width, to, reserved;
+enum class FormKind : uint8_t {
+  kSum,      // .pq.table[first + s] if s < count, else s + (here & here_mask);
+             // s is term + `more_count` terms from .pq.term[more] on + add
+  kChoice,   // form `first` if form `more` is not 0, else form `first + 1`; all three are sums
+  kProgram,  // the last result of the `count` operations from .pq.prog[first] on
+};
+
+// A decode-time value: what fills a hole, or decides.
+struct FormRec {
+  uint8_t kind, more_count;
+  uint16_t reserved;
+  uint32_t first, count, more;
+  TermRec term;
+  int64_t add;
+  uint64_t here_mask;
 };
 
 enum class ProgOpCode : uint8_t {
@@ -85,16 +94,18 @@ enum class ProgOpCode : uint8_t {
   kBits, kSbits,  // low b bits of a, unsigned or signed; b is a value
   kLog2, kPopcount,
   kTable,   // .pq.table[imm + a] if 0 <= a < value b, else 0
+  kForm,    // form imm, which is a sum
+  kContext, // context variable imm
 };
 
-struct ProgOp {           // a, b, c: numbers of earlier values
+struct ProgOp {           // a, b, c: numbers of earlier operations of the program
   uint8_t op, reserved;
   uint16_t a, b, c;
   int32_t imm;
 };
 
 struct ShapeNode {
-  uint32_t program;       // ProgRec in .pq.guard; its value v picks child[first_child + (v - low)]
+  uint32_t form;          // its value v picks child[first_child + (v - low)]
   int32_t low;
   uint32_t count;         // values outside low .. low+count-1: UNDEFINED
   uint32_t first_child;   // in .pq.child: kNodeBit | shape node, stencil number, or kNone for UNDEFINED
@@ -108,26 +119,36 @@ enum StencilAttributes : uint32_t {
   kSyncs = 16,
 };
 
+// How a direct exit leaves the copy of a stencil.
+enum class ExitWay : uint8_t {
+  kUnused,
+  kField,       // one rel32 in the code, which is kept aligned and patched; no relocation speaks of it
+  kTail,        // a jump behind the code, made when it is copied
+  kTrampoline,  // by a jump among the cold code, to which relocations lead
+};
+
 struct StencilRec {
   uint32_t name;
-  uint32_t code, size;         // in .text
-  uint32_t first_reloc;
+  uint32_t code, size;         // in .text, without a last jump to NEXT or a kTail exit
+  uint32_t first_reloc;        // in .pq.reloc: first `value_count` that are filled with forms, by offset
   uint16_t reloc_count;
-  uint8_t exit_count, align;   // align: of the copy (1 unless the code needs more)
+  uint8_t exit_count;
+  uint8_t insns;               // 1; 2 of a fused stencil
   uint32_t attributes;
   uint32_t reads, writes;      // flags
   uint32_t dead;               // stencil to use when the flags it writes are dead
-  uint32_t first_op;           // in .pq.prog
-  uint16_t op_count;
-  uint16_t fields;             // number of fields of its encoding (values before `here`)
-  uint16_t exit_value[2];      // program values: guest addresses of direct exits
+  uint32_t first_fuse;         // in .pq.fuse: the pairs that begin with this stencil
+  uint16_t fuse_count;
+  uint16_t exit_offset[2];     // kField: of the rel32
+  uint8_t exit_way[2];
   uint8_t exit_kind[2];        // 0 plain 1 call 2 return
-  // The last instruction (before the jump to NEXT) stores tail_width bits of host register tail_reg to the CPU
-  // state; the first one, of lead_bytes, loads lead_width bits into lead_reg. A width of 0: there is none.
-  uint16_t tail_reloc, lead_reloc;  // counted from first_reloc: the offsets of these places
-  uint16_t lead_partner;            // kLeadCommutes: that of the other operand
+  // The code ends with a store of tail_width bits of host register tail_reg to the CPU state, at an offset
+  // that is the last value; its first instruction, of lead_bytes, loads lead_width bits into lead_reg from an
+  // offset that is the first. A width of 0: there is none.
   uint8_t tail_reg, tail_width, lead_reg, lead_width, lead_bytes, lead_flags;
-  uint16_t reserved;
+  uint16_t lead_partner;       // kLeadCommutes: counted from first_reloc, the offset of the other operand
+  uint16_t value_count;
+  uint32_t exit_target[2];     // forms: guest addresses of direct exits, by the last instruction
 };
 
 enum LeadFlags : uint8_t {
@@ -141,18 +162,16 @@ enum class RelocKind : uint8_t {
   kAbs64,
   kAbs8,     // 8 bits, sign-extended
   kNext,     // rel32 to the code that follows
-  kExit,     // rel32 to exit `value`; to be patched
-  kImage,    // rel32 to offset RelocRec.image of the image
+  kExit,     // rel32 to where exit `value` leaves
+  kImage,    // rel32 to offset `value` of the image
 };
 
 struct RelocRec {
   uint16_t offset;     // of the field in the stencil
   uint8_t kind;
   uint8_t insn;        // 0, or 1 for the second instruction of a fused stencil
-  uint16_t value;      // program value or exit number
-  uint16_t reserved;
+  uint32_t value;      // form, exit number, or offset in the image
   int32_t addend;      // added (rel32: to target - address of the field)
-  uint32_t image;      // kImage: offset in the image
 };
 
 struct FuseRec {

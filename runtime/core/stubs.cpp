@@ -7,48 +7,42 @@ namespace pyqemu {
 
 const char *Translator::prepare() {
   const PackHeader &header = *tables_.header;
-  head_ = preparer_.stencil(options_.count ? header.head_count : header.head_poll, nullptr);
-  profiling_head_ = preparer_.stencil(header.head_profile, nullptr);
-  exit_direct_ = preparer_.stencil(header.exit_direct, nullptr);
-  exit_here_ = preparer_.stencil(header.exit_here, nullptr);
-  exit_hot_ = preparer_.stencil(header.exit_hot, nullptr);
-  return preparer_.damage();
+  const auto load = [&](FixedCode *code, uint32_t stencil, uint32_t values, uint32_t exits) {
+    return code->load(tables_, stencils_, stencil, values, exits);
+  };
+  const bool heads =
+      options_.count ? load(&head_, header.head_count, 1, 1) : load(&head_, header.head_poll, 0, 1);
+  if (!heads || !load(&profiling_head_, header.head_profile, 1, 2) ||
+      !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_here_, header.exit_here, 1, 0) ||
+      !load(&exit_hot_, header.exit_hot, 1, 0))
+    stencils_.set_damage("a stencil that every block needs is damaged");
+  for (uint8_t number = 0; number < 4; number++)
+    if (header.root[number] != kNone)
+      units_[unit_count_++] = {number, header.unit_bytes[number], header.unit_big_endian[number] != 0};
+  return stencils_.damage();
 }
 
 // Exits of a head go to stubs that leave for the block's own address; they are never chained.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
   const bool profiled = profile_.wants(pc, context);
-  const Prepared &head = profiled ? *profiling_head_ : *head_;
+  const FixedCode &head = profiled ? profiling_head_ : head_;
   const uint32_t block = blocks_.blocks.size();
-  const uint32_t leave = emit_cold(*exit_here_, pc);
-  const uint32_t stubs[kMaxExits] = {leave, profiled ? emit_cold(*exit_hot_, block) : leave};
-  const uint64_t value = profiled ? profile_.start(block, pc, context) : item_count_;
-  const uint64_t no_word[2] = {}, here[2] = {value, value};
-  const int64_t *const no_values[2] = {};
-  const uint32_t at = hot_;
-  copy(at, head);
-  hot_ += head.size;
-  for (uint32_t k = 0; k < head.exit_count; k++) {
-    if (head.exits[k].way == PreparedExit::kField) {
-      set_rel32(at + head.exits[k].offset, stubs[k]);
-    } else if (head.exits[k].way == PreparedExit::kTail) {
-      host::emit_jump(cache_.writable(hot_));
-      set_rel32(hot_ + host::kJumpField, stubs[k]);
-      hot_ += host::kJumpBytes;
-    }
-  }
-  emit_relocs(head, at, hot_, no_word, here, no_values, stubs);
+  head.copy_to(cache_.writable(hot_));
+  head.set_value(cache_.writable(hot_), profiled ? profile_.start(block, pc, context) : item_count_);
+  set_rel32(hot_ + head.exit_field(0), emit_stub(exit_here_, pc));
+  if (profiled) set_rel32(hot_ + head.exit_field(1), emit_stub(exit_hot_, block));
+  hot_ += head.size();
 }
 
 bool Translator::room_for_exits(uint32_t count) const {
-  return cache_.room() / exit_direct_->size > count;
+  return cache_.room() / exit_direct_.size() > count;
 }
 
 uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table) {
   const uint32_t first = blocks_.slots.size();
   cold_ = cache_.cold();
   for (uint64_t target : targets) {
-    const uint32_t stub = emit_cold(*exit_direct_, blocks_.slots.size());
+    const uint32_t stub = emit_stub(exit_direct_, blocks_.slots.size());
     blocks_.slots.push({target, table, stub, kNone, kNone});
     redirect_exit(cache_, table, stub);
     table += sizeof(uint64_t);
@@ -57,14 +51,11 @@ uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table
   return first;
 }
 
-// A copy of a stencil without exits among the cold code; its hole is `hole`.
-uint32_t Translator::emit_cold(const Prepared &stencil, uint64_t hole) {
-  cold_ -= stencil.size;
-  memcpy(cache_.writable(cold_), stencil.code, stencil.size);
-  const uint64_t no_word[2] = {}, holes[2] = {hole, hole};
-  const int64_t *const no_values[2] = {};
-  const uint32_t no_exits[kMaxExits] = {};
-  emit_relocs(stencil, cold_, cold_ + stencil.size, no_word, holes, no_values, no_exits);
+// A copy among the cold code, with `value` in its field.
+uint32_t Translator::emit_stub(const FixedCode &stub, uint64_t value) {
+  cold_ -= stub.size();
+  stub.copy_to(cache_.writable(cold_));
+  stub.set_value(cache_.writable(cold_), value);
   return cold_;
 }
 

@@ -11,8 +11,10 @@
 #include "code_cache.hpp"
 #include "decoder.hpp"
 #include "engine.hpp"
-#include "prepared.hpp"
+#include "fixed_code.hpp"
 #include "profile.hpp"
+#include "stencils.hpp"
+#include "value_form.hpp"
 
 namespace pyqemu {
 
@@ -31,14 +33,14 @@ struct Fetched {
 class Translator {
  public:
   Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-             Preparer &preparer, Decoder &decoder, Profile &profile);
+             Stencils &stencils, Decoder &decoder, Profile &profile);
 
   // Prepares the stencils that every block needs; null, or what is wrong.
   const char *prepare();
   // Whether the next block certainly fits.
   bool room() const;
   // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
-  // Preparer::damage).
+  // Stencils::damage).
   uint32_t translate(const Fetched &code, const DecodeContext &context);
 
   // Exits that are elements of a table, from offset `table` (in the zone) on: lets them go to new stubs.
@@ -52,10 +54,18 @@ class Translator {
   uint64_t blocks_made() const { return blocks_made_; }
 
  private:
+  // A width in which instructions come.
+  struct Unit {
+    uint8_t number = 0;
+    uint32_t bytes = 0;
+    bool big_endian = false;
+  };
+
   // An instruction of the block (two, if they were fused).
   struct Item {
-    Prepared *stencil;
+    const StencilRec *stencil;
     uint64_t word[2];
+    uint8_t unit[2];
     uint32_t guest[2];  // bytes from the block's start
   };
 
@@ -63,49 +73,52 @@ class Translator {
   struct Handover {
     uint32_t skip = 0;     // bytes of the stencil that are not copied
     bool move = false;     // a move between registers takes their place
-    bool swapped = false;  // the register holds the second operand, the load's place becomes that one's
+    bool swapped = false;  // the register holds the second operand, whose place becomes that of the load
+    int32_t place = 0;     // of the load
   };
 
   uint32_t decode_block(const Fetched &code, const DecodeContext &context);
-  Prepared *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
-                       uint32_t *bytes);
+  const StencilRec *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+                               uint32_t *bytes);
+  void prefetch(const StencilRec &stencil) const;
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
-  bool is_last(const Prepared &stencil) const;
+  bool is_last(const StencilRec &stencil) const;
   void emit_head(uint64_t pc, uint32_t context);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
-  Handover hand_over(const Prepared &stencil, const Item &item, const uint64_t here[2],
-                     const int64_t *const values[2]) const;
-  void emit_relocs(const Prepared &stencil, uint32_t at, uint32_t next, const uint64_t word[2],
-                   const uint64_t here[2], const int64_t *const values[2], const uint32_t *exit_targets,
-                   uint32_t from = 0);
+  void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
+  Handover hand_over(const StencilRec &stencil, const DecodeInputs inputs[2]) const;
+  int64_t value_of(const RelocRec &reloc, const DecodeInputs inputs[2]) const;
+  void emit_values(std::span<const RelocRec> relocs, uint32_t at, const DecodeInputs inputs[2]);
+  void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
-  uint32_t emit_cold(const Prepared &stencil, uint64_t hole);
+  uint32_t emit_stub(const FixedCode &stub, uint64_t value);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
   void align_for_patch(uint32_t field);
-  void copy(uint32_t at, const Prepared &stencil, uint32_t from = 0);
+  void copy(uint32_t at, const StencilRec &stencil, uint32_t from = 0);
   void set_rel32(uint32_t field, uint32_t target);
   void link(uint32_t first_slot, uint32_t block);
-  void log_block(const Block &block);
+  void log_block(const Block &block, const DecodeContext &context);
 
   const PackTables &tables_;
   const EngineOptions &options_;
   CodeCache &cache_;
   BlockTable &blocks_;
-  Preparer &preparer_;
+  Stencils &stencils_;
   Decoder &decoder_;
   Profile &profile_;
-  const Prepared *head_ = nullptr, *profiling_head_ = nullptr;
-  const Prepared *exit_direct_ = nullptr, *exit_here_ = nullptr, *exit_hot_ = nullptr;
+  FixedCode head_, profiling_head_, exit_direct_, exit_here_, exit_hot_;
+  std::array<Unit, 4> units_;
+  uint32_t unit_count_ = 0;
   std::array<Item, kMaxBlockInsns> items_;
   uint32_t item_count_ = 0, guest_length_ = 0;
   // The store that the code before hot_ ends with.
   struct {
     bool valid = false;
     uint8_t reg = 0;
-    int64_t place = 0;
+    int32_t place = 0;
   } stored_;
   uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;

@@ -1,73 +1,40 @@
-// Decode-time values in a form that is quick to compute.
+// Decode-time values, ready-made in the pack: what fills holes, and what decides which stencil it is.
 //
-// Nearly every hole is a register's offset (a table indexed by a field), an immediate (a field times a
-// constant plus another), or an address near the instruction. `analyse` finds out which; only what is none of
-// these runs byte code for each instruction.
+// Nearly every value is a register's offset (an element of a table), an immediate (bits of the word times a
+// constant, plus another), or an address near the instruction; the rest is byte code.
 #pragma once
 
 #include <cstdint>
-#include <span>
 
-#include "arena.hpp"
-#include "pack_format.hpp"
+#include "pack_file.hpp"
 
 namespace pyqemu {
 
-// Some bits of the instruction word, read as signed if `sign` is their top bit, times `factor`.
-struct Term {
-  uint64_t mask = 0, sign = 0;
-  int64_t factor = 0;
-  uint32_t from = 0;
-
-  int64_t of(uint64_t word) const {
-    uint64_t bits = (((word >> from) & mask) ^ sign) - sign;
-    return static_cast<int64_t>(bits * static_cast<uint64_t>(factor));
-  }
+// What decode-time values are computed from.
+struct DecodeInputs {
+  uint64_t word = 0, here = 0;
+  const uint64_t *context = nullptr;  // values of the context variables
 };
 
-struct ValueForm {
-  enum Source : uint8_t {
-    kTerm,     // term + add
-    kElement,  // table[term + add], 0 outside 0 … count-1
-    kSum,      // term + more terms + add + (here & here_mask)
-    kChoice,   // (more[0] is nonzero ? more[1] : term) + add
-    kProgram,  // value `value` of the stencil's program
-  };
-  Source source = kTerm;
-  uint8_t more_count = 0;
-  uint16_t value = 0;
-  Term term;
-  int64_t add = 0;
-  uint64_t here_mask = 0;
-  union {
-    const int64_t *table = nullptr;
-    const Term *more;
-  };
-  uint64_t count = 0;
+// Whether a form can be computed: everything that it refers to is there.
+bool valid_form(const PackTables &tables, uint32_t number);
 
-  int64_t of(uint64_t word, uint64_t here, const int64_t *program_values) const {
-    if (source == kChoice && more[0].of(word) != 0)
-      return static_cast<int64_t>(static_cast<uint64_t>(more[1].of(word)) + static_cast<uint64_t>(add));
-    uint64_t sum = static_cast<uint64_t>(term.of(word)) + static_cast<uint64_t>(add);
-    if (source == kTerm || source == kChoice) return static_cast<int64_t>(sum);
-    if (source == kElement) return sum < count ? table[sum] : 0;
-    if (source == kProgram) return program_values[value];
-    for (uint32_t i = 0; i < more_count; i++) sum += static_cast<uint64_t>(more[i].of(word));
-    return static_cast<int64_t>(sum + (here & here_mask));
-  }
-};
+// Of a kChoice or kProgram.
+int64_t evaluate_rare(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs);
 
-// What a program's inputs are made of.
-struct ProgramInputs {
-  std::span<const FieldRec> fields;
-  std::span<const SliceRec> slices;  // all of the pack's
-  uint32_t context_count = 0;
+inline uint64_t evaluate(const TermRec &term, uint64_t word) {
+  return ((((word >> term.from) & term.mask) ^ term.sign) - term.sign) * static_cast<uint64_t>(term.factor);
+}
 
-  uint32_t count() const { return static_cast<uint32_t>(fields.size()) + 1 + context_count; }
-};
-
-// Forms of the program's values whose numbers `wanted` has; `forms` is as long. The program has to be valid.
-void analyse(const ProgramInputs &inputs, std::span<const ProgOp> ops, std::span<const int64_t> table,
-             std::span<const uint16_t> wanted, std::span<ValueForm> forms, Arena &arena);
+// The value of a valid form. Which instruction comes next is nothing that a host foresees: so there are few
+// branches.
+inline int64_t evaluate(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs) {
+  if (form.kind != static_cast<uint8_t>(FormKind::kSum)) [[unlikely]]
+    return evaluate_rare(tables, form, inputs);
+  uint64_t sum = evaluate(form.term, inputs.word) + static_cast<uint64_t>(form.add);
+  for (uint32_t i = 0; i < form.more_count; i++) sum += evaluate(tables.term[form.more + i], inputs.word);
+  const int64_t number = static_cast<int64_t>(sum + (inputs.here & form.here_mask));
+  return *(sum < form.count ? &tables.table[form.first + sum] : &number);
+}
 
 }  // namespace pyqemu

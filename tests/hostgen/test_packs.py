@@ -229,7 +229,7 @@ def test_a_pack_is_an_elf_object() -> None:
     elf = ELFFile(io.BytesIO(pack.data))
     assert elf["e_type"] == "ET_REL"
     names = {section.name for section in elf.iter_sections()}
-    tables = "image header str node child cand enc field slice prog guard shape stencil reloc fuse table reg"
+    tables = "image header str node child cand enc form term prog table shape stencil reloc fuse reg"
     assert {".text", ".rela.text", *(f".pq.{name}" for name in f"{tables} exc cpu reset kv".split())} <= names
     header = pack_format.PackHeader.unpack(elf.get_section_by_name(".pq.header").data())
     assert header["magic"] == pack_format.PACK_MAGIC and header["digest"] == bytes(range(32))

@@ -10,27 +10,13 @@
 
 namespace pyqemu::host {
 
-inline constexpr uint16_t kElfMachine = 62;    // EM_X86_64
-inline constexpr uint32_t kPatchAlign = 4;     // a rel32 aligned like this is replaced by one atomic store
-inline constexpr uint32_t kJumpBytes = 5;      // e9 rel32
-inline constexpr uint32_t kJumpField = 1;      // where its rel32 lies
-inline constexpr uint32_t kRelocFieldMax = 8;  // longest field that a relocation fills
+inline constexpr uint16_t kElfMachine = 62;  // EM_X86_64
+inline constexpr uint32_t kPatchAlign = 4;   // a rel32 aligned like this is replaced by one atomic store
+inline constexpr uint32_t kJumpBytes = 5;    // e9 rel32
+inline constexpr uint32_t kJumpField = 1;    // where its rel32 lies
 
 // Whether this machine has what a pack of level `level` ("x86-64-v3") uses.
 bool supports_level(std::string_view level);
-
-// Whether the rel32 at `field` is that of an unconditional jump which ends the code.
-inline bool is_tail_jump(const uint8_t *code, uint32_t size, uint32_t field) {
-  return size >= kJumpBytes && field == size - 4 && code[field - 1] == 0xe9;
-}
-
-// Whether the rel32 at `field` is that of a conditional jump (0f 8x); invert_jump turns its condition round.
-inline bool is_conditional_jump(const uint8_t *code, uint32_t field) {
-  return field >= 2 && code[field - 2] == 0x0f && (code[field - 1] & 0xf0) == 0x80;
-}
-inline void invert_jump(uint8_t *field) {
-  field[-1] ^= 1;
-}
 
 // Fills `count` bytes with the longest no-operations.
 void emit_nops(uint8_t *at, uint32_t count);

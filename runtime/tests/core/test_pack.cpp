@@ -1,9 +1,9 @@
 // Writes the test pack's tables, and its stencils from hexadecimal text.
 #include "test_pack.hpp"
 
-#include <sys/mman.h>
-
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "check.hpp"
 
@@ -43,28 +43,24 @@ test_image_end:
 namespace pyqemu::test {
 namespace {
 
-// Values of every program: fields, here, mode, then these.
-enum Value : uint16_t {
-  kRd,
-  kRs,
+// Numbers of the forms; kFormNames has their names in stencils' texts.
+enum Form : uint32_t {
   kImm,
   kHere,
-  kModeValue,
-  kSixteen,
   kRdOffset,
   kRsOffset,
-  kFour,
   kNextPc,
-  kTimesFour,
   kTarget,
-  k55,
   kXored,
   kNegated,
   kZOffset,
-  kBig,
   kTooBig,
-  kValueCount,
+  kModeValue,
+  kRdNot15,
+  kRd,
 };
+constexpr std::string_view kFormNames[] = {"imm",    "here",  "rd",      "rs",      "next",
+                                           "target", "xored", "negated", "z_place", "big"};
 
 class Builder {
  public:
@@ -80,12 +76,13 @@ class Builder {
   uint32_t stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads = 0,
                    uint32_t writes = 0, uint32_t dead = kNone);
   void relocation(std::string_view token, uint32_t offset, uint32_t *width);
+  void add_exit(std::string_view token, uint32_t offset, StencilRec *record);
   uint32_t encoding(const char *name, uint32_t shape_root);
   void candidate(Op op, uint32_t encoding, uint32_t guard = kNone, bool last = true);
-  uint32_t guard(std::initializer_list<ProgOp> ops);
   void runtime_stencils();
   void instructions();
-  void program();
+  void forms();
+  uint32_t program(std::initializer_list<ProgOp> ops);
 
   PackOptions options_;
   PackHeader header_ = {};
@@ -94,48 +91,85 @@ class Builder {
   std::vector<Candidate> cand_;
   std::vector<EncodingRec> enc_;
   std::vector<ProgOp> prog_;
-  std::vector<ProgRec> guards_;
+  std::vector<FormRec> form_;
+  std::vector<TermRec> term_;
   std::vector<ShapeNode> shape_;
   std::vector<StencilRec> stencil_;
   std::vector<RelocRec> reloc_;
   std::vector<FuseRec> fuse_;
   std::vector<int64_t> table_;
-  uint16_t fields_ = 3;
+  bool of_runtime_ = false;  // the stencil that is being added
 };
 
 ProgOp op(ProgOpCode code, uint16_t a = 0, uint16_t b = 0, int32_t imm = 0) {
   return {static_cast<uint8_t>(code), 0, a, b, 0, imm};
 }
 
-void Builder::program() {
-  using enum ProgOpCode;
-  for (int64_t i = 0; i < 16; i++) table_.push_back(kRegisters + 8 * i);
-  prog_ = {op(kConst, 0, 0, 16),        op(kTable, kRd, kSixteen),
-           op(kTable, kRs, kSixteen),   op(kConst, 0, 0, 4),
-           op(kAdd, kHere, kFour),      op(kMul, kImm, kFour),
-           op(kAdd, kHere, kTimesFour), op(kConst, 0, 0, 0x55),
-           op(kXor, kImm, k55),         op(kNeg, kImm),
-           op(kConst, 0, 0, kFlagZ),    op(kConst, 0, 0, 0x7fffffff),
-           op(kMul, kBig, kBig)};
+FormRec sum(const TermRec &term, int64_t add = 0, bool here = false) {
+  return {static_cast<uint8_t>(FormKind::kSum), 0, 0, 0, 0, 0, term, add, here ? ~uint64_t{0} : 0};
 }
 
-// `{s:V}` is a 32-bit hole, `{t:V}` one of the second instruction, `{q:V}` a 64-bit one, `{n}` NEXT, `{x:K}`
-// exit K, `{i}` the helper.
+FormRec element(const TermRec &index, uint32_t first, uint32_t count) {
+  return {static_cast<uint8_t>(FormKind::kSum), 0, 0, first, count, 0, index, 0, 0};
+}
+
+// Adds a program; gives the form's number.
+uint32_t Builder::program(std::initializer_list<ProgOp> ops) {
+  const auto first = static_cast<uint32_t>(prog_.size()), count = static_cast<uint32_t>(ops.size());
+  prog_.insert(prog_.end(), ops);
+  form_.push_back({static_cast<uint8_t>(FormKind::kProgram), 0, 0, first, count, 0, {}, 0, 0});
+  return static_cast<uint32_t>(form_.size() - 1);
+}
+
+void Builder::forms() {
+  using enum ProgOpCode;
+  for (int64_t i = 0; i < 16; i++) table_.push_back(kRegisters + 8 * i);
+  const TermRec rd = {0xf, 0, 1, 20, 0}, rs = {0xf, 0, 1, 16, 0};
+  const auto imm = [](int64_t factor) { return TermRec{0xffff, 0x8000, factor, 0, 0}; };
+  form_ = {sum(imm(1)),        sum({}, 0, true), element(rd, 0, 16),
+           element(rs, 0, 16), sum({}, 4, true), sum(imm(4), 0, true)};
+  program({op(kForm, 0, 0, kImm), op(kConst, 0, 0, 0x55), op(kXor, 0, 1)});
+  form_.insert(form_.end(), {sum(imm(-1)), sum({}, kFlagZ), sum({}, int64_t{0x7fffffff} * 0x7fffffff)});
+  program({op(kContext)});
+  program({op(kForm, 0, 0, kRd), op(kConst, 0, 0, 15), op(kNe, 0, 1)});
+  form_.push_back(sum(rd));
+}
+
+// `{s:FORM}` is a 32-bit hole, `{q:FORM}` a 64-bit one, `{n}` NEXT, `{f:K}` exit K's field, `{x:K}` a way to
+// it among the cold code, `{i}` the helper.
 void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *width) {
   RelocRec record = {};
   record.offset = static_cast<uint16_t>(offset);
   *width = token[0] == 'q' ? 8 : 4;
-  if (token.size() > 2) record.value = static_cast<uint16_t>(atoi(std::string(token.substr(2)).c_str()));
-  RelocKind kind = RelocKind::kAbs32S;
-  if (token[0] == 'q') kind = RelocKind::kAbs64;
+  RelocKind kind = token[0] == 'q' ? RelocKind::kAbs64 : RelocKind::kAbs32S;
+  if (token[0] == 's' || token[0] == 'q') {
+    const auto found = std::find(std::begin(kFormNames), std::end(kFormNames), token.substr(2));
+    REQUIRE(found != std::end(kFormNames));
+    record.value = static_cast<uint32_t>(found - std::begin(kFormNames));
+  }
   if (token[0] == 'n') kind = RelocKind::kNext;
-  if (token[0] == 'x') kind = RelocKind::kExit;
-  if (token[0] == 'i') kind = RelocKind::kImage;
+  if (token[0] == 'x') {
+    kind = RelocKind::kExit;
+    record.value = static_cast<uint32_t>(token[2] - '0');
+  }
+  if (token[0] == 'i') {
+    kind = RelocKind::kImage;
+    record.value = static_cast<uint32_t>(test_image_helper - test_image_begin);
+  }
   if (token[0] == 'n' || token[0] == 'x' || token[0] == 'i') record.addend = -4;
-  record.insn = token[0] == 't';
-  record.image = static_cast<uint32_t>(test_image_helper - test_image_begin);
   record.kind = static_cast<uint8_t>(kind);
   reloc_.push_back(record);
+}
+
+// Notes how an exit leaves: `{f:K}`, `{x:K}`, or `{e:K}`, which stands for no code, behind the end.
+void Builder::add_exit(std::string_view token, uint32_t offset, StencilRec *record) {
+  const auto number = static_cast<uint8_t>(token[2] - '0');
+  record->exit_count = std::max(record->exit_count, static_cast<uint8_t>(number + 1));
+  const ExitWay way = token[0] == 'f'   ? ExitWay::kField
+                      : token[0] == 'x' ? ExitWay::kTrampoline
+                                        : ExitWay::kTail;
+  record->exit_way[number] = static_cast<uint8_t>(way);
+  if (way == ExitWay::kField) record->exit_offset[number] = static_cast<uint16_t>(offset);
 }
 
 uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads,
@@ -148,9 +182,7 @@ uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attr
   record.reads = reads;
   record.writes = writes;
   record.dead = dead;
-  record.align = 1;
-  record.fields = fields_;
-  record.op_count = fields_ == 0 ? 0 : kValueCount - kSixteen;
+  record.insns = 1;
   for (size_t i = 0; i < code.size();) {
     if (code[i] == ' ' || code[i] == '\n') {
       i++;
@@ -158,9 +190,10 @@ uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attr
       size_t end = code.find('}', i);
       uint32_t width = 0;
       std::string_view token = code.substr(i + 1, end - i - 1);
-      relocation(token, static_cast<uint32_t>(text_.size()) - record.code, &width);
-      if (token[0] == 'x' && reloc_.back().value >= record.exit_count)
-        record.exit_count = static_cast<uint8_t>(reloc_.back().value + 1);
+      const auto offset = static_cast<uint32_t>(text_.size()) - record.code;
+      if (token[0] == 'f' || token[0] == 'x' || token[0] == 'e') add_exit(token, offset, &record);
+      if (token[0] == 'f') width = 4;
+      if (token[0] != 'f' && token[0] != 'e') relocation(token, offset, &width);
       text_.append(width, '\0');
       i = end + 1;
     } else {
@@ -169,53 +202,51 @@ uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attr
     }
   }
   record.size = static_cast<uint32_t>(text_.size()) - record.code;
-  record.reloc_count = static_cast<uint16_t>(reloc_.size() - record.first_reloc);
-  record.exit_value[0] = fields_ == 0 ? 0 : static_cast<uint16_t>(kTarget);
-  record.exit_value[1] = fields_ == 0 ? 0 : static_cast<uint16_t>(kNextPc);
+  const auto relocs = reloc_.begin() + record.first_reloc;
+  const auto jumps = std::stable_partition(relocs, reloc_.end(), [](const RelocRec &reloc) {
+    return reloc.kind <= static_cast<uint8_t>(RelocKind::kAbs8);
+  });
+  record.value_count = static_cast<uint16_t>(jumps - relocs);
+  record.reloc_count = static_cast<uint16_t>(reloc_.end() - relocs);
+  record.exit_target[0] = of_runtime_ ? kHere : kTarget;
+  record.exit_target[1] = of_runtime_ ? kHere : kNextPc;
   stencil_.push_back(record);
   return static_cast<uint32_t>(stencil_.size() - 1);
 }
 
 uint32_t Builder::encoding(const char *name, uint32_t shape_root) {
-  enc_.push_back({string(name), 0, 0, 3, 0, shape_root});
+  enc_.push_back({string(name), shape_root, 0});
   return static_cast<uint32_t>(enc_.size() - 1);
 }
 
 void Builder::candidate(Op code, uint32_t encoding, uint32_t guard, bool last) {
   if (child_[code] == kNone) child_[code] = static_cast<uint32_t>(cand_.size());
-  cand_.push_back({0xff000000, uint64_t{code} << 24, encoding, guard, last ? 1u : 0u, 0});
-}
-
-uint32_t Builder::guard(std::initializer_list<ProgOp> ops) {
-  guards_.push_back({static_cast<uint32_t>(prog_.size()), static_cast<uint32_t>(ops.size())});
-  prog_.insert(prog_.end(), ops);
-  return static_cast<uint32_t>(guards_.size() - 1);
+  const uint64_t inputs = child_[code] == cand_.size() ? 0xfff00000 : 0;  // the guard reads rd
+  cand_.push_back({0xff000000, uint64_t{code} << 24, inputs, encoding, guard, last ? 1u : 0u, 0});
 }
 
 void Builder::runtime_stencils() {
-  fields_ = 0;
-  header_.head_poll = stencil("head_poll", "41 8b 04 24 85 c0  0f 84 {n}  e9 {x:0}", kFallsThrough);
-  header_.head_none = stencil("head_none", "e9 {n}", kFallsThrough);
+  of_runtime_ = true;
+  header_.head_poll = stencil("head_poll", "41 8b 04 24 85 c0  0f 85 {f:0}", kFallsThrough);
+  header_.head_none = stencil("head_none", "", kFallsThrough);
   header_.exit_direct =
-      stencil("exit_direct", "49 c7 44 24 10 {s:0}  41 c7 44 24 04 01000000  c3", kEndsBlock);
+      stencil("exit_direct", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 01000000  c3", kEndsBlock);
   header_.exit_here =
-      stencil("exit_here", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 04 00000000  c3", kEndsBlock);
+      stencil("exit_here", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 04 00000000  c3", kEndsBlock);
   header_.undefined = stencil(
-      "undefined", "48 b8 {q:0}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
+      "undefined", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
       kEndsBlock);
-  header_.head_count = stencil(
-      "head_count", "41 8b 04 24 85 c0  0f 85 {x:0}  49 81 84 24 80000000 {s:0}  e9 {n}", kFallsThrough);
-  header_.head_profile =
-      stencil("head_profile", "41 8b 04 24 85 c0  0f 85 {x:0}  48 b8 {q:0} 83 28 01  0f 84 {x:1}  e9 {n}",
-              kFallsThrough);
-  header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:0}  41 c7 44 24 04 05000000  c3", kEndsBlock);
-  fields_ = 3;
+  header_.head_count =
+      stencil("head_count", "41 8b 04 24 85 c0  0f 85 {f:0}  49 81 84 24 80000000 {s:here}", kFallsThrough);
+  header_.head_profile = stencil(
+      "head_profile", "41 8b 04 24 85 c0  0f 85 {f:0}  48 b8 {q:here} 83 28 01  0f 84 {x:1}", kFallsThrough);
+  header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 05000000  c3", kEndsBlock);
+  of_runtime_ = false;
 }
 
 void Builder::instructions() {
-  const char *load_rs = "49 8b 84 24 {s:7} ";
-  const char *store_rd = " 49 89 84 24 {s:6} ";
-  const std::string next = " e9 {n}";
+  const char *load_rs = "49 8b 84 24 {s:rs} ";
+  const std::string store_rd = " 49 89 84 24 {s:rd} ";
   auto text = [&](const char *middle) { return std::string(load_rs) + middle + store_rd; };
   auto add = [&](Op code, const char *name, const std::string &stencil_code, uint32_t attributes,
                  uint32_t reads = 0) {
@@ -226,59 +257,57 @@ void Builder::instructions() {
   auto edges = [&](uint32_t number, uint8_t reg, uint8_t width, uint8_t flags) {
     if (options_.handover) set_edges(&stencil_[number], reg, width, flags);
   };
-  edges(add(kAddi, "ADDI", text("48 05 {s:2}") + next, kFallsThrough), 0, 64, 0);
-  edges(add(kAdd, "ADD", text("49 03 84 24 {s:6}") + next, kFallsThrough), 0, 64,
-        kLeadNarrowed | kLeadCommutes);
-  edges(add(kAddLow, "ADDLOW", "45 8b 8c 24 {s:7} 41 81 c1 {s:2} 4d 89 8c 24 {s:6}" + next, kFallsThrough), 9,
+  edges(add(kAddi, "ADDI", text("48 05 {s:imm}"), kFallsThrough), 0, 64, 0);
+  edges(add(kAdd, "ADD", text("49 03 84 24 {s:rd}"), kFallsThrough), 0, 64, kLeadNarrowed | kLeadCommutes);
+  edges(add(kAddLow, "ADDLOW", "45 8b 8c 24 {s:rs} 41 81 c1 {s:imm} 4d 89 8c 24 {s:rd}", kFallsThrough), 9,
         32, kLeadNarrowed);
-  edges(add(kLow, "LOW", "41 8b 84 24 {s:7} 48 05 {s:2}" + (store_rd + next), kFallsThrough), 0, 32, 0);
-  uint32_t dead = stencil("SUB", text("48 2d {s:2}") + next, kFallsThrough);
-  uint32_t subs = stencil("SUBS", text("48 2d {s:2}") + "41 0f 94 84 24 {s:15}" + next, kFallsThrough, 0, 1,
+  edges(add(kLow, "LOW", "41 8b 84 24 {s:rs} 48 05 {s:imm}" + store_rd, kFallsThrough), 0, 32, 0);
+  uint32_t dead = stencil("SUB", text("48 2d {s:imm}"), kFallsThrough);
+  uint32_t subs = stencil("SUBS", text("48 2d {s:imm}") + "41 0f 94 84 24 {s:z_place}", kFallsThrough, 0, 1,
                           options_.dead_flags ? dead : kNone);
   candidate(kSubs, encoding("SUBS", subs));
-  uint32_t bz = add(kBz, "BZ", "41 80 bc 24 {s:15} 00  0f 85 {x:0} e9 {x:1}", kEndsBlock, 1);
-  add(kB, "B", "e9 {x:0}", kEndsBlock);
+  uint32_t bz = add(kBz, "BZ", "41 80 bc 24 {s:z_place} 00  0f 85 {f:0} {e:1}", kEndsBlock, 1);
+  add(kB, "B", "{e:0}", kEndsBlock);
   add(kJr, "JR",
       std::string(load_rs) +
           "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e1 48 3b 81 00200000 75 06 ff a1 08200000"
           "49 89 44 24 08 41 c7 44 24 04 00000000 c3",
       kEndsBlock | kIndirect);
-  edges(add(kLd, "LD", text("49 8b 84 05 {s:2}") + next, kFallsThrough | kFaults), 0, 64, 0);
-  add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:6} 49 89 8c 05 {s:2}" + next,
-      kFallsThrough | kFaults);
+  edges(add(kLd, "LD", text("49 8b 84 05 {s:imm}"), kFallsThrough | kFaults), 0, 64, 0);
+  add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:rd} 49 89 8c 05 {s:imm}", kFallsThrough | kFaults);
   add(kSvc, "SVC",
-      "48 b8 {q:3} 49 89 44 24 08 41 c7 44 24 18 01000000 49 c7 44 24 20 {s:2} 41 c7 44 24 04 02000000 c3",
+      "48 b8 {q:here} 49 89 44 24 08 41 c7 44 24 18 01000000 49 c7 44 24 20 {s:imm} 41 c7 44 24 04 02000000 "
+      "c3",
       kEndsBlock | kFaults);
-  const std::string sync = "48 b8 {q:9} 49 89 44 24 08 41 c7 44 24 04 03000000 c3";
+  const std::string sync = "48 b8 {q:next} 49 89 44 24 08 41 c7 44 24 04 03000000 c3";
   add(kIsync, "ISYNC", sync, kEndsBlock | kSyncs);
-  add(kMode, "MODE", "49 c7 44 24 40 {s:2}" + sync, kEndsBlock | kSyncs);
+  add(kMode, "MODE", "49 c7 44 24 40 {s:imm}" + sync, kEndsBlock | kSyncs);
   // The stencil is chosen by the context variable; its value must be 0 or 1.
-  uint32_t plain = stencil("MODAL mode=0", "48 c7 c0 {s:2}" + (store_rd + next), kFallsThrough);
-  uint32_t negated = stencil("MODAL mode=1", "48 c7 c0 {s:14}" + (store_rd + next), kFallsThrough);
+  uint32_t plain = stencil("MODAL mode=0", "48 c7 c0 {s:imm}" + store_rd, kFallsThrough);
+  uint32_t negated = stencil("MODAL mode=1", "48 c7 c0 {s:negated}" + store_rd, kFallsThrough);
   uint32_t first = static_cast<uint32_t>(child_.size());
   child_.push_back(plain);
   child_.push_back(negated);
-  shape_.push_back(
-      {guard({op(ProgOpCode::kConst, 0, 0, 0), op(ProgOpCode::kAdd, kModeValue, 5)}), 0, 2, first});
+  shape_.push_back({kModeValue, 0, 2, first});
   candidate(kModal, encoding("MODAL", kNodeBit | 0));
-  add(kBsel, "BSEL", "41 80 bc 24 {s:15} 00  0f 85 {x:0} 0f 84 {x:1} cc", kEndsBlock, 1);
-  add(kBnz, "BNZ", "41 80 bc 24 {s:15} 00  0f 85 {x:1} e9 {x:0}", kEndsBlock, 1);
+  add(kBsel, "BSEL", "41 80 bc 24 {s:z_place} 00  0f 85 {f:0} 0f 84 {x:1} cc", kEndsBlock, 1);
+  add(kBnz, "BNZ", "41 80 bc 24 {s:z_place} 00  0f 85 {f:1} {e:0}", kEndsBlock, 1);
   // As compilers make it: a conditional jump to NEXT over the jump to the exit. Goes on in the block
   // otherwise.
-  add(kSkip, "SKIP", "41 80 bc 24 {s:15} 00  0f 84 {n} e9 {x:0}", kFallsThrough, 1);
-  edges(add(kXori, "XORI", text("48 05 {s:13}") + next, kFallsThrough), 0, 64, 0);
-  add(kLdHelper, "LDH", text("48 05 {s:2} e8 {i}") + next, kFallsThrough | kFaults);
-  uint32_t guarded =
-      encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:2}" + (store_rd + next), kFallsThrough));
-  candidate(kGuarded, guarded, guard({op(ProgOpCode::kConst, 0, 0, 15), op(ProgOpCode::kNe, kRd, 5)}), false);
-  candidate(kGuarded,
-            encoding("GUARDED15",
-                     stencil("GUARDED15", "48 c7 c0 {s:14} 49 89 84 24 00010000" + next, kFallsThrough)));
-  add(kStZ, "STZ", "41 0f b6 84 24 {s:15}" + (store_rd + next), kFallsThrough, 1);
-  add(kOverflow, "OVERFLOW", "48 c7 c0 {s:17}" + (store_rd + next), kFallsThrough);
+  add(kSkip, "SKIP", "41 80 bc 24 {s:z_place} 00  0f 84 {n} {e:0}", kFallsThrough, 1);
+  edges(add(kXori, "XORI", text("48 05 {s:xored}"), kFallsThrough), 0, 64, 0);
+  add(kLdHelper, "LDH", text("48 05 {s:imm} e8 {i}"), kFallsThrough | kFaults);
+  uint32_t guarded = encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:imm}" + store_rd, kFallsThrough));
+  candidate(kGuarded, guarded, kRdNot15, false);
+  candidate(kGuarded, encoding("GUARDED15", stencil("GUARDED15", "48 c7 c0 {s:negated} 49 89 84 24 00010000",
+                                                    kFallsThrough)));
+  add(kStZ, "STZ", "41 0f b6 84 24 {s:z_place}" + store_rd, kFallsThrough, 1);
+  add(kOverflow, "OVERFLOW", "48 c7 c0 {s:big}" + store_rd, kFallsThrough);
   if (options_.fusion) {
-    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:2}") + "41 0f 94 84 24 {s:15} 0f 84 {x:0} e9 {x:1}",
+    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:imm}") + "41 0f 94 84 24 {s:z_place} 0f 84 {f:0} {e:1}",
                             kEndsBlock, 0, 1);
+    stencil_[both].insns = 2;
+    stencil_[subs].fuse_count = 1;
     fuse_.push_back({subs, bz, both});
   }
 }
@@ -300,12 +329,9 @@ std::vector<uint8_t> Builder::build() {
   header_.image_bytes = static_cast<uint32_t>(test_image_end - test_image_begin);
   header_.enter = static_cast<uint32_t>(test_image_enter - test_image_begin);
   header_.icache_coherent = options_.coherent;
-  program();
+  forms();
   runtime_stencils();
   instructions();
-  const std::vector<FieldRec> fields = {
-      {string("rd"), 0, 1, 4, 0, 0}, {string("rs"), 1, 1, 4, 0, 0}, {string("imm"), 2, 1, 16, 1, 0}};
-  const std::vector<SliceRec> slices = {{20, 4, 0, 0}, {16, 4, 0, 0}, {0, 16, 0, 0}};
   const std::vector<DecodeNode> nodes = {{24, 8, 0, 0}};
   const std::vector<RegRec> regs = {{string("R"), kRegisters, 16, 64, 8}, {string("Z"), kFlagZ, 1, 1, 1}};
   const std::vector<ExcRec> exceptions = {{string("undefined"), 0}, {string("svc"), 1}};
@@ -324,10 +350,9 @@ std::vector<uint8_t> Builder::build() {
                     {".pq.child", bytes_of(child_)},
                     {".pq.cand", bytes_of(cand_)},
                     {".pq.enc", bytes_of(enc_)},
-                    {".pq.field", bytes_of(fields)},
-                    {".pq.slice", bytes_of(slices)},
+                    {".pq.form", bytes_of(form_)},
+                    {".pq.term", bytes_of(term_)},
                     {".pq.prog", bytes_of(prog_)},
-                    {".pq.guard", bytes_of(guards_)},
                     {".pq.shape", bytes_of(shape_)},
                     {".pq.stencil", bytes_of(stencil_)},
                     {".pq.reloc", bytes_of(reloc_)},
@@ -344,44 +369,6 @@ std::vector<uint8_t> Builder::build() {
 
 std::vector<uint8_t> build_pack(const PackOptions &options) {
   return Builder(options).build();
-}
-
-Pages::Pages(size_t bytes) : size_((bytes + 4095) & ~size_t{4095}) {
-  void *memory = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  REQUIRE(memory != MAP_FAILED);
-  data_ = static_cast<uint8_t *>(memory);
-}
-
-Pages::~Pages() {
-  munmap(data_, size_);
-}
-
-Machine::Machine(EngineOptions options, PackOptions pack_options) {
-  const std::vector<uint8_t> bytes = build_pack(pack_options);
-  file = std::make_unique<Pages>(bytes.size());
-  memcpy(file->data(), bytes.data(), bytes.size());
-  const char *error = "";
-  pack = Pack::from_memory({file->data(), bytes.size()}, &error);
-  if (pack == nullptr) fprintf(stderr, "pack: %s\n", error);
-  REQUIRE(pack != nullptr);
-  engine = Engine::create(*pack, options, &error);
-  if (engine == nullptr) fprintf(stderr, "engine: %s\n", error);
-  REQUIRE(engine != nullptr);
-  cpu = engine->new_cpu("");
-  REQUIRE(cpu != nullptr);
-}
-
-Machine::~Machine() {
-  engine->free_cpu(cpu);
-}
-
-StopKind Machine::run_at(uint64_t pc) {
-  cpu->pc = pc;
-  return engine->run(cpu);
-}
-
-void put(Pages &pages, size_t at, std::initializer_list<uint32_t> words) {
-  for (uint32_t value : words) pages.words()[at++] = value;
 }
 
 }  // namespace pyqemu::test

@@ -57,10 +57,9 @@ struct PackOptions {
   bool dead_flags = true, fusion = true, coherent = false, handover = true;
 };
 
-// Says of a stencil that it starts with a load of R[rs], its first relocation, and ends with a store of the
-// same host register, the last relocation but NEXT; it may combine with the second one's place.
+// Says of a stencil that it starts with a load of R[rs], its first value, and ends with a store of the same
+// host register, its last; it may combine with the second one's place.
 inline void set_edges(StencilRec *record, uint8_t reg, uint8_t lead_width, uint8_t flags) {
-  record->tail_reloc = static_cast<uint16_t>(record->reloc_count - 2);
   record->lead_partner = 1;
   record->tail_reg = record->lead_reg = reg;
   record->tail_width = 64;

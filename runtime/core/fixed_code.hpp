@@ -1,0 +1,40 @@
+// Code that every block is given: a short stencil with few fields, which is copied without a look at its
+// records.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "stencils.hpp"
+
+namespace pyqemu {
+
+class FixedCode {
+ public:
+  // From stencil `number`, which has `values` values (0 or 1, which is `here`) and `exits` exits, each with
+  // one field; false if that is not how it is.
+  bool load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values, uint32_t exits);
+
+  uint32_t size() const { return size_; }
+  // Where the rel32 of an exit lies.
+  uint32_t exit_field(uint32_t exit) const { return exit_fields_[exit]; }
+
+  void copy_to(uint8_t *to) const { memcpy(to, code_, size_); }
+  // Fills the field of the value, if there is one.
+  void set_value(uint8_t *copy, uint64_t value) const {
+    if (value_bytes_ == 8)
+      memcpy(copy + value_field_, &value, 8);
+    else if (value_bytes_ == 4)
+      memcpy(copy + value_field_, &value, 4);
+  }
+
+ private:
+  bool load_value(const RelocRec &reloc);
+  bool load_exits(const StencilRec &stencil, std::span<const RelocRec> jumps);
+
+  uint8_t code_[64] = {};
+  uint32_t size_ = 0, value_field_ = 0, value_bytes_ = 0;
+  uint32_t exit_fields_[kMaxExits] = {};
+};
+
+}  // namespace pyqemu

@@ -1,0 +1,137 @@
+// What has to be true of a stencil's records, so that copying it stays within bounds.
+#include "stencils.hpp"
+
+#include <algorithm>
+
+#include "host_code.hpp"
+#include "value_form.hpp"
+
+namespace pyqemu {
+namespace {
+
+constexpr uint32_t kRegisters = 16;  // of the host
+
+uint32_t field_bytes(RelocKind kind) {
+  return kind == RelocKind::kAbs64 ? 8 : kind == RelocKind::kAbs8 ? 1 : 4;
+}
+
+bool has_way(const StencilRec &stencil, uint32_t exit, ExitWay way) {
+  return stencil.exit_way[exit] == static_cast<uint8_t>(way);
+}
+
+}  // namespace
+
+bool Stencils::reserve() {
+  return sound_.reserve(tables_.stencil.size() + 1) && sound_forms_.reserve(tables_.form.size() + 1);
+}
+
+const FormRec *Stencils::form(uint32_t number) {
+  if (number >= tables_.form.size()) return nullptr;
+  if (sound_forms_[number] == 0) {
+    if (!valid_form(tables_, number)) return nullptr;
+    sound_forms_[number] = 1;
+  }
+  return &tables_.form[number];
+}
+
+const StencilRec *Stencils::get(uint32_t number) {
+  if (number >= tables_.stencil.size()) {
+    set_damage("the pack's stencils are damaged");
+    return nullptr;
+  }
+  const StencilRec &stencil = tables_.stencil[number];
+  if (sound_[number] == 0) {
+    if (const char *what = problem(stencil)) {
+      set_damage(what);
+      return nullptr;
+    }
+    sound_[number] = 1;
+  }
+  return &stencil;
+}
+
+const StencilRec *Stencils::fused(const StencilRec &first, const StencilRec &second) {
+  const auto number = static_cast<uint32_t>(&second - tables_.stencil.data());
+  std::span<const FuseRec> pairs = tables_.fuse.subspan(first.first_fuse, first.fuse_count);
+  auto found = std::lower_bound(pairs.begin(), pairs.end(), number,
+                                [](const FuseRec &fuse, uint32_t wanted) { return fuse.second < wanted; });
+  if (found == pairs.end() || found->second != number) return nullptr;
+  const StencilRec *both = get(found->fused);
+  if (both == nullptr || both->insns == 2) return both;
+  set_damage("the pack's fused stencils are damaged");
+  return nullptr;
+}
+
+const char *Stencils::problem(const StencilRec &stencil) {
+  if (!in_table(stencil.code, stencil.size, tables_.text.size()) || stencil.size > kMaxStencilBytes ||
+      !in_table(stencil.first_reloc, stencil.reloc_count, tables_.reloc.size()) ||
+      stencil.reloc_count > kMaxRelocs || stencil.value_count > stencil.reloc_count ||
+      stencil.exit_count > kMaxExits || stencil.insns < 1 || stencil.insns > 2 ||
+      !in_table(stencil.first_fuse, stencil.fuse_count, tables_.fuse.size()))
+    return "a stencil of the pack is damaged";
+  if (!sound_values(stencil) || !sound_jumps(stencil)) return "a relocation of the pack is damaged";
+  if (!sound_exits(stencil)) return "an exit of the pack is damaged";
+  if (!sound_moves(stencil)) return "a first load or last store of the pack is damaged";
+  return nullptr;
+}
+
+bool Stencils::sound_values(const StencilRec &stencil) {
+  for (const RelocRec &reloc : values(stencil)) {
+    const auto kind = static_cast<RelocKind>(reloc.kind);
+    if (kind > RelocKind::kAbs8 || !in_table(reloc.offset, field_bytes(kind), stencil.size) ||
+        reloc.insn >= stencil.insns || form(reloc.value) == nullptr)
+      return false;
+  }
+  return true;
+}
+
+bool Stencils::sound_jumps(const StencilRec &stencil) const {
+  for (const RelocRec &reloc : jumps(stencil)) {
+    const auto kind = static_cast<RelocKind>(reloc.kind);
+    if (kind < RelocKind::kNext || kind > RelocKind::kImage || !in_table(reloc.offset, 4, stencil.size))
+      return false;
+    if (kind == RelocKind::kExit && reloc.value >= stencil.exit_count) return false;
+    if (kind == RelocKind::kImage && reloc.value >= tables_.header->image_bytes) return false;
+  }
+  return true;
+}
+
+// Of the fields that are patched only one can be kept aligned.
+bool Stencils::sound_exits(const StencilRec &stencil) {
+  uint32_t fields = 0;
+  for (uint32_t k = 0; k < stencil.exit_count; k++) {
+    if (stencil.exit_way[k] > static_cast<uint8_t>(ExitWay::kTrampoline) ||
+        form(stencil.exit_target[k]) == nullptr)
+      return false;
+    if (!has_way(stencil, k, ExitWay::kField)) continue;
+    fields++;
+    if (!in_table(stencil.exit_offset[k], 4, stencil.size)) return false;
+  }
+  return fields <= 1;
+}
+
+bool Stencils::sound_moves(const StencilRec &stencil) const {
+  // Whether value `number` is a displacement that ends at `end`.
+  auto ends_at = [&](uint32_t number, uint32_t end) {
+    return number < stencil.value_count &&
+           values(stencil)[number].kind == static_cast<uint8_t>(RelocKind::kAbs32S) &&
+           values(stencil)[number].offset + 4u == end;
+  };
+  if (stencil.tail_width != 0) {
+    if (stencil.tail_width != 64 || stencil.tail_reg >= kRegisters ||
+        (stencil.attributes & kFallsThrough) == 0 || !ends_at(stencil.value_count - 1u, stencil.size))
+      return false;
+    for (uint32_t k = 0; k < stencil.exit_count; k++)
+      if (has_way(stencil, k, ExitWay::kTail)) return false;
+  }
+  if (stencil.lead_width == 0) return true;
+  if ((stencil.lead_width != 64 && stencil.lead_width != 32) || stencil.lead_reg >= kRegisters ||
+      stencil.lead_bytes < host::kMoveBytes || stencil.lead_bytes >= stencil.size ||
+      !ends_at(0, stencil.lead_bytes))
+    return false;
+  if ((stencil.lead_flags & kLeadCommutes) == 0) return true;
+  return stencil.lead_partner != 0 && stencil.lead_partner < stencil.value_count &&
+         values(stencil)[stencil.lead_partner].kind == static_cast<uint8_t>(RelocKind::kAbs32S);
+}
+
+}  // namespace pyqemu

@@ -1,0 +1,147 @@
+"""Forms against the expressions that they stand for, computed by the runtime's own code."""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pyqemu.hostgen.form_tables import FormTables
+from pyqemu.hostgen.value_form import Choice, Computed, Entry, Fields, Sum, form_of, low64, word_bits
+from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, element, evaluate
+from pyqemu.translator.target import EncodingField, FieldSlice
+
+RUNTIME = Path(__file__).parents[2] / "runtime"
+FIELDS: Fields = {
+    "rd": EncodingField("rd", 5, False, (FieldSlice(0, 5, 0),)),
+    "bit": EncodingField("bit", 1, False, (FieldSlice(31, 1, 0),)),
+    "imm": EncodingField("imm", 12, False, (FieldSlice(10, 12, 0),)),
+    "offset": EncodingField("offset", 21, True, (FieldSlice(5, 19, 2), FieldSlice(29, 2, 0))),
+}
+LEAVES = [Field(field.name, field.width, field.signed) for field in FIELDS.values()]
+RD, BIT, IMM, OFFSET = LEAVES
+MODE = Ctx("mode", 2)
+#: Reads tables, words and addresses; prints the values.
+DRIVER = r"""
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
+#include <vector>
+#include "value_form.hpp"
+using namespace pyqemu;
+template <typename T> std::span<const T> read(const char *path) {
+  std::ifstream file(path, std::ios::binary);
+  auto *bytes = new std::vector<char>(std::istreambuf_iterator<char>(file), {});
+  return {reinterpret_cast<const T *>(bytes->data()), bytes->size() / sizeof(T)};
+}
+int main() {
+  PackHeader header = {};
+  header.context_count = 1;
+  PackTables t;
+  t.header = &header, t.form = read<FormRec>(".pq.form"), t.term = read<TermRec>(".pq.term");
+  t.prog = read<ProgOp>(".pq.prog"), t.table = read<int64_t>(".pq.table");
+  uint32_t number;
+  uint64_t word, here, mode;
+  while (scanf("%u %" SCNu64 " %" SCNu64 " %" SCNu64, &number, &word, &here, &mode) == 4) {
+    if (!valid_form(t, number)) return 1;
+    const uint64_t context[4] = {mode};
+    printf("%" PRId64 "\n", evaluate(t, t.form[number], {word, here, context}));
+  }
+}
+"""
+
+
+def _random(rng: Random, depth: int) -> StaticExpr:
+    """An expression of the kind that descriptions have."""
+    if depth == 0:
+        return rng.choice([*LEAVES, *LEAVES, Here(), MODE, rng.randrange(-70, 70)])
+    a, b = _random(rng, depth - 1), _random(rng, rng.randrange(depth))
+    match rng.randrange(12):
+        case 0 | 1 | 2:
+            return apply(rng.choice(("add", "sub", "and", "or", "xor")), a, b)
+        case 3:
+            return apply("mul", a, rng.randrange(-9, 9))
+        case 4:
+            return apply("shl", a, rng.randrange(20))
+        case 5:
+            return apply("shr", a, rng.randrange(12))
+        case 6:
+            return apply(rng.choice(("bits", "sbits")), a, rng.randrange(1, 70))
+        case 7:
+            return apply("and", a, rng.choice((-4096, -4, 7, 0x70)))
+        case 8:
+            return apply(rng.choice(("eq", "ne", "lt", "le")), a, b)
+        case 9:
+            return apply("select", rng.choice((BIT, a)), b, _random(rng, 0))
+        case 10:
+            return element(tuple(rng.getrandbits(64) for _ in range(rng.choice((3, 32, 40)))), rng.choice((RD, a)))
+        case _:
+            return apply(rng.choice(("neg", "inv")), a)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("forms")
+    (folder / "driver.cpp").write_text(DRIVER)
+    sources = ["driver.cpp", str(RUNTIME / "core/value_form.cpp")]
+    command = ["g++", "-std=c++20", "-O1", f"-I{RUNTIME / 'core'}", *sources, "-o", "driver"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder
+
+
+def test_forms_have_the_values_of_their_expressions(driver: Path) -> None:
+    rng = Random(5)
+    tables = FormTables(["mode"])
+    kinds: Counter[type] = Counter()
+    lines: list[str] = []
+    expected: list[int] = []
+    while len(lines) < 20000:
+        expr = _random(rng, rng.randrange(4))
+        try:
+            number = tables.form(expr, FIELDS)
+        except UnsupportedError:  # byte code has no such range
+            continue
+        kinds[type(form_of(expr, FIELDS))] += 1
+        for _ in range(10):
+            word, here, mode = rng.getrandbits(32), rng.getrandbits(64), rng.getrandbits(2)
+            fields = {name: field.extract(word) for name, field in FIELDS.items()}
+            lines.append(f"{number} {word} {here} {mode}")
+            expected.append(low64(evaluate(expr, fields, here, {"mode": mode})))
+    for name, data in tables.sections().items():
+        (driver / name).write_bytes(data)
+    done = subprocess.run([driver / "driver"], cwd=driver, input="\n".join(lines), text=True, stdout=subprocess.PIPE)
+    assert done.returncode == 0
+    assert list(map(int, done.stdout.split())) == expected
+    assert all(kinds[kind] > 50 for kind in (Sum, Entry, Computed)) and kinds[Choice] > 5
+
+
+def test_usual_values_are_quick() -> None:
+    register = element(tuple(range(256, 512, 8)), RD)
+    usual = {
+        "a register's offset": (register, Entry),
+        "half of it": (apply("add", register, 8), Entry),
+        "an immediate": (apply("shl", IMM, 3), Sum),
+        "a target": (apply("add", Here(), apply("shl", OFFSET, 2)), Sum),
+        "a page": (apply("add", apply("and", Here(), -4096), apply("shl", OFFSET, 12)), Sum),
+        "an inverted bit": (apply("eq", BIT, 0), Entry),
+        "an immediate, shifted or not": (apply("select", BIT, apply("shl", IMM, 12), IMM), Choice),
+    }
+    for what, (expr, kind) in usual.items():
+        assert isinstance(form_of(expr, FIELDS), kind), what
+
+
+def test_what_is_equal_is_held_once() -> None:
+    tables = FormTables([])
+    first = tables.form(apply("add", RD, 1), FIELDS)
+    assert tables.form(apply("sub", RD, -1), FIELDS) == first
+    assert tables.form(apply("add", IMM, 1), FIELDS) != first
+
+
+def test_the_bits_that_a_value_depends_on() -> None:
+    assert word_bits(apply("add", RD, Here()), FIELDS) == 0x1F
+    assert word_bits(apply("eq", OFFSET, BIT), FIELDS) == 0x80000000 | 0x60000000 | 0x00FFFFE0
