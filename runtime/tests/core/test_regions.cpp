@@ -89,7 +89,7 @@ void late_archive_behind_jump() {
   Pages caller(4096);
   put(caller, 0, {word(kJr, 0, 7)});
   auto entered = [&] {
-    reg(m.cpu, 1) = 10;
+    reg(m.cpu, 1) = 1;  // not back to `loop`, which would find the region
     reg(m.cpu, 6) = 1;
     reg(m.cpu, 7) = m.code.address() + kLoop;
     reg(m.cpu, kMarker) = 0;
