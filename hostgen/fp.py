@@ -130,37 +130,38 @@ class Fp:
 
     # --- tininess ---
 
-    def with_tininess(self, name: str, result: Operand, *args: Operand) -> Operand:
+    def with_tininess(self, name: str, result: Operand, *args: Operand) -> Operand | None:
         """Raises underflow where the host, which looks after rounding, did not: the result is rounded up to
-        the least normal number.
+        the least normal number. Gives, for each lane, whether the result is a NaN, which the same comparison tells;
+        None if there was nothing to do.
         """
         if not self.tininess_before:
-            return result
+            return None
         e = self.e
-        bits = self.as_bits(result)
-        width = width_of(bits.type)
-        least = e.icmp("eq", e.op("and", bits, (1 << (width - 1)) - 1), power(1 - BIAS[width], width))
-        lanes = lanes_of(bits.type)
-        found = e.icmp("ne", e.cast("bitcast", least, f"i{lanes}"), 0) if lanes else least
-        cold, done = e.new_label(), e.new_label()
+        width, lanes = float_width(result.type), lanes_of(result.type)
+        least = self.number(result.type, power(1 - BIAS[width], width))
+        rare = self.compare("ueq", self.magnitude(result), least)  # equal, or a NaN
+        found = e.icmp("ne", e.cast("bitcast", rare, f"i{lanes}"), 0) if lanes else rare
+        before, cold, done = e.label, e.new_label(), e.new_label()
         e.branch(found, cold, done, UNLIKELY)
         e.begin(cold)
+        tiny = self.compare("oeq", self.magnitude(result), least)
         for lane in range(lanes or 1):
             parts = [e.lane(arg, lane) if lanes else arg for arg in args]
-            if lanes:  # the others may be less, and exact
-                here, other = e.new_label(), e.new_label()
-                e.branch(e.lane(least, lane), here, other)
-                e.begin(here)
+            here, other = e.new_label(), e.new_label()
+            e.branch(e.lane(tiny, lane) if lanes else tiny, here, other)
+            e.begin(here)
             e.call(
                 "void", f"soft.tiny.{name}.{width}", *[self.as_bits(part) for part in parts],
                 attributes="strictfp", declared="hidden",
             )  # fmt: skip
-            if lanes:
-                e.jump(other)
-                e.begin(other)
+            e.jump(other)
+            e.begin(other)
+        nan = self.compare("uno", result, result)
+        end = e.label
         e.jump(done)
         e.begin(done)
-        return result
+        return e.phi(nan.type, (constant(nan.type, 0), before), (nan, end))
 
     # --- to an integral value ---
 

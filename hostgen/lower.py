@@ -17,7 +17,7 @@ from pyqemu.hostgen.layout import Layout
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
 from pyqemu.translator.ir.ops import OPS, Effect
-from pyqemu.translator.ir.types import Bits, Type
+from pyqemu.translator.ir.types import Bits, Type, Vec
 from pyqemu.translator.static import StaticExpr
 
 
@@ -73,6 +73,14 @@ def llvm_type(ty: Type) -> str:
     return f"i{ty.width}" if isinstance(ty, Bits) or ty.lanes == 1 else f"<{ty.lanes} x i{ty.width}>"
 
 
+def _phi_type(ty: Type) -> str:
+    """The float type as which a block argument is passed, if it is a vector's only lane: it is part of a wide register,
+    or a float, and as an integer it would be moved to the general registers and back.
+    """
+    one_lane = isinstance(ty, Vec) and ty.lanes == 1
+    return {32: "float", 64: "double"}.get(ty.width, "") if one_lane else ""
+
+
 def result_type(types: tuple[Type, ...]) -> str:
     """How an outlined function returns values of `types`."""
     match len(types):
@@ -100,6 +108,7 @@ class Lowering:
         self.frame = frame
         self.dead = dead  # registers whose writes are left out
         self.spare_arguments = ""  # of tail calls, behind `cpu` and `mem`
+        self.notes: dict[int, Operand] = {}  # by identity of floating-point results: whether they are NaNs
         self._values: dict[int, Operand] = {}
         self._definitions: dict[int, Op] = {}
         self._labels: dict[int, str] = {}
@@ -208,7 +217,9 @@ class Lowering:
 
     def edge(self, block: Block, arguments: list[Operand]) -> None:
         """Says that control goes from the current label to `block`, with these arguments."""
-        self._incoming[id(block)].append((self.e.label, arguments))
+        floats = [_phi_type(argument.type) for argument in block.arguments]
+        passed = [self.e.cast("bitcast", a, ty) if ty else a for a, ty in zip(arguments, floats, strict=True)]
+        self._incoming[id(block)].append((self.e.label, passed))
 
     def is_cold(self, block: Block) -> bool:
         """Whether control hardly ever comes to `block`."""
@@ -216,11 +227,17 @@ class Lowering:
 
     def _phis(self, block: Block) -> list[str]:
         lines: list[str] = []
+        casts: list[str] = []
         for index, argument in enumerate(block.arguments):
             target = self.of(argument)
             edges = ", ".join(f"[ {args[index].ref}, %{label} ]" for label, args in self._incoming[id(block)])
-            lines.append(f"  {target.ref} = phi {target.type} {edges}")
-        return lines
+            ty = _phi_type(argument.type)
+            if ty:
+                lines.append(f"  {target.ref}.f = phi {ty} {edges}")
+                casts.append(f"  {target.ref} = bitcast {ty} {target.ref}.f to {target.type}")
+            else:
+                lines.append(f"  {target.ref} = phi {target.type} {edges}")
+        return lines + casts
 
 
 def _reverse_postorder(function: Function) -> list[Block]:

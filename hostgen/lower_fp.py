@@ -41,7 +41,10 @@ def _arithmetic(f: Lowering, op: Op) -> Operand:
         return _each(f, "cvt.64.16", "i16", fp.as_bits(fp.arithmetic(name, *wide)))
     numbers = [fp.as_float(arg) for arg in args]
     result = fp.arithmetic(name, *numbers)
-    return fp.as_bits(fp.with_tininess(name, result, *numbers) if name in _TINY else result)
+    nan = fp.with_tininess(name, result, *numbers) if name in _TINY else None
+    if nan is not None:
+        f.notes[id(op.results[0])] = nan
+    return fp.as_bits(result)
 
 
 def _single(f: Lowering, a: Operand) -> Operand:
@@ -129,6 +132,10 @@ def _frint(f: Lowering, op: Op) -> Operand:
 @lowers(*_COMPARE)
 def _compare(f: Lowering, op: Op) -> Operand:
     fp = _fp(f)
+    if op.name == "funord" and op.operands[0] is op.operands[1] and not op.attrs["signal"]:
+        nan = f.notes.get(id(op.operands[0]))  # an arithmetic result is never signalling
+        if nan is not None:
+            return nan
     a, b = (_single(f, arg) for arg in f.args(op))
     signal = bool(op.attrs["signal"])
     predicate = _COMPARE[op.name]
