@@ -70,6 +70,9 @@ class Toy:
         code = b"".join(place.word.to_bytes(place.size, "big") for place in places) + _STOP.to_bytes(4, "big")
         instructions = tuple((place.at, place.size) for place in places)
         entries = dict.fromkeys([offset, *rng.sample([at for at, _ in instructions], rng.choice((0, 1, 3)))])
+        called = [p.at + 4 * p.encoding.fields_of(p.word)["imm"] for p in places if p.encoding.instruction == "CALL"]
+        if rng.random() < 0.5:  # calls that can stay inside
+            entries.update(dict.fromkeys(at for at in called if at != end))
         return Program(offset, code, instructions, ((offset, end),), tuple(entries), polls)
 
     def _fixed(self, word: int) -> _Place:
