@@ -52,7 +52,7 @@ class Toy:
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
         self.model = next(cpu for cpu in target.cpus if cpu.name == "big")
-        self._encodings = {e.name: e for e in target.encodings}
+        self._weights = [4 if e.instruction in _MEMORY else 1 for e in target.encodings]
 
     def program(self, rng: random.Random, offset: int) -> Program:
         """See Subject."""
@@ -85,7 +85,7 @@ class Toy:
 
     def _instruction(self, rng: random.Random) -> _Place:
         while True:
-            encoding = rng.choice(self.target.encodings)
+            (encoding,) = rng.choices(self.target.encodings, self._weights)
             if encoding.instruction in _RARE and rng.random() < 0.8:
                 continue
             word = self._tamed(rng, encoding, random_word(encoding, rng))
