@@ -13,7 +13,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ _LOOK_EVERY = 0.02
 
 
 @contextmanager
-def spool_lock(spool: Path) -> Iterator[bool]:
+def spool_lock(spool: Path) -> Generator[bool]:
     """Holds the spool's lock; gives whether it was free."""
     with open(os.open(spool / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         try:
