@@ -86,7 +86,7 @@ class PackBuilder:
         self._tables = Tables(target, self._machine.layout)
 
     def build(
-        self, *, digest: bytes, personality: Mapping[str, str], jobs: int, progress: Progress | None
+        self, *, digests: Mapping[str, bytes], personality: Mapping[str, str], jobs: int, progress: Progress | None
     ) -> BuiltPack:
         """The finished pack."""
         undefined = self._target.undefined_exception
@@ -109,7 +109,7 @@ class PackBuilder:
         leaves = self._records(records)
         for encoding, tree in zip(self._target.encodings, self._shapes.trees, strict=True):
             self._tables.encoding(encoding, tree, leaves)
-        return self._write(elf, image, records.sections(), self._header(image, digest, numbers))
+        return self._write(elf, image, records.sections(), self._header(image, digests, numbers))
 
     def _add_stencils(self) -> None:
         self._made = {shape: shape_stencils(shape, self._machine) for shape in self._shapes.all}
@@ -199,12 +199,12 @@ class PackBuilder:
                 symbol = names[reloc.value] if reloc.value < len(names) else f"v{reloc.value}"
         return self._host.elf_reloc(reloc.kind), symbol, reloc.addend
 
-    def _header(self, image: Image, digest: bytes, fixed: Mapping[str, int]) -> bytes:
+    def _header(self, image: Image, digests: Mapping[str, bytes], fixed: Mapping[str, int]) -> bytes:
         target, layout = self._target, self._machine.layout
         units = target.units
         roots = [self._tables.decode_root(target.roots[unit.name]) for unit in units]
         return rec.PackHeader.pack(
-            magic=rec.PACK_MAGIC, version=rec.PACK_VERSION, digest=digest,
+            magic=rec.PACK_MAGIC, version=rec.PACK_VERSION, **digests,
             arch_name=self._tables.strings.add(target.name),
             host_level=self._tables.strings.add(self._host.level.name),
             root=roots + [rec.NONE] * (4 - len(roots)),
@@ -223,6 +223,7 @@ def build_pack(
     host: Host,
     *,
     digest: bytes = bytes(32),
+    stencil_digest: bytes = bytes(32),
     personality: Mapping[str, str] | None = None,
     shapes: Shapes | None = None,
     jobs: int = 1,
@@ -230,7 +231,9 @@ def build_pack(
 ) -> BuiltPack:
     """The pack of `target` for `host`; UnsupportedError names the instruction that cannot be compiled.
 
+    `digest` is of everything that optimised code depends on, and `stencil_digest` of what the pack is made from.
     `shapes` may be given where several packs of one target are built.
     """
     builder = PackBuilder(target, shapes or Shapes(target), host)
-    return builder.build(digest=digest, personality=personality or {}, jobs=jobs, progress=progress)
+    digests = {"digest": digest, "stencil_digest": stencil_digest}
+    return builder.build(digests=digests, personality=personality or {}, jobs=jobs, progress=progress)

@@ -92,7 +92,7 @@ PackHeader = Record(
     "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
     "I undefined_exception image_bytes enter; I[7] image_reserved;"
     "I head_poll head_none exit_direct exit_here undefined icache_coherent head_count head_profile exit_hot;"
-    "I[13] reserved",
+    "s[32] stencil_digest; I[5] reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
 Candidate = Record("Candidate", "Q mask value inputs; I encoding guard last here")

@@ -3,61 +3,69 @@
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
 writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools. What was made from the
-same inputs (description, toolchain) is left alone.
+same inputs (description, toolchain) is left alone; where other inputs changed than those of stencils, packs are
+only given their new digest.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import llvmlite
+from elftools.common.exceptions import ELFError  # pyright: ignore[reportMissingTypeStubs]
+from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
 
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.library import Compiled
 from pyqemu.hostgen.pack import build_pack
 from pyqemu.hostgen.pack_format import PACK_MAGIC, PACK_VERSION, PackHeader
 from pyqemu.hostgen.shapes import Shapes
+from pyqemu.tools.pack_digests import Digests, digests_of
 from pyqemu.translator.adl.keep import SUFFIX, keep, kept_digest
 from pyqemu.translator.adl.load import DescribedTarget, load
 from pyqemu.translator.linux_table import flatten
 
-_PACKAGES = Path(__file__).resolve().parent.parent
-#: What packs are made by: a change in any of it makes them again.
-_TOOLCHAIN = ("translator", "hostgen", "tools/build_pack.py")
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A pack's header, and where it lies in the file."""
+
+    place: int
+    members: Mapping[str, Any]
 
 
-def inputs_of(folder: Path) -> Iterable[Path]:
-    """All files that a pack is made from."""
-    yield from sorted(path for path in folder.rglob("*") if path.suffix in (".arch", ".toml"))
-    for part in _TOOLCHAIN:
-        path = _PACKAGES / part
-        yield from sorted(path.rglob("*.py")) + sorted(path.rglob("*.lark")) if path.is_dir() else [path]
+def _header_of(path: Path) -> _Header | None:
+    """None if there is no pack of this version."""
+    try:
+        with path.open("rb") as file:
+            elf: Any = ELFFile(file)
+            section = elf.get_section_by_name(".pq.header")
+            if section is None or section["sh_size"] != PackHeader.size:
+                return None
+            header = _Header(section["sh_offset"], PackHeader.unpack(section.data()))
+    except (OSError, ELFError):
+        return None
+    version = header.members["magic"], header.members["version"]
+    return header if version == (PACK_MAGIC, PACK_VERSION) else None
 
 
-def digest_of(folder: Path, level: str) -> bytes:
-    """SHA-256 over the inputs, LLVM's version and the level."""
-    total = hashlib.sha256(f"{llvmlite.__version__} {level}".encode())
-    for path in inputs_of(folder):
-        data = path.read_bytes()
-        total.update(f"{path.name} {len(data)}\n".encode())
-        total.update(data)
-    return total.digest()
-
-
-def is_current(path: Path, digest: bytes) -> bool:
-    """Whether the pack at `path` was made from the same inputs."""
-    if not path.exists():
+def is_current(path: Path, digests: Digests) -> bool:
+    """Whether the pack at `path` need not be made again. It is given the whole digest if that has changed."""
+    header = _header_of(path)
+    if header is None or header.members["stencil_digest"] != digests.stencils:
         return False
-    data = path.read_bytes()
-    place = data.find(PackHeader.pack(magic=PACK_MAGIC, version=PACK_VERSION)[:8] + digest)
-    return place >= 0
+    if header.members["digest"] != digests.whole:
+        data = bytearray(path.read_bytes())
+        place = header.place + PackHeader.offsets()["digest"]
+        data[place : place + len(digests.whole)] = digests.whole
+        write_aside(path, bytes(data))
+    return True
 
 
 def write_aside(path: Path, data: bytes) -> None:
@@ -90,7 +98,9 @@ def report_late_accesses(stencils: Iterable[Compiled]) -> None:
 
 
 def keep_target(target: DescribedTarget, shapes: Shapes, path: Path, digest: bytes) -> None:
-    """Writes what the tools read instead of the description, if it is not current."""
+    """Writes what the tools read instead of the description, if it is not current. Nothing is named by its
+    digest, so that of stencils' inputs is enough.
+    """
     if kept_digest(path) != digest:
         write_aside(path, keep(target, shapes.trees, digest))
 
@@ -98,24 +108,24 @@ def keep_target(target: DescribedTarget, shapes: Shapes, path: Path, digest: byt
 def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: bool = False) -> None:
     """Builds what is not current; `check`: and looks for state that is written too early."""
     out.mkdir(parents=True, exist_ok=True)
-    wanted: list[tuple[str, Path, bytes]] = []
+    wanted: list[tuple[str, Path, Digests]] = []
     for level in levels:
-        path, digest = out / f"{folder.resolve().name}.{level}.pack", digest_of(folder, level)
-        if not is_current(path, digest):
-            wanted.append((level, path, digest))
-    kept = out / f"{folder.resolve().name}{SUFFIX}"
-    if not wanted and kept_digest(kept) == digest_of(folder, ""):
+        path, digests = out / f"{folder.resolve().name}.{level}.pack", digests_of(folder, level)
+        if not is_current(path, digests):
+            wanted.append((level, path, digests))
+    kept, kept_from = out / f"{folder.resolve().name}{SUFFIX}", digests_of(folder, "").stencils
+    if not wanted and kept_digest(kept) == kept_from:
         return
     linux = folder / "linux.toml"
     personality = flatten(linux) if linux.exists() else {}
     target = load(folder)
     shapes = Shapes(target)
-    keep_target(target, shapes, kept, digest_of(folder, ""))
-    for level, path, digest in wanted:
+    keep_target(target, shapes, kept, kept_from)
+    for level, path, digests in wanted:
         start = time.monotonic()
         built = build_pack(
-            target, x86_64.host(level), digest=digest, personality=personality, shapes=shapes, jobs=jobs,
-            progress=_progress(path.name),
+            target, x86_64.host(level), digest=digests.whole, stencil_digest=digests.stencils, personality=personality,
+            shapes=shapes, jobs=jobs, progress=_progress(path.name),
         )  # fmt: skip
         if check:
             report_late_accesses(built.stencils)

@@ -1,19 +1,25 @@
 // Takes a stencil's code and the places of its fields.
 #include "fixed_code.hpp"
 
+#include "host_code.hpp"
+
 namespace pyqemu {
 
 bool FixedCode::load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values,
                      uint32_t exits) {
   const StencilRec *stencil = stencils.get(number);
-  if (stencil == nullptr || stencil->size > sizeof code_ || stencil->value_count != values ||
-      stencil->exit_count != exits)
+  if (stencil == nullptr || stencil->size + host::kJumpBytes > sizeof code_ ||
+      stencil->value_count != values || stencil->exit_count != exits)
     return false;
-  for (const RelocRec &reloc : stencils.values(*stencil))
-    if (!load_value(reloc)) return false;
-  if (!load_exits(*stencil, stencils.jumps(*stencil))) return false;
   size_ = stencil->size;
   memcpy(code_, tables.text.data() + stencil->code, size_);
+  for (const RelocRec &reloc : stencils.values(*stencil))
+    if (!load_value(reloc)) return false;
+  for (uint32_t k = 0; k < exits; k++) load_exit(*stencil, k);
+  for (const RelocRec &reloc : stencils.jumps(*stencil))
+    if (!load_jump(*stencil, reloc)) return false;
+  for (uint32_t k = 0; k < exits; k++)
+    if (exit_fields_[k] == kNone) return false;
   return true;
 }
 
@@ -25,20 +31,28 @@ bool FixedCode::load_value(const RelocRec &reloc) {
   return true;
 }
 
-// These exits are never chained, so their fields are used where they are, aligned or not: that of a kField
-// exit and the only relocation of a kTrampoline one.
-bool FixedCode::load_exits(const StencilRec &stencil, std::span<const RelocRec> jumps) {
-  uint32_t relocated = 0;
-  for (uint32_t k = 0; k < stencil.exit_count; k++) {
-    const auto way = static_cast<ExitWay>(stencil.exit_way[k]);
-    exit_fields_[k] = stencil.exit_offset[k];
-    if (way == ExitWay::kField) continue;
-    if (way != ExitWay::kTrampoline || relocated == jumps.size()) return false;
-    const RelocRec &reloc = jumps[relocated++];
-    if (reloc.kind != static_cast<uint8_t>(RelocKind::kExit) || reloc.value != k) return false;
-    exit_fields_[k] = reloc.offset;
+// These exits are never chained, so their fields are used where they are, aligned or not. A kTail exit gets
+// its jump now; it is only one, as nothing goes on behind it.
+void FixedCode::load_exit(const StencilRec &stencil, uint32_t exit) {
+  const auto way = static_cast<ExitWay>(stencil.exit_way[exit]);
+  exit_fields_[exit] = way == ExitWay::kField ? stencil.exit_offset[exit] : kNone;
+  if (way != ExitWay::kTail || size_ != stencil.size) return;
+  host::emit_jump(code_ + size_);
+  exit_fields_[exit] = size_ + host::kJumpField;
+  size_ += host::kJumpBytes;
+}
+
+// What follows lies behind the code, wherever that is copied to.
+bool FixedCode::load_jump(const StencilRec &stencil, const RelocRec &reloc) {
+  const auto kind = static_cast<RelocKind>(reloc.kind);
+  if (kind == RelocKind::kNext) {
+    host::write_rel32(code_ + reloc.offset, static_cast<int32_t>(size_ - reloc.offset) - 4);
+    return true;
   }
-  return relocated == jumps.size();
+  if (kind != RelocKind::kExit || reloc.value >= stencil.exit_count || exit_fields_[reloc.value] != kNone)
+    return false;
+  exit_fields_[reloc.value] = reloc.offset;
+  return true;
 }
 
 }  // namespace pyqemu

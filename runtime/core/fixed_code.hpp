@@ -30,7 +30,8 @@ class FixedCode {
 
  private:
   bool load_value(const RelocRec &reloc);
-  bool load_exits(const StencilRec &stencil, std::span<const RelocRec> jumps);
+  void load_exit(const StencilRec &stencil, uint32_t exit);
+  bool load_jump(const StencilRec &stencil, const RelocRec &reloc);
 
   uint8_t code_[64] = {};
   uint32_t size_ = 0, value_field_ = 0, value_bytes_ = 0;

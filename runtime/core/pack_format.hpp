@@ -33,7 +33,8 @@ struct PackHeader {
   uint32_t head_poll, head_none, exit_direct, exit_here, undefined;  // stencil numbers
   uint32_t icache_coherent;  // 1: the architecture sees its own stores to code
   uint32_t head_count, head_profile, exit_hot;  // stencil numbers
-  uint32_t reserved[13];
+  uint8_t stencil_digest[32];  // of what the pack's contents depend on; for who makes packs
+  uint32_t reserved[5];
 };
 
 // index = (word >> shift) & ((1 << bits) - 1); child[first_child + index] in .pq.child: top bit set: node, else an

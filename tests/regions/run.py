@@ -14,6 +14,7 @@ from tests.regions.workbench import Workbench
 #: Programs of one module: enough that LLVM's start does not count.
 BATCH = 32
 _MOST_SHRUNK = 3  # failures of a round; what comes after the first is often the same
+_ENOUGH = 20  # failures, to go no further
 
 
 def check(bench: Workbench, seed: int, count: int, *, first: int = 0, on_host: bool = True) -> Report:
@@ -27,6 +28,8 @@ def check(bench: Workbench, seed: int, count: int, *, first: int = 0, on_host: b
             programs = [bench.subject.program(rng, SLOT * place) for place in range(some)]
             check_batch(bench, programs, f"{seed} {start}", report, on_host=on_host)
             progress.advance(some)
+            if len(report.failures) >= _ENOUGH:
+                break
     return report
 
 

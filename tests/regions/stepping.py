@@ -19,7 +19,7 @@ from tests.regions.area import CODE, CODE_BYTES, GuestMemory
 from tests.regions.states import End, Snapshot, Start, canonical
 
 #: Instructions, and regions, that a run may take.
-MOST_STEPS = 400
+MOST_STEPS = 250
 _MOST_OPERATIONS = 100_000
 _MASK = (1 << 64) - 1
 

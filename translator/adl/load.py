@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyqemu.translator.adl.asm import make_syntax
-from pyqemu.translator.adl.asm_parse import AsmParser
 from pyqemu.translator.adl.asm_print import AsmPrinter
-from pyqemu.translator.adl.asm_term import Place
 from pyqemu.translator.adl.compiled import word_test
 from pyqemu.translator.adl.conflicts import find_conflicts, preferred_before
 from pyqemu.translator.adl.decode_tree import build_tree
@@ -24,6 +22,7 @@ from pyqemu.translator.static import StaticExpr, apply
 from pyqemu.translator.target import CodeWord, Decisions, DecodeBranch, DecodeTree, Encoding, ShapeTree, Undefined
 
 if TYPE_CHECKING:
+    from pyqemu.translator.adl.asm_parse import AsmParser
     from pyqemu.translator.adl.elaborate import Elaborator
     from pyqemu.translator.adl.keep import KeptShapes
 
@@ -142,6 +141,8 @@ class DescribedTarget:
     @cached_property
     def parser(self) -> AsmParser:
         """What reads assembly text; made when it is first asked for."""
+        from pyqemu.translator.adl.asm_parse import AsmParser
+
         return AsmParser(self.syntax, self.printer, self.model.encodings, self._accepts)
 
     def assemble(
@@ -156,6 +157,8 @@ class DescribedTarget:
         Words that are not UNPREDICTABLE come first; then what counts is the order of the description, then the
         smallest word. An error means that no word prints as `text`, or none that is not UNDEFINED.
         """
+        from pyqemu.translator.adl.asm_term import Place
+
         place = Place(here, context or {})
         found = self.parser.assemble(text, place, features)
         return tuple(sorted(found, key=lambda code: self.unpredictable(code.encoding, code.word)))

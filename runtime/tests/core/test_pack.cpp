@@ -236,8 +236,10 @@ void Builder::runtime_stencils() {
   header_.undefined = stencil(
       "undefined", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
       kEndsBlock);
+  // As compilers make it: what seldom happens behind the jump to NEXT.
   header_.head_count =
-      stencil("head_count", "41 8b 04 24 85 c0  0f 85 {f:0}  49 81 84 24 80000000 {s:here}", kFallsThrough);
+      stencil("head_count", "41 8b 04 24 85 c0  75 17  48 b8 {q:here} 49 01 84 24 80000000  e9 {n} {e:0}",
+              kFallsThrough);
   header_.head_profile = stencil(
       "head_profile", "41 8b 04 24 85 c0  0f 85 {f:0}  48 b8 {q:here} 83 28 01  0f 84 {x:1}", kFallsThrough);
   header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 05000000  c3", kEndsBlock);

@@ -8,7 +8,7 @@ small index, X24 and X30 hold addresses in the program.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
@@ -38,6 +38,8 @@ _RARE = frozenset({"BR", "BLR", "RET", "BRK", "SVC", "HVC_SMC_HLT_DCPS", "ERET_D
 _SUB, _SUBS = 0xD100075A, 0xF100075A  # x26, x26, #1
 _STORE_POLL = 0xB900037B  # str w27, [x27]
 _BRK = 0xD4200000
+_CALL, _DISTANCE = 0x94000000, 0x03FFFFFF  # bl
+_RET = 0xD65F03C0
 
 
 class ProgramGenerator:
@@ -152,15 +154,33 @@ class _Making:
         for _ in range(rng.choice((0, 1, 1, 2))):
             at = rng.randrange(length - 1)
             words[at : at + 2] = self._generator.loop(rng, at)
+        if rng.random() < 0.4:
+            self._add_call(words)
         polls = rng.random() < 0.4
         if polls:
             words[rng.randrange(length)] = _STORE_POLL
         ranges = tuple(self._ranges())
         inside = [4 * at for at in range(length) if any(a <= offset + 4 * at < b for a, b in ranges)]
         entries = dict.fromkeys([inside[0], *rng.sample(inside, min(rng.choice((0, 0, 1, 3)), len(inside)))])
+        if rng.random() < 0.5:  # calls that can stay inside
+            entries.update(dict.fromkeys(at for at in self._called(words) if at in inside))
         code = b"".join(word.to_bytes(4, "little") for word in [*words, _BRK])
         places = tuple((offset + 4 * at, 4) for at in range(length))
         return Program(offset, code, places, ranges, tuple(offset + entry for entry in entries), polls)
+
+    def _add_call(self, words: list[int]) -> None:
+        """A call, and a return some way behind what it calls."""
+        rng, length = self._rng, self._length
+        at, to = rng.sample(range(length), 2)
+        words[at] = _CALL | to - at & _DISTANCE
+        words[rng.randrange(to, length)] = _RET
+
+    def _called(self, words: Sequence[int]) -> Iterator[int]:
+        """Where calls go, as offsets in the program."""
+        for at, word in enumerate(words):
+            if word & ~_DISTANCE == _CALL:
+                distance = word & _DISTANCE
+                yield 4 * (at + distance - (distance >> 25 << 26))
 
     def _ranges(self) -> Sequence[tuple[int, int]]:
         """All of it, or with a hole that is left to baseline code."""

@@ -20,9 +20,9 @@ FOLDER = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
-def benches(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Workbench]:
+def benches(tmp_path_factory: pytest.TempPathFactory, area: Area) -> Callable[[str], Workbench]:
     """A workbench by host level."""
-    folder, area, target = tmp_path_factory.mktemp("packs"), Area(), load(FOLDER)
+    folder, target = tmp_path_factory.mktemp("packs"), load(FOLDER)
 
     @functools.cache
     def make(level: str) -> Workbench:

@@ -52,7 +52,7 @@ class Toy:
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
         self.model = next(cpu for cpu in target.cpus if cpu.name == "big")
-        self._encodings = {e.name: e for e in target.encodings}
+        self._weights = [4 if e.instruction in _MEMORY else 1 for e in target.encodings]
 
     def program(self, rng: random.Random, offset: int) -> Program:
         """See Subject."""
@@ -70,6 +70,9 @@ class Toy:
         code = b"".join(place.word.to_bytes(place.size, "big") for place in places) + _STOP.to_bytes(4, "big")
         instructions = tuple((place.at, place.size) for place in places)
         entries = dict.fromkeys([offset, *rng.sample([at for at, _ in instructions], rng.choice((0, 1, 3)))])
+        called = [p.at + 4 * p.encoding.fields_of(p.word)["imm"] for p in places if p.encoding.instruction == "CALL"]
+        if rng.random() < 0.5:  # calls that can stay inside
+            entries.update(dict.fromkeys(at for at in called if at != end))
         return Program(offset, code, instructions, ((offset, end),), tuple(entries), polls)
 
     def _fixed(self, word: int) -> _Place:
@@ -82,7 +85,7 @@ class Toy:
 
     def _instruction(self, rng: random.Random) -> _Place:
         while True:
-            encoding = rng.choice(self.target.encodings)
+            (encoding,) = rng.choices(self.target.encodings, self._weights)
             if encoding.instruction in _RARE and rng.random() < 0.8:
                 continue
             word = self._tamed(rng, encoding, random_word(encoding, rng))

@@ -10,7 +10,7 @@ from pyqemu.hostgen.hosts import x86_64
 from tests.regions.run import check, failures
 from tests.regions.workbench import Workbench
 
-COUNT = 64
+COUNT = 32
 
 
 @pytest.mark.parametrize("level", sorted(x86_64.LEVELS))
