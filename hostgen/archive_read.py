@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hmac
-import io
+import struct
 from collections.abc import Iterator
 from typing import Any
 
-from elftools.common.exceptions import ELFError  # pyright: ignore[reportMissingTypeStubs]
-from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
-
-from pyqemu.hostgen.archive import mac
+from pyqemu.hostgen.archive import ArchiveKind, mac
 from pyqemu.hostgen.archive_format import (
     ARCHIVE_MAGIC,
     ARCHIVE_VERSION,
@@ -23,10 +20,12 @@ from pyqemu.hostgen.archive_format import (
     RangeRec,
     RegionRec,
 )
+from pyqemu.hostgen.elf import read_sections
 from pyqemu.hostgen.objects import Patch
 from pyqemu.hostgen.pack_format import Record
 from pyqemu.hostgen.region_object import Access, CompiledRegion
 from pyqemu.hostgen.regions import Exit
+from pyqemu.translator.lift.instructions import GuestCode
 
 _RELATIVE = 2  # the type of all patches: a field relative to itself
 
@@ -35,38 +34,53 @@ class BadArchive(Exception):
     """An archive that is damaged or not ours; says how."""
 
 
-def read_archive(data: bytes, key: bytes, digest: bytes) -> list[CompiledRegion]:
-    """The regions of an archive made for the pack of `digest` and signed with `key`. Raises BadArchive."""
+def read_archive(data: bytes, kind: ArchiveKind, code: GuestCode) -> list[CompiledRegion]:
+    """The regions of an archive of this kind that were made from what `code` has now: a file that was replaced can have
+    the same module key as before. Raises BadArchive.
+    """
     try:
-        return list(_Archive(data, key, digest).regions())
-    except (ELFError, ValueError, KeyError, IndexError, AttributeError) as error:
+        return list(_Archive(data, kind, code).regions())
+    except (ValueError, KeyError, IndexError, struct.error) as error:
         raise BadArchive(f"not an archive: {error}") from error
+
+
+def _is_header(data: bytes, kind: ArchiveKind) -> bool:
+    """Whether it is the header of an archive that `build_archive` made of this kind."""
+    header: dict[str, Any] = ArchiveHeader.unpack(data)
+    unsigned = ArchiveHeader.pack(**{**header, "mac": bytes(MAC_BYTES)})
+    found = header["magic"], header["version"], header["digest"], header["module_key"], header["features"]
+    wanted = ARCHIVE_MAGIC, ARCHIVE_VERSION, kind.digest, kind.module_key, kind.features
+    context = ArchiveHeader.unpack(ArchiveHeader.pack(context=kind.context))["context"]
+    same = (*found, header["context"], header["extent"]) == (*wanted, context, kind.extent)
+    return same and hmac.compare_digest(mac(kind.key, unsigned), header["mac"])
 
 
 class _Archive:
     """One archive while it is read."""
 
-    def __init__(self, data: bytes, key: bytes, digest: bytes) -> None:
-        elf: Any = ELFFile(io.BytesIO(data))
-        self._sections: dict[str, bytes] = {section.name: section.data() for section in elf.iter_sections()}
-        self._key = key
-        self._digest = digest
-        header = ArchiveHeader.unpack(self._sections[".pq.archive"])
-        if (header["magic"], header["version"], header["digest"]) != (ARCHIVE_MAGIC, ARCHIVE_VERSION, digest):
-            raise BadArchive("for another pack or of another version")
+    def __init__(self, data: bytes, kind: ArchiveKind, code: GuestCode) -> None:
+        self._sections = read_sections(data)
+        self._key = kind.key
+        self._digest = kind.digest
+        self._code = code
+        if not _is_header(self._sections[".pq.archive"], kind):
+            raise BadArchive("for something else, of another version, or damaged")
         self._patches = self._sections[".pq.patch"][:-MAC_BYTES]
-        if not hmac.compare_digest(mac(key, self._patches), self._sections[".pq.patch"][-MAC_BYTES:]):
+        if not hmac.compare_digest(mac(kind.key, self._patches), self._sections[".pq.patch"][-MAC_BYTES:]):
             raise BadArchive("its patches are damaged")
 
     def regions(self) -> Iterator[CompiledRegion]:
-        """All regions that are as they were written."""
+        """Those whose guest code is still there. A single one that is not as it was written spoils the archive."""
         patches: dict[int, list[Patch]] = {}
         for record in _records(PatchRec, self._patches, 0, len(self._patches) // PatchRec.size):
             patch = Patch(record["offset"], _RELATIVE, self._text(record["symbol"]), record["addend"])
             patches.setdefault(record["region"], []).append(patch)
         table = self._sections[".pq.region"]
         for number in range(len(table) // RegionRec.size):
-            yield self._region(RegionRec.unpack(table, number * RegionRec.size), tuple(patches.get(number, ())))
+            record = RegionRec.unpack(table, number * RegionRec.size)
+            region = self._region(record, tuple(patches.get(number, ())))
+            if self._is_current(region, self._guest_bytes(record)):
+                yield region
 
     def _text(self, offset: int) -> str:
         strings = self._sections[".pq.str"]
@@ -91,16 +105,22 @@ class _Archive:
             tuple(Exit(e["target"], e["kind"]) for e in exits),
         )
 
+    def _guest_bytes(self, record: dict[str, Any]) -> bytes:
+        first = record["first_byte"]
+        return self._sections[".pq.bytes"][first : first + record["byte_count"]]
+
+    def _is_current(self, region: CompiledRegion, guest: bytes) -> bool:
+        now = [self._code.fetch(offset, size) for offset, size in region.ranges]
+        return b"".join(data or b"" for data in now) == guest
+
     def _part(self, record: Record, name: str, region: dict[str, Any]) -> bytes:
         """A region's records in one of the sections."""
         first = region[f"first_{name}"] * record.size
         return self._sections[f".pq.{name}"][first : first + region[f"{name}_count"] * record.size]
 
     def _check(self, record: dict[str, Any], code: bytes) -> None:
-        first = record["first_byte"]
         parts = [
-            self._part(EntryRec, "entry", record), self._part(RangeRec, "range", record),
-            self._sections[".pq.bytes"][first : first + record["byte_count"]],
+            self._part(EntryRec, "entry", record), self._part(RangeRec, "range", record), self._guest_bytes(record),
             self._part(ExitRec, "exit", record), self._part(FaultRec, "fault", record), code,
         ]  # fmt: skip
         unsigned = RegionRec.pack(**{**record, "mac": bytes(MAC_BYTES)})

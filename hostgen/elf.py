@@ -1,4 +1,6 @@
-"""Writes packs as relocatable ELF64 objects: sections, symbols, relocations for people's tools."""
+"""Writes packs and archives as relocatable ELF64 objects: sections, symbols, relocations for people's tools; and reads
+sections back.
+"""
 
 from __future__ import annotations
 
@@ -114,3 +116,21 @@ class ElfObject:
             len(headers), len(headers) - 1,
         )  # fmt: skip
         return bytes(body)
+
+
+def read_sections(data: bytes) -> dict[str, bytes]:
+    """The sections of an object that ElfObject wrote, by name. Whatever the bytes are, nothing is read but them.
+
+    Raises ValueError.
+    """
+    try:
+        header = struct.unpack_from("<16sHHIQQQIHHHHHH", data)
+        place, count, names_at = header[6], header[12], header[13]
+        rows = [struct.unpack_from("<IIQQQQ", data, place + 64 * number) for number in range(count)]
+        if not data.startswith(b"\x7fELF\x02\x01") or sum(row[5] for row in rows) > len(data):
+            raise ValueError("not an object of this host, or cut off")
+        contents = [data[row[4] : row[4] + row[5]] for row in rows]
+        names = contents[names_at]
+        return {names[row[0] : names.index(0, row[0])].decode(): part for row, part in zip(rows, contents, strict=True)}
+    except (struct.error, IndexError) as error:
+        raise ValueError(f"not an object of this host: {error}") from None

@@ -9,6 +9,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from pyqemu.tools.files import TEMPORARY, read_regular, remove_stale
+
 _KEY_BYTES = 32
 
 
@@ -23,65 +25,72 @@ class CacheFolder:
     path: Path
     key: bytes
 
+    @property
+    def spool(self) -> Path:
+        """The folder of requests."""
+        return self.path / "spool"
+
     def archive(self, digest: bytes, features: int, module_key: bytes, origin: str) -> Path:
         """Where a module's archive is; `origin` is who makes it, aot or jit."""
-        return self.path / f"{digest[:8].hex()}-{features:x}" / f"{module_key.hex()}.{origin}.pqa"
+        return self.path / f"{folder_of_pack(digest)}-{features:x}" / f"{module_key.hex()}.{origin}.pqa"
+
+
+def folder_of_pack(digest: bytes) -> str:
+    """What the names of folders for archives of a pack begin with."""
+    return digest[:8].hex()
 
 
 def default_path() -> Path:
-    """The user's cache folder."""
+    """The user's cache folder. Raises BadCache if there shall be none."""
     named = os.environ.get("PYQEMU_CACHE")
+    if named == "none":
+        raise BadCache("there is no cache: PYQEMU_CACHE is none")
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", ""), ".cache")
-    return Path(base) / "pyqemu"
+    for variable, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
+        if os.environ.get(variable, "").startswith("/"):
+            return Path(os.environ[variable], below, "pyqemu")
+    raise BadCache("there is no cache: HOME is not set")
 
 
 def open_cache(path: Path) -> CacheFolder:
     """The cache folder at `path`, made if it is not there. Raises BadCache."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _check(path, path.stat(), 0o077)
+        _check(path, path.stat())
         return CacheFolder(path, _key(path / "key"))
     except OSError as error:
-        raise BadCache(f"{path}: {error.strerror}") from error
+        raise BadCache(f"{error.filename or path}: {error.strerror}") from error
 
 
-def _check(path: Path, found: os.stat_result, forbidden: int) -> None:
+def _check(path: Path, found: os.stat_result) -> None:
     """Nobody else may have written what is in there."""
     if found.st_uid != os.geteuid():
         raise BadCache(f"{path} belongs to another user")
-    if stat.S_IMODE(found.st_mode) & forbidden:
+    if stat.S_IMODE(found.st_mode) & 0o077:
         raise BadCache(f"{path} is open to other users; chmod go= {path}")
 
 
 def _key(path: Path) -> bytes:
     """The key; two who make it at once agree, as a link is made by one of them only."""
-    if not path.exists():
-        temporary = path.with_name(f"key.{os.getpid()}.tmp")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-        temporary.unlink()
-    _check(path, path.stat(), 0o077)
-    key = path.read_bytes()
+    if not os.path.lexists(path):
+        _make_key(path)
+    _check(path, path.lstat())
+    key = read_regular(path, _KEY_BYTES, follow=False)
     if len(key) != _KEY_BYTES:
-        raise BadCache(f"{path} is not a key")
+        raise BadCache(f"{path} is not a key; remove it, and the archives that were signed with it are made anew")
     return key
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Written to a temporary name, synced and renamed, so that nobody ever sees half of it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+def _make_key(path: Path) -> None:
+    remove_stale(path.parent)
+    temporary = path.with_name(f"key.{secrets.token_hex(4)}{TEMPORARY}")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
+            with contextlib.suppress(FileExistsError):
+                os.link(temporary, path)
+    finally:
         temporary.unlink(missing_ok=True)
-        raise

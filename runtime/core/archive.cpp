@@ -18,6 +18,7 @@ namespace pyqemu {
 namespace {
 
 constexpr uint64_t kLargest = 1u << 30;  // bytes of a file
+constexpr uint64_t kMostGap = 64;        // between one region's code and the next one's
 
 size_t page_up(size_t bytes) {
   return (bytes + Archive::kPage - 1) & ~size_t{Archive::kPage - 1};
@@ -33,6 +34,12 @@ bool part(std::span<const T> *out, std::span<const T> table, uint64_t first, uin
 
 bool inside(uint32_t offset, const RegionRec &region) {
   return offset - region.code < region.code_bytes;
+}
+
+// Whether the guest bytes at a module offset are among those that a region was made from.
+bool made_from(uint32_t guest, std::span<const RangeRec> ranges) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [guest](const RangeRec &range) { return guest - range.guest < range.bytes; });
 }
 
 bool equal(const Blake2b::Digest &digest, const uint8_t *mac) {
@@ -75,6 +82,7 @@ const char *Archive::load(const ArchiveKey &key, std::span<const uint8_t, 32> di
   memset(copy.mac, 0, sizeof copy.mac);
   if (!equal(Blake2b(key_).add(&copy, sizeof copy).finish(), header_->mac))
     return "the archive was made with another key";
+  if (!is_in_order()) return "the archive's regions are damaged";
   checked_ = std::vector<Region>(regions_.size());
   return nullptr;
 }
@@ -105,9 +113,30 @@ const char *Archive::check_header(std::span<const uint8_t, 32> digest) const {
       text_.empty() || header_->support > header_->text_bytes)
     return "the archive's code has a wrong size or alignment";
   if (header_->exit_count != exits_.size()) return "the archive's exits are damaged";
-  if (header_->extent > uint64_t{1} << 32) return "the archive's module is too large";
+  if (header_->extent == 0 || header_->extent > uint64_t{1} << 32)
+    return "the archive's module has a wrong size";
   if (strings_.empty() || strings_.back() != 0) return "the archive's strings are damaged";
   return nullptr;
+}
+
+// Whether code and records are there region by region, so that none has anything of another one's: its exits
+// would be chained, its faults left as the other's.
+bool Archive::is_in_order() const {
+  uint64_t code = header_->support, entry = 0, range = 0, byte = 0, exit = 0, fault = 0;
+  for (const RegionRec &record : regions_) {
+    if (record.code < code || record.code - code >= kMostGap || record.first_entry != entry ||
+        record.first_range != range || record.first_byte != byte || record.first_exit != exit ||
+        record.first_fault != fault)
+      return false;
+    code = uint64_t{record.code} + record.code_bytes;
+    entry += record.entry_count;
+    range += record.range_count;
+    byte += record.byte_count;
+    exit += record.exit_count;
+    fault += record.fault_count;
+  }
+  return code <= text_.size() && text_.size() - code < kPage && entry == entries_.size() &&
+         range == ranges_.size() && byte == bytes_.size() && exit == exits_.size() && fault == faults_.size();
 }
 
 bool Archive::is_same(const Archive &other) const {
@@ -176,11 +205,10 @@ bool Archive::is_authentic(const RegionParts &parts) const {
   return equal(digest, parts.record->mac);
 }
 
-// Whoever has the key could still have made mistakes.
+// Whoever has the key could still have made mistakes: entries and accesses are in the region's code and from
+// the guest's that it was made from; ranges ascend, and lie in the module.
 bool Archive::is_consistent(const RegionParts &parts) const {
   const RegionRec &record = *parts.record;
-  for (const EntryRec &entry : parts.entries)
-    if (!inside(entry.code, record) || entry.guest >= header_->extent) return false;
   uint64_t end = 0, bytes = 0;
   for (const RangeRec &range : parts.ranges) {
     if (range.guest < end || range.bytes == 0) return false;
@@ -188,9 +216,14 @@ bool Archive::is_consistent(const RegionParts &parts) const {
     bytes += range.bytes;
   }
   if (end > header_->extent || bytes != parts.bytes.size() || bytes == 0) return false;
+  for (const EntryRec &entry : parts.entries)
+    if (!inside(entry.code, record) || !made_from(entry.guest, parts.ranges)) return false;
   for (const FaultRec &fault : parts.faults)
-    if (!inside(fault.access, record) || !inside(fault.landing, record)) return false;
-  return std::is_sorted(parts.faults.begin(), parts.faults.end(),
+    if (!inside(fault.access, record) || !inside(fault.landing, record) ||
+        !made_from(fault.guest, parts.ranges))
+      return false;
+  return (record.flags & ~kUsesSupport) == 0 &&
+         std::is_sorted(parts.faults.begin(), parts.faults.end(),
                         [](const FaultRec &a, const FaultRec &b) { return a.access < b.access; });
 }
 

@@ -74,6 +74,7 @@ class Archive {
   const char *load(const ArchiveKey &key, std::span<const uint8_t, 32> digest);
   bool take_section(const struct ElfSection &section);
   const char *check_header(std::span<const uint8_t, 32> digest) const;
+  bool is_in_order() const;
   bool find_parts(const RegionRec &record, RegionParts *parts) const;
   bool is_authentic(const RegionParts &parts) const;
   bool is_consistent(const RegionParts &parts) const;

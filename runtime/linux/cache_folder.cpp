@@ -118,7 +118,11 @@ bool CacheFolder::make() {
 int CacheFolder::open_archive(const std::string &module_key, const char *kind) const {
   if (!found_) return -1;
   std::string path = archives() + "/" + module_key + "." + kind + ".pqa";
-  return open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  struct stat status;
+  if (fd < 0 || (fstat(fd, &status) == 0 && is_ours_alone(status, S_IFREG))) return fd;
+  close(fd);
+  return -1;
 }
 
 }  // namespace pyqemu::user

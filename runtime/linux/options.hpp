@@ -35,6 +35,7 @@ struct Options {
   uint64_t code_cache_bytes = 0;  // 0: the engine's default
   Jit jit = Jit::kAsync;
   uint32_t jit_threshold = 2000;      // times that a block runs before optimised code is asked for
+  uint32_t jit_wait = 60;             // seconds that Jit::kSync waits for one answer
   const char *cache = nullptr;        // folder of archives (absolute), or "none"; null: by the environment
   int exec_fd = -1;                   // the program, already open (from a guest's exec)
   const char *program = nullptr;      // path

@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint64_t kMilliseconds = 1000000;
 constexpr uint64_t kLookEvery = 20 * kMilliseconds, kStartEvery = 1000 * kMilliseconds;
-constexpr uint64_t kLongestWait = 60000 * kMilliseconds, kStartTakes = 10000 * kMilliseconds;
+constexpr uint64_t kStartTakes = 10000 * kMilliseconds;
 constexpr uint32_t kMostFiles = 200;  // of one process
 constexpr int kMostInSpool = 1000;
 constexpr size_t kMostHot = 4096;  // blocks in one request
@@ -66,6 +66,7 @@ bool write_file(const std::string &aside, const std::string &path, const std::st
 bool Requests::start(const Options &options, Modules *modules) {
   modules_ = modules;
   jit_ = options.jit;
+  jit_wait_ = options.jit_wait;
   if (modules->folder.wanted()) worker_ = find_worker();
   if (possible()) modules->ask_for_paths();
   return possible();
@@ -77,7 +78,7 @@ void Requests::hot(const CpuHeader *cpu, uint64_t pc, uint32_t round) {
   const bool sync = jit_ == Jit::kSync;
   // Few at first, so that the hottest loop does not wait for others; then more at a time.
   if (!pending_.empty() && (sync || pending_.size() > sent_ / 4)) send();
-  if (sync && round == 0 && is_waiting()) wait_for_results();
+  if (sync && round == 0 && !gave_up_ && is_waiting()) gave_up_ = !wait_for_results();
   look_for_results(sync);
 }
 
@@ -105,7 +106,7 @@ void Requests::send() {
     std::string path = write_request(request.first, request.second);
     if (!path.empty()) last_ = path;
   }
-  wake_worker();
+  wake_worker();  // also if the spool was full: nobody else would ever empty it
 }
 
 // Gives the path of the file; empty if it could not be written.
@@ -132,7 +133,7 @@ std::string Requests::write_request(const Module &module, const std::vector<uint
 
 void Requests::wake_worker() {
   const uint64_t now = now_ns();
-  if (last_.empty() || (started_ns_ != 0 && now - started_ns_ < kStartEvery) || has_worker(spool())) return;
+  if ((started_ns_ != 0 && now - started_ns_ < kStartEvery) || has_worker(spool())) return;
   started_ns_ = now;
   start_worker(worker_, modules_->folder.path());
 }
@@ -141,13 +142,14 @@ bool Requests::is_waiting() const {
   return !last_.empty() && access(last_.c_str(), F_OK) == 0;
 }
 
-// Until the last request was answered, or nobody will.
-void Requests::wait_for_results() const {
-  const uint64_t begin = now_ns();
-  for (uint64_t waited = 0; waited < kLongestWait && is_waiting(); waited = now_ns() - begin) {
-    if (waited > kStartTakes && !has_worker(spool())) return;
+// Until the last request was answered; false if nobody does that.
+bool Requests::wait_for_results() const {
+  const uint64_t begin = now_ns(), longest = jit_wait_ * kMilliseconds * 1000;
+  for (uint64_t waited = 0; is_waiting(); waited = now_ns() - begin) {
+    if (waited > longest || (waited > kStartTakes && !has_worker(spool()))) return false;
     usleep(1000);
   }
+  return true;
 }
 
 void Requests::look_for_results(bool now) {

@@ -31,12 +31,14 @@ class Requests {
   std::string write_request(const Module &module, const std::vector<uint64_t> &offsets);
   void wake_worker();
   bool is_waiting() const;
-  void wait_for_results() const;
+  bool wait_for_results() const;
   void look_for_results(bool now);
 
   std::mutex mutex_;
   Modules *modules_ = nullptr;
   Jit jit_ = Jit::kOff;
+  uint32_t jit_wait_ = 0;
+  bool gave_up_ = false;  // a wait came to nothing: there are no more of them
   std::string worker_;
   uint64_t context_[4] = {};  // the first CPU's: what regions are made for
   bool context_known_ = false;

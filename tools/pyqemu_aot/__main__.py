@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from typing import Any
 from pyqemu.hostgen.archive import ArchiveKind
 from pyqemu.hostgen.region_object import CompiledRegion
 from pyqemu.hostgen.tables import feature_mask
-from pyqemu.tools.cache_folder import BadCache, default_path, open_cache, write_whole
+from pyqemu.tools.cache_folder import BadCache, default_path, open_cache
+from pyqemu.tools.cache_size import HELP, bound, make_room
+from pyqemu.tools.files import read_regular, replacing
 from pyqemu.tools.installed import NotInstalled, pack_for
 from pyqemu.tools.progress import Progress
 from pyqemu.tools.pyqemu_aot.jobs import Task, compile_all
@@ -35,7 +38,8 @@ from pyqemu.translator.program.elf import read_elf
 from pyqemu.translator.program.flow import FlowReader
 from pyqemu.translator.target import CpuModel
 
-_MISTAKE, _BUG = 1, 2
+_MISTAKE, _BUG, _INTERRUPTED = 1, 2, 130
+_MOST_BYTES = 1 << 30  # of a program
 
 
 @dataclass(slots=True)
@@ -67,7 +71,7 @@ class Summary:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="pyqemu-aot", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="pyqemu-aot", description=__doc__, epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
     add("program", type=Path, help="an ELF program or shared library of another architecture")
@@ -89,27 +93,28 @@ def _model(cpus: Sequence[CpuModel], name: str | None) -> CpuModel:
 def translate(options: argparse.Namespace) -> Summary:
     """The whole job. Raises GuestFileError, NotInstalled, BadCache or OSError for what is the user's business."""
     start = time.monotonic()
-    data = options.program.read_bytes()
+    data = read_regular(options.program, _MOST_BYTES)
     image, module = read_elf(data), read_module(data)
     pack = pack_for(image.machine)
     cache = open_cache(options.cache or default_path())
+    bound()
     workshop = Workshop.open(pack.target, pack.level)
     target = workshop.target
-    model = _model(target.cpus, options.cpu)
-    program = discover(image, FlowReader(target, pack.resuming))
+    features = feature_mask(_model(target.cpus, options.cpu).features, target.features)
     context = {variable.name: 0 for variable in target.context}
-    plans = list(plan_program(program, module.base))
-    summary = Summary(str(options.program), len(program.functions), discovered=program.statistics.instructions)
-    regions = _compile(Task(pack.target, pack.level, module, context), plans, options.jobs, summary)
-    features = feature_mask(model.features, target.features)
-    kind = ArchiveKind(
-        pack.digest, module.key, features, tuple(context.values()), module.extent, cache.key
-    )
-    archive = workshop.archive(kind, regions, module)
+    kind = ArchiveKind(pack.digest, module.key, features, tuple(context.values()), module.extent, cache.key)
     path: Path = options.output or cache.archive(pack.digest, features, module.key, "aot")
-    write_whole(path, archive)
-    summary.archive, summary.archive_bytes = str(path), len(archive)
-    summary.seconds = time.monotonic() - start
+    summary = Summary(str(options.program), archive=str(path))
+    with replacing(path) as file:  # what cannot be written is said before the work, not behind it
+        program = discover(image, FlowReader(target, pack.resuming))
+        summary.functions, summary.discovered = len(program.functions), program.statistics.instructions
+        plans = list(plan_program(program, module.base))
+        regions = _compile(Task(pack.target, pack.level, module, context), plans, options.jobs, summary)
+        archive = workshop.archive(kind, regions, module)
+        if not options.output:
+            make_room(cache, path, len(archive))
+        file.write(archive)
+    summary.archive_bytes, summary.seconds = len(archive), time.monotonic() - start
     return summary
 
 
@@ -139,6 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"pyqemu-aot: {error.filename or options.program}: {error.strerror}", file=sys.stderr)
         return _MISTAKE
+    except BrokenProcessPool:
+        print("pyqemu-aot: a process that translated was killed; is there enough memory?", file=sys.stderr)
+        return _BUG
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     shown: dict[str, Any] = {name: getattr(summary, name) for name in summary.__slots__}
     print(json.dumps(shown, indent=1) if options.json else summary.text())
     return 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -40,6 +43,20 @@ class _Worker:
 _worker: _Worker | None = None
 
 
+def _enter(task: Task) -> None:
+    """Begins a worker process. What a terminal's user interrupts is the parent, and with it this ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def follow() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
+    _start(task)
+
+
 def _start(task: Task) -> None:
     global _worker
     os.nice(5)
@@ -56,13 +73,19 @@ def _run(plans: Sequence[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOu
 def compile_all(
     task: Task, plans: Sequence[RegionPlan], jobs: int
 ) -> Iterator[tuple[int, list[CompiledRegion], list[LeftOut]]]:
-    """For each batch the number of its plans, its regions, and what was left out; in order."""
+    """For each batch the number of its plans, its regions, and what was left out; in order.
+
+    Raises BrokenProcessPool if a process was killed.
+    """
     batches = [plans[i : i + _BATCH] for i in range(0, len(plans), _BATCH)]
     if jobs <= 1:
         _start(task)
         for batch in batches:
             yield len(batch), *_run(batch)
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start, (task,)) as pool:
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), _enter, (task,))
+    try:
         for batch, result in zip(batches, pool.map(_run, batches), strict=True):
             yield len(batch), *result
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -123,6 +123,13 @@ bool set_jit_threshold(CommandLine &line, const char *count) {
   return true;
 }
 
+bool set_jit_wait(CommandLine &line, const char *seconds) {
+  uint64_t value = 0;
+  if (!parse_size(seconds, &value) || value == 0 || value > 3600) return false;
+  line.options.jit_wait = static_cast<uint32_t>(value);
+  return true;
+}
+
 // Handed on as an absolute path, since a guest's exec may happen in another folder.
 bool set_cache(CommandLine &line, const char *folder) {
   char here[4096];
@@ -180,6 +187,8 @@ constexpr Option kOptions[] = {
     {"jit", "JIT", "MODE", true, set_jit, "optimised code: off, async (default), or sync: wait for it"},
     {"jit-threshold", "JIT_THRESHOLD", "COUNT", true, set_jit_threshold,
      "times that code runs before optimised code is made of it"},
+    {"jit-wait", "JIT_WAIT", "SECONDS", true, set_jit_wait,
+     "how long -jit sync waits for the worker, before it does without (60)"},
     {"cache", "CACHE", "FOLDER", false, set_cache,
      "where optimised code is kept, or none (default: ~/.cache/pyqemu)"},
     {"exec-fd", nullptr, "FD", false,

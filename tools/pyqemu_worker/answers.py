@@ -9,15 +9,19 @@ from pathlib import Path
 from pyqemu.hostgen.archive import ArchiveKind
 from pyqemu.hostgen.archive_read import BadArchive, read_archive
 from pyqemu.hostgen.region_object import CompiledRegion
-from pyqemu.tools.cache_folder import CacheFolder, write_whole
+from pyqemu.tools.cache_folder import CacheFolder
+from pyqemu.tools.cache_size import make_room
+from pyqemu.tools.files import read_regular, write_whole
 from pyqemu.tools.installed import InstalledPack, installed_packs
 from pyqemu.tools.pyqemu_worker.requests import BadRequest, Request
 from pyqemu.tools.workshop import Workshop, settle_memory
-from pyqemu.translator.lift.module import read_module
+from pyqemu.translator.lift.module import Module, read_module
 from pyqemu.translator.lift.plan import RegionPlan, plan_hot
 
 #: Regions of an archive at most; the oldest go first.
 _MOST_REGIONS = 4000
+#: Bytes of a guest file, and of an archive, that is read.
+_MOST_BYTES = 1 << 30
 
 
 @dataclass(slots=True)
@@ -38,10 +42,11 @@ class Answers:
     def answer(self, request: Request) -> Path | None:
         """Makes what is asked for, and gives the archive that has it; None if there is nothing to be made of it.
 
-        Raises BadRequest for what cannot be answered, OSError if files cannot be read or written.
+        Raises BadRequest, GuestFileError, BadCache or NotInstalled for what cannot be answered, OSError if files cannot
+        be read or written.
         """
         opened = self._open(request.digest)
-        module = read_module(request.module.read_bytes())
+        module = read_module(read_regular(request.module, _MOST_BYTES))
         if module.key != request.module_key:
             raise BadRequest(f"{request.module} is another file by now")
         workshop = opened.workshop
@@ -50,13 +55,14 @@ class Answers:
             opened.pack.digest, module.key, request.features, tuple(context.values()), module.extent, self._cache.key
         )
         path = self._cache.archive(opened.pack.digest, request.features, module.key, "jit")
-        known = self._known(path, kind)
+        known = self._known(path, kind, module)
         reader = workshop.reader(module, context)
         made, _ = workshop.compile(reader, self._new(known, plan_hot(reader, request.offsets)))
         if not made:
             return None
-        regions = [*made, *known][:_MOST_REGIONS]
-        write_whole(path, workshop.archive(kind, regions, module))
+        archive = workshop.archive(kind, [*made, *known][:_MOST_REGIONS], module)
+        make_room(self._cache, path, len(archive))
+        write_whole(path, archive)
         return path
 
     def _open(self, digest: bytes) -> _Opened:
@@ -69,10 +75,10 @@ class Answers:
             settle_memory()
         return opened
 
-    def _known(self, path: Path, kind: ArchiveKind) -> list[CompiledRegion]:
+    def _known(self, path: Path, kind: ArchiveKind, module: Module) -> list[CompiledRegion]:
         """The regions that the archive has already; none if it is damaged, for it is made anew then."""
         try:
-            return read_archive(path.read_bytes(), kind.key, kind.digest)
+            return read_archive(read_regular(path, _MOST_BYTES, follow=False), kind, module)
         except (OSError, BadArchive):
             return []
 

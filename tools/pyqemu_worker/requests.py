@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from pyqemu.tools.files import read_regular
 
 SUFFIX = ".request"
 _FIRST_LINE = "pyqemu-request 1"
 _MOST_BYTES = 1 << 20
+_MOST_HOT = 4096
+_CONTEXT_VALUES = 4
+_DIGEST_BYTES, _KEY_BYTES = 32, 16
+_NUMBER = re.compile("[0-9a-f]{1,16}")
 
 
 class BadRequest(Exception):
@@ -28,10 +35,7 @@ class Request:
 
 def read_request(path: Path) -> Request:
     """The request in a file. Raises BadRequest, OSError."""
-    with path.open("rb") as file:
-        data = file.read(_MOST_BYTES + 1)
-    if len(data) > _MOST_BYTES:
-        raise BadRequest("too long")
+    data = read_regular(path, _MOST_BYTES, follow=False)
     try:
         return parse_request(data.decode("utf-8", "surrogateescape"))
     except ValueError as error:
@@ -40,7 +44,7 @@ def read_request(path: Path) -> Request:
 
 def parse_request(text: str) -> Request:
     """The request that a file's contents are. Raises ValueError."""
-    first, *lines = text.splitlines()
+    first, *lines = text.removesuffix("\n").split("\n")  # a path may have all that splitlines() takes for an end
     if first != _FIRST_LINE:
         raise ValueError(f"begins with {first[:40]!r}")
     values: dict[str, str] = {}
@@ -48,12 +52,29 @@ def parse_request(text: str) -> Request:
     for line in lines:
         word, _, rest = line.partition(" ")
         if word == "hot":
-            offsets.append(int(rest, 16))
+            offsets.append(_number(rest))
         else:
             values[word] = rest
     if missing := {"digest", "features", "context", "module"} - values.keys():
         raise ValueError(f"no {', '.join(sorted(missing))}")
     key, _, name = values["module"].partition(" ")
-    context = tuple(int(value, 16) for value in values["context"].split())
-    digest, features = bytes.fromhex(values["digest"]), int(values["features"], 16)
-    return Request(digest, features, context, bytes.fromhex(key), Path(name), tuple(dict.fromkeys(offsets)))
+    context = tuple(map(_number, values["context"].split()))
+    if len(context) > _CONTEXT_VALUES or len(offsets) > _MOST_HOT or not name.startswith("/"):
+        raise ValueError("too much of something, or the module's path is not absolute")
+    digest, module_key = _bytes(values["digest"], _DIGEST_BYTES), _bytes(key, _KEY_BYTES)
+    features = _number(values["features"])
+    return Request(digest, features, context, module_key, Path(name), tuple(dict.fromkeys(offsets)))
+
+
+def _number(text: str) -> int:
+    """A number of 64 bits at most, in hex."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return int(text, 16)
+
+
+def _bytes(text: str, size: int) -> bytes:
+    data = bytes.fromhex(text)
+    if len(data) != size:
+        raise ValueError(f"{text[:80]!r} has not {size} bytes")
+    return data

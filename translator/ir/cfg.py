@@ -79,3 +79,13 @@ def predecessors(function: Function) -> dict[Block, list[Block]]:
             for edge in op.successors:
                 result[edge.block].append(block)
     return result
+
+
+def blocks_in_loops(function: Function) -> set[Block]:
+    """The blocks that control may come back to from themselves."""
+    graph = control_flow(function)
+    found: set[Block] = set()
+    for component in _networkx.strongly_connected_components(graph):
+        if len(component) > 1 or any(graph.has_edge(block, block) for block in component):
+            found.update(component)
+    return found

@@ -21,6 +21,7 @@ _PAGE = 4096
 _KEY_BYTES = 16
 _MOST_NOTE_BYTES = 4096
 _ELF_HEADER_BYTES = 64
+_MOST_EXTENT = 1 << 32  # offsets have 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def read_module(data: bytes) -> Module:
         raise GuestFileError("an ELF file without anything to load")
     base = min(s["p_vaddr"] for s in loads) & -_PAGE
     extent = max(s["p_vaddr"] + s["p_memsz"] for s in loads) - base
+    if extent > _MOST_EXTENT:
+        raise GuestFileError("an ELF file with segments that are more than 4 GiB apart")
     code = sorted(
         (s["p_vaddr"] - base, data[s["p_offset"] : s["p_offset"] + s["p_filesz"]]) for s in loads if s["p_flags"] & 1
     )

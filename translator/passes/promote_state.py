@@ -3,6 +3,10 @@ where it is left.
 
 What a fault would show in between becomes operands of `at`. The SSA form is pruned: a block argument is made
 only where a register's value is still wanted (Cytron et al. 1991, with liveness).
+
+With `write_through`, code outside of loops writes registers at once, as its instructions do it, and only reads are
+saved there. Where code runs but once from an entry to an exit that is the better bargain: exits, entries and faults
+need not deal with what has been written on other ways to them.
 """
 
 from __future__ import annotations
@@ -10,7 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from pyqemu.translator.ir.cfg import dominance_frontiers, dominator_children, immediate_dominators, reachable
+from pyqemu.translator.ir.cfg import (
+    blocks_in_loops,
+    dominance_frontiers,
+    dominator_children,
+    immediate_dominators,
+    reachable,
+)
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import LEAVING
 from pyqemu.translator.ir.types import Bits, Type, Vec
@@ -24,6 +34,7 @@ class PromoteState:
     """`keep`: names of registers that stay in the state, since called functions use them there."""
 
     keep: tuple[str, ...] = ()
+    write_through: bool = False
 
     def run(self, function: Function) -> bool:
         """Changes a region in place; whether anything changed."""
@@ -31,7 +42,7 @@ class PromoteState:
             return False
         reached = reachable(function)
         function.blocks = [block for block in function.blocks if block in reached]
-        return _Promotion(function, frozenset(self.keep)).run()
+        return _Promotion(function, frozenset(self.keep), write_through=self.write_through).run()
 
 
 def promoted_type(width: int) -> Type:
@@ -50,9 +61,11 @@ def _bits(mask: int) -> Iterator[int]:
 class _Promotion:
     """Sets of places are ints, a bit for each place."""
 
-    def __init__(self, function: Function, keep: frozenset[str]) -> None:
+    def __init__(self, function: Function, keep: frozenset[str], *, write_through: bool) -> None:
         self._function = function
         self._keep = keep
+        loops = blocks_in_loops(function) if write_through else set(function.blocks)
+        self._at_once = {block for block in function.blocks if block not in loops}  # they write at once
         self._numbers: dict[Place, int] = {}
         self._places: list[Place] = []
         self._types: list[Type] = []
@@ -110,7 +123,8 @@ class _Promotion:
         pending = list(reversed(blocks))
         while pending:
             block = pending.pop()
-            leaving = self._dirty[block] | self._defines[block] & self._seen
+            written = self._defines[block] & self._seen
+            leaving = self._dirty[block] & ~written if block in self._at_once else self._dirty[block] | written
             for edge in block.terminator.successors:
                 if leaving & ~self._dirty[edge.block]:
                     self._dirty[edge.block] |= leaving
@@ -213,7 +227,10 @@ class _Promotion:
             number = self._place_of(op) if entering is None else None
             if number is not None and op.name == "write":
                 values[number] = _as(op.operands[0], self._types[number], kept)
-                dirty |= 1 << number & self._seen
+                bit = 1 << number & self._seen
+                dirty = dirty & ~bit if block in self._at_once else dirty | bit
+                if bit and block in self._at_once:
+                    kept.append(op)
                 continue
             elif number is not None:
                 self._read(op, values[number], kept)

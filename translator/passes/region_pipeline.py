@@ -20,6 +20,6 @@ def region_pipeline(region: Region, registers: Sequence[Register]) -> tuple[Pass
     return (
         SimplifyCfg(),
         DeferFlags(deferred),
-        PromoteState((*region.shared, *deferred)),
+        PromoteState((*region.shared, *deferred), write_through=True),
         Dce(),
     )

@@ -120,6 +120,78 @@ void inconsistent() {
   CHECK(survives(build_archive(m.code, options), &entered) && entered == 0);
 }
 
+using Damage = void (*)(ArchiveTables &);
+
+// Region 1 is the one with two ranges and an access.
+constexpr Damage kSpoilsAll[] = {
+    [](ArchiveTables &t) { t.header.version++; },
+    [](ArchiveTables &t) { t.header.magic ^= 1; },
+    [](ArchiveTables &t) { t.header.text_bytes += 4096; },
+    [](ArchiveTables &t) { t.header.text_bytes = 0; },
+    [](ArchiveTables &t) { t.header.support = t.header.text_bytes + 1; },
+    [](ArchiveTables &t) { t.header.support = t.regions[0].code + 1; },
+    [](ArchiveTables &t) { t.header.exit_count++; },
+    [](ArchiveTables &t) { t.header.exit_count = ~0u; },
+    [](ArchiveTables &t) { t.header.extent = 0; },
+    [](ArchiveTables &t) { t.header.extent = (uint64_t{1} << 32) + 1; },
+    [](ArchiveTables &t) { t.regions[1].code = ~0u; },
+    [](ArchiveTables &t) { t.regions[1].code -= 16; },
+    [](ArchiveTables &t) { t.regions[1].code_bytes = ~0u; },
+    [](ArchiveTables &t) { t.regions[1].code_bytes += 16; },
+    [](ArchiveTables &t) { t.regions[3].code_bytes = 8192; },
+    [](ArchiveTables &t) { t.regions[1].first_entry = 0; },
+    [](ArchiveTables &t) { t.regions[1].entry_count = ~0u; },
+    [](ArchiveTables &t) { t.regions[1].first_range = ~0u; },
+    [](ArchiveTables &t) { t.regions[1].range_count = 1; },
+    [](ArchiveTables &t) { t.regions[1].first_byte += 1; },
+    [](ArchiveTables &t) { t.regions[1].byte_count -= 8; },
+    [](ArchiveTables &t) { t.regions[1].first_exit = 0; },
+    [](ArchiveTables &t) { t.regions[1].exit_count = 2; },
+    [](ArchiveTables &t) { t.regions[3].exit_count = 0; },
+    [](ArchiveTables &t) { t.regions[1].first_fault = 1; },
+    [](ArchiveTables &t) { t.regions[1].fault_count = 0; },
+    [](ArchiveTables &t) { t.exits.push_back(t.exits[0]), t.header.exit_count++; },
+    [](ArchiveTables &t) { std::swap(t.regions[0], t.regions[1]); },
+    [](ArchiveTables &t) { t.regions.pop_back(); },
+};
+constexpr Damage kSpoilsOne[] = {
+    [](ArchiveTables &t) { t.regions[1].flags = 2; },
+    [](ArchiveTables &t) { t.entries[1].code = t.regions[0].code; },
+    [](ArchiveTables &t) { t.entries[1].code = t.regions[1].code + t.regions[1].code_bytes; },
+    [](ArchiveTables &t) { t.entries[1].guest = kLoop; },
+    [](ArchiveTables &t) { t.entries[1].guest = ~0u; },
+    [](ArchiveTables &t) { std::swap(t.ranges[1], t.ranges[2]); },
+    [](ArchiveTables &t) { t.ranges[2].guest -= 4; },
+    [](ArchiveTables &t) { t.ranges[2].bytes += 4; },
+    [](ArchiveTables &t) { t.ranges[2].bytes = 0; },
+    [](ArchiveTables &t) { t.ranges[2].guest = kModuleBytes - 4; },
+    [](ArchiveTables &t) { t.ranges[2].guest = ~0u; },
+    [](ArchiveTables &t) { t.bytes[20] ^= 1; },
+    [](ArchiveTables &t) { t.faults[0].access = t.regions[2].code; },
+    [](ArchiveTables &t) { t.faults[0].landing = t.regions[0].code; },
+    [](ArchiveTables &t) { t.faults[0].landing = ~0u; },
+    [](ArchiveTables &t) { t.faults[0].guest = kLoop; },
+    [](ArchiveTables &t) { t.index[2] = {kLoad, 0}; },
+    [](ArchiveTables &t) { t.index[2] = {kLoad, 77}; },
+};
+
+// What is signed, and could not have been made: refused as a whole, or in one region.
+void impossible() {
+  RegionMachine m;
+  int number = 0;
+  for (bool all : {true, false}) {
+    for (Damage damage : all ? std::span<const Damage>(kSpoilsAll) : std::span<const Damage>(kSpoilsOne)) {
+      ArchiveOptions options;
+      options.damage = damage;
+      uint64_t entered = 0;
+      CHECK(survives(build_archive(m.code, options), &entered) != all);
+      CHECK(all ? entered == 0 : entered == 3);
+      if (failures() != 0) return (void)fprintf(stderr, "damage %d of %s\n", number, all ? "all" : "one");
+      number++;
+    }
+  }
+}
+
 // Regions are made for one context and one set of features.
 void other_context() {
   ArchiveOptions options;
@@ -142,6 +214,7 @@ int main() {
   cut();
   flipped();
   inconsistent();
+  impossible();
   other_context();
   return result();
 }

@@ -106,7 +106,9 @@ uint32_t in_text(const char *label) {
 
 class ArchiveBuilder {
  public:
-  ArchiveBuilder(const Pages &code, const ArchiveOptions &options) : code_(code), options_(options) {}
+  ArchiveBuilder(const Pages &code, const ArchiveOptions &options) : code_(code), options_(options) {
+    t_.text.assign(test_text_begin, test_text_end);
+  }
   std::vector<uint8_t> build();
 
  private:
@@ -116,14 +118,7 @@ class ArchiveBuilder {
 
   const Pages &code_;
   ArchiveOptions options_;
-  ArchiveHeader header_ = {};
-  std::string text_{test_text_begin, test_text_end}, bytes_;
-  std::vector<IndexRec> index_;
-  std::vector<RegionRec> regions_;
-  std::vector<EntryRec> entries_;
-  std::vector<RangeRec> ranges_;
-  std::vector<ExitRec> exits_;
-  std::vector<FaultRec> faults_;
+  ArchiveTables t_;
 };
 
 template <typename T>
@@ -144,57 +139,59 @@ void ArchiveBuilder::add(const char *begin, const char *end, std::vector<EntryRe
   record.range_count = static_cast<uint32_t>(ranges.size());
   record.exit_count = static_cast<uint32_t>(exits.size());
   record.fault_count = static_cast<uint32_t>(faults.size());
-  record.first_byte = static_cast<uint32_t>(bytes_.size());
+  record.first_byte = static_cast<uint32_t>(t_.bytes.size());
   for (const RangeRec &range : ranges)
-    bytes_.append(reinterpret_cast<const char *>(code_.data() + range.guest), range.bytes);
-  record.byte_count = static_cast<uint32_t>(bytes_.size()) - record.first_byte;
+    t_.bytes.append(reinterpret_cast<const char *>(code_.data() + range.guest), range.bytes);
+  record.byte_count = static_cast<uint32_t>(t_.bytes.size()) - record.first_byte;
   for (const EntryRec &entry : entries)
-    index_.push_back({entry.guest, static_cast<uint32_t>(regions_.size())});
-  record.first_entry = append(entries_, entries);
-  record.first_range = append(ranges_, ranges);
-  record.first_exit = append(exits_, exits);
-  record.first_fault = append(faults_, faults);
-  regions_.push_back(record);
+    t_.index.push_back({entry.guest, static_cast<uint32_t>(t_.regions.size())});
+  record.first_entry = append(t_.entries, entries);
+  record.first_range = append(t_.ranges, ranges);
+  record.first_exit = append(t_.exits, exits);
+  record.first_fault = append(t_.faults, faults);
+  t_.regions.push_back(record);
 }
 
+// None if the table has fewer.
 template <typename T>
-std::span<const T> records(const std::vector<T> &table, uint32_t first, uint32_t count) {
-  return std::span(table).subspan(first, count);
+std::span<const typename T::value_type> records(const T &table, uint64_t first, uint64_t count) {
+  return first + count <= table.size() ? std::span(table).subspan(first, count)
+                                       : std::span<const typename T::value_type>();
 }
 
 void ArchiveBuilder::sign() {
   auto set = [](uint8_t *mac, const Blake2b::Digest &digest) { memcpy(mac, digest.data(), digest.size()); };
-  for (RegionRec &r : regions_)
+  for (RegionRec &r : t_.regions)
     set(r.mac, Blake2b(options_.key)
-                   .add(header_.digest, sizeof header_.digest)
+                   .add(t_.header.digest, sizeof t_.header.digest)
                    .add(&r, sizeof r)
-                   .add(records(entries_, r.first_entry, r.entry_count))
-                   .add(records(ranges_, r.first_range, r.range_count))
-                   .add(bytes_.data() + r.first_byte, r.byte_count)
-                   .add(records(exits_, r.first_exit, r.exit_count))
-                   .add(records(faults_, r.first_fault, r.fault_count))
-                   .add(text_.data() + r.code, r.code_bytes)
+                   .add(records(t_.entries, r.first_entry, r.entry_count))
+                   .add(records(t_.ranges, r.first_range, r.range_count))
+                   .add(records(t_.bytes, r.first_byte, r.byte_count))
+                   .add(records(t_.exits, r.first_exit, r.exit_count))
+                   .add(records(t_.faults, r.first_fault, r.fault_count))
+                   .add(records(t_.text, r.code, r.code_bytes))
                    .finish());
-  set(header_.support_mac, Blake2b(options_.key).add(text_.data(), header_.support).finish());
-  if (options_.bad_support) header_.support_mac[0] ^= 1;
-  set(header_.mac, Blake2b(options_.key).add(&header_, sizeof header_).finish());
+  set(t_.header.support_mac, Blake2b(options_.key).add(t_.text.data(), t_.header.support).finish());
+  if (options_.bad_support) t_.header.support_mac[0] ^= 1;
+  set(t_.header.mac, Blake2b(options_.key).add(&t_.header, sizeof t_.header).finish());
 }
 
 std::vector<uint8_t> ArchiveBuilder::build() {
-  header_.magic = kArchiveMagic;
-  header_.version = kArchiveVersion;
-  header_.digest[0] = options_.digest;
-  header_.features = options_.features;
-  header_.context[0] = options_.mode;
-  header_.extent = kModuleBytes;
-  header_.text_bytes = static_cast<uint32_t>(text_.size());
-  header_.support = in_text(test_region_loop);
-  text_[in_text(test_loop_step) + 3] = static_cast<char>(options_.loop_step);  // 48 83 c1 ib
+  t_.header.magic = kArchiveMagic;
+  t_.header.version = kArchiveVersion;
+  t_.header.digest[0] = options_.digest;
+  t_.header.features = options_.features;
+  t_.header.context[0] = options_.mode;
+  t_.header.extent = kModuleBytes;
+  t_.header.text_bytes = static_cast<uint32_t>(t_.text.size());
+  t_.header.support = in_text(test_region_loop);
+  t_.text[in_text(test_loop_step) + 3] = static_cast<char>(options_.loop_step);  // 48 83 c1 ib
   add(test_region_loop, test_region_load,
       {{kLoop, in_text(test_region_loop)}, {kLoop + 4, in_text(test_region_loop)}}, {{kLoop, 16}},
       {{kAfter, 0, 0}}, {});
-  entries_.pop_back();  // the second entry is nobody's
-  regions_.back().entry_count--;
+  t_.entries.pop_back();  // the second entry is nobody's
+  t_.regions.back().entry_count--;
   add(test_region_load, test_region_forever, {{kLoad, in_text(test_region_load)}},
       {{kLoad, 8}, {kLoad + 8, 8}}, {{kDone, 0, 0}},
       {{in_text(test_load_access), in_text(test_load_landing), kLoad + 4}});
@@ -202,18 +199,19 @@ std::vector<uint8_t> ArchiveBuilder::build() {
       {});
   add(test_region_step, test_step_end, {{kStep, in_text(test_region_step)}}, {{kStep, 8}}, {{kLoop, 0, 0}},
       {});
-  header_.exit_count = static_cast<uint32_t>(exits_.size());
+  t_.header.exit_count = static_cast<uint32_t>(t_.exits.size());
+  if (options_.damage) options_.damage(t_);
   sign();
-  std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
-  return write_elf({{".text", text_, 4096},
+  std::string header(reinterpret_cast<const char *>(&t_.header), sizeof t_.header);
+  return write_elf({{".text", t_.text, 4096},
                     {".pq.archive", header},
-                    {".pq.index", bytes_of(index_)},
-                    {".pq.region", bytes_of(regions_)},
-                    {".pq.entry", bytes_of(entries_)},
-                    {".pq.range", bytes_of(ranges_)},
-                    {".pq.bytes", bytes_},
-                    {".pq.exit", bytes_of(exits_)},
-                    {".pq.fault", bytes_of(faults_)},
+                    {".pq.index", bytes_of(t_.index)},
+                    {".pq.region", bytes_of(t_.regions)},
+                    {".pq.entry", bytes_of(t_.entries)},
+                    {".pq.range", bytes_of(t_.ranges)},
+                    {".pq.bytes", t_.bytes},
+                    {".pq.exit", bytes_of(t_.exits)},
+                    {".pq.fault", bytes_of(t_.faults)},
                     {".pq.str", std::string(1, '\0')}});
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,11 +27,24 @@ inline constexpr uint32_t kMarker = 15;
 
 void put_module(Pages &code);
 
+// An archive's tables, before they are signed.
+struct ArchiveTables {
+  ArchiveHeader header = {};
+  std::string text, bytes;
+  std::vector<IndexRec> index;
+  std::vector<RegionRec> regions;
+  std::vector<EntryRec> entries;
+  std::vector<RangeRec> ranges;
+  std::vector<ExitRec> exits;
+  std::vector<FaultRec> faults;
+};
+
 struct ArchiveOptions {
   ArchiveKey key = {1, 2, 3};
   uint8_t digest = 0;  // its first byte
   uint64_t features = 0, mode = 0;
   bool uses_support = false, bad_support = false;
+  std::function<void(ArchiveTables &)> damage = nullptr;
   uint32_t loop_step = 3;  // what the region for `loop` adds: 3 is right
 };
 
