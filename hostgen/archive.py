@@ -171,7 +171,7 @@ class _Writer:
             ("archive", signed), ("index", index), ("region", b"".join(t.regions)),
             ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
             ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
-            ("patch", patches + mac(kind.key, patches)),
+            ("patch", patches + mac(kind.key, patches, t.strings.data)),
         ):  # fmt: skip
             self._elf.add_section(f".pq.{name}", data)
 

@@ -65,8 +65,8 @@ class _Archive:
         self._code = code
         if not _is_header(self._sections[".pq.archive"], kind):
             raise BadArchive("for something else, of another version, or damaged")
-        self._patches = self._sections[".pq.patch"][:-MAC_BYTES]
-        if not hmac.compare_digest(mac(kind.key, self._patches), self._sections[".pq.patch"][-MAC_BYTES:]):
+        self._patches, signature = self._sections[".pq.patch"][:-MAC_BYTES], self._sections[".pq.patch"][-MAC_BYTES:]
+        if not hmac.compare_digest(mac(kind.key, self._patches, self._sections[".pq.str"]), signature):
             raise BadArchive("its patches are damaged")
 
     def regions(self) -> Iterator[CompiledRegion]:

@@ -23,10 +23,12 @@ def read_regular(path: Path, most: int, *, follow: bool = True) -> bytes:
         descriptor = os.open(path, flags)
     except ValueError as error:  # a zero byte
         raise OSError(errno.EINVAL, str(error), str(path)) from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", str(path))
-        if os.fstat(descriptor).st_size > most or len(data := file.read(most + 1)) > most:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    with os.fdopen(descriptor, "rb") as file:
+        if status.st_size > most or len(data := file.read(most + 1)) > most:
             raise OSError(errno.EFBIG, f"larger than {most} bytes", str(path))
         return data
 

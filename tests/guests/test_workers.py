@@ -259,3 +259,16 @@ def test_program_overwritten_while_it_runs(cache: Path, tmp_path: Path) -> None:
             file.write(data)
         output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (STATUS, long.expected)
+
+
+@pytest.mark.guest
+def test_full_spool(program: Program, cache: Path) -> None:
+    """Requests that nobody has answered: a guest that finds no room for its own starts a worker, which makes some."""
+    program.check(cache, "--jit-threshold", "2")
+    for number in range(1000):
+        (cache / f"spool/{number}.request").write_text("nonsense")
+    program.check(cache, "--jit-threshold", "2", worker=script("pyqemu-worker"))
+    deadline = time.monotonic() + 30
+    while list(cache.glob("spool/*.request")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -52,7 +52,7 @@ def read_module(data: bytes) -> Module:
     try:
         elf: Any = ELFFile(io.BytesIO(data))
         segments: list[Any] = list(elf.iter_segments())
-    except (ELFError, ValueError, KeyError, struct.error) as error:
+    except (ELFError, ValueError, KeyError, OverflowError, struct.error) as error:
         raise GuestFileError(f"not an ELF file: {error}") from None
     loads = [s for s in segments if s["p_type"] == "PT_LOAD"]
     if not loads:
