@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import statistics
@@ -69,17 +68,10 @@ def fill(command: Command) -> None:
 
 
 def wait_for_worker(cache: Path) -> None:
-    """Until nobody holds the cache's lock: a worker would take the next run's time."""
-    lock = cache / "spool/lock"
+    """Until all requests are answered: a busy worker would take the next run's time."""
     end = time.monotonic() + _MOST_SECONDS
-    while lock.exists() and time.monotonic() < end:
-        with lock.open("r+b") as file:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except OSError:
-                pass
-        time.sleep(0.1)
+    while any((cache / "spool").glob("*.request")) and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def run_once(command: Command) -> tuple[float, bytes]:
