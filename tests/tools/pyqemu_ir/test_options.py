@@ -115,7 +115,8 @@ def test_json_has_all_stages() -> None:
     found = json.loads(dump("-", "--json", stdin=LOOP))
     assert list(found) == [stage for stage in STAGES if stage != "filled"]
     assert [line["text"] for line in found["asm"]] == LOOP.splitlines()
-    assert [step["pass"] for step in found["passes"]] == ["simplify_cfg", "promote_state{keep=NF;ZF;CF;VF}"]
+    promoted = "promote_state{keep=NF;ZF;CF;VF write_through}"
+    assert [step["pass"] for step in found["passes"]] == ["simplify_cfg", promoted]
     assert found["passes"][-1]["ir"] in dump("-", "--stage", "passes", stdin=LOOP)
     assert found["ir"] in dump("-", "--stage", "ir", stdin=LOOP)
     single = json.loads(dump(ADD, "--json"))
