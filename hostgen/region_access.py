@@ -180,15 +180,10 @@ class Accesses:
 def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
     """Operations whose results only `at` needs, in an order in which they can be made.
 
-    A register can be read as late as that if nothing but an exit writes it; `shared` are those that calls use.
+    A register can be read as late as that if nothing is written to it before the last access; `shared` are those that
+    calls use.
     """
-    written = {
-        op.attrs["reg"]
-        for block in function.blocks
-        if block.terminator.name not in LEAVING
-        for op in block.ops
-        if op.name == "write"
-    }
+    written = {reg for block in function.blocks for reg in _written_early(block)}
     users: dict[Value, list[Op]] = {}
     for block in function.blocks:
         for op in block.ops:
@@ -207,6 +202,13 @@ def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
             if movable and all(u.name == "at" or u in found for v in op.results for u in users.get(v, ())):
                 found[op] = None
     return found
+
+
+def _written_early(block: Block) -> list[str]:
+    """Registers that are written where an access may follow: all, but for what a leaving block writes at its end."""
+    places = [place for place, op in enumerate(block.ops) if op.name == "at"]
+    end = len(block.ops) if block.terminator.name not in LEAVING else max(places, default=0)
+    return [op.attrs["reg"] for op in block.ops[:end] if op.name == "write"]
 
 
 def _in_vector_registers(function: Function) -> frozenset[Value]:
