@@ -53,6 +53,7 @@ struct InsnMark {
 class BlockTable {
  public:
   static constexpr uint32_t kPageBits = 12;
+  static constexpr uint64_t kPageBytes = 1 << kPageBits;
 
   // Room for what a code cache of that size can hold; false if there is no address space.
   bool reserve(size_t code_cache_bytes, uint32_t pc_shift);

@@ -99,12 +99,12 @@ void CodeCache::reset() {
 }
 
 void CodeCache::touch() {
-  if (hot_ + kAhead / 4 > hot_touched_) {
+  if (hot_ + kMargin > hot_touched_) {
     uint32_t end = hot_touched_ + kAhead < size_ ? hot_touched_ + kAhead : size_;
     madvise(write_ + hot_touched_, end - hot_touched_, MADV_POPULATE_WRITE);
     hot_touched_ = end;
   }
-  if (cold_ < cold_touched_ + kAhead / 8) {
+  if (cold_ < cold_touched_ + kMargin / 2) {
     uint32_t begin = cold_touched_ > kAhead / 2 ? cold_touched_ - kAhead / 2 : 0;
     madvise(write_ + begin, cold_touched_ - begin, MADV_POPULATE_WRITE);
     cold_touched_ = begin;

@@ -47,7 +47,7 @@ class CodeCache {
   void set_ends(uint32_t hot, uint32_t cold) {
     hot_ = hot;
     cold_ = cold;
-    if (hot_ + kAhead / 4 > hot_touched_ || cold_ < cold_touched_ + kAhead / 8) touch();
+    if (hot_ + kMargin > hot_touched_ || cold_ < cold_touched_ + kMargin / 2) touch();
   }
   uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
   void reset();
@@ -61,7 +61,7 @@ class CodeCache {
   void discard(void *memory) const;
 
  private:
-  static constexpr uint32_t kAhead = 65536;
+  static constexpr uint32_t kAhead = 32768, kMargin = 8192;
 
   CodeCache() = default;
   void touch();

@@ -5,31 +5,33 @@
 #include "value_form.hpp"
 
 namespace pyqemu {
-namespace {
-
-constexpr uint32_t kMaxDepth = 64;  // of decode and shape trees: a deeper one is damaged
-
-}  // namespace
 
 const char *Decoder::prepare() {
   if (!choices_.reserve(size_t{1} << kChoiceBits)) return "no memory for the decoder";
   choices_.touch(choices_.capacity());  // soon used all over
   undefined_ = stencils_.get(tables_.header->undefined);
+  for (uint32_t unit = 0; unit < roots_.size(); unit++)
+    if (tables_.header->root[unit] != kNone && !load_root(unit)) damaged_tree();
   return stencils_.damage();
 }
 
-const StencilRec *Decoder::decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
-  const uint32_t leaf = find_leaf(word, unit);
-  if (leaf == kNone) return nullptr;
+bool Decoder::load_root(uint32_t unit) {
+  const DecodeNode &node = tables_.node[tables_.header->root[unit]];
+  if (node.shift >= 64 || node.bits >= 32 ||
+      !in_table(node.first_child, uint64_t{1} << node.bits, tables_.child.size()))
+    return false;
+  roots_[unit] = {&tables_.child[node.first_child], (uint64_t{1} << node.bits) - 1, node.shift};
+  return true;
+}
+
+// Not made before, as far as is known.
+const Stencil *Decoder::choose(Choice *choice, uint32_t leaf, uint64_t word, uint64_t here,
+                               const DecodeContext &context) {
   const Candidate &first = tables_.cand[leaf];
-  const uint64_t bits = word & first.inputs;
-  const uint64_t hash =
-      (bits + leaf * 0x9e3779b97f4a7c15u + context.id * uint64_t{0x51ed27}) * 0xff51afd7ed558ccdu;
-  Choice &choice = choices_[hash >> (64 - kChoiceBits)];
-  if (choice.leaf == leaf + 1 && choice.bits == bits && choice.context == context.id) return choice.stencil;
   const EncodingRec *encoding = find_encoding(leaf, word, here, context);
-  const StencilRec *stencil = encoding != nullptr ? walk_shapes(*encoding, word, here, context) : nullptr;
-  if (first.here == 0 && stencils_.damage() == nullptr) choice = {bits, leaf + 1, context.id, stencil};
+  const Stencil *stencil = encoding != nullptr ? walk_shapes(*encoding, word, here, context) : nullptr;
+  if (first.here == 0 && stencils_.damage() == nullptr)
+    *choice = {word & first.inputs, leaf + 1, context.id, stencil};
   return stencil;
 }
 
@@ -39,26 +41,22 @@ const EncodingRec *Decoder::encoding(uint64_t word, uint32_t unit, uint64_t here
   return leaf == kNone ? nullptr : find_encoding(leaf, word, here, context);
 }
 
-// The first candidate's number, or kNone.
-uint32_t Decoder::find_leaf(uint64_t word, uint32_t unit) {
-  uint32_t entry = tables_.header->root[unit] | kNodeBit;
+// Goes on from `entry`, which is no candidate.
+uint32_t Decoder::find_deeper(uint32_t entry, uint64_t word) {
   for (uint32_t depth = 0; entry != kNone && (entry & kNodeBit) != 0; depth++) {
     const uint32_t index = entry & ~kNodeBit;
-    if (index >= tables_.node.size() || depth == kMaxDepth) {
-      stencils_.set_damage("the pack's decode tree is damaged");
-      return kNone;
-    }
+    if (index >= tables_.node.size() || depth == kMaxDepth) return damaged_tree();
     const DecodeNode &node = tables_.node[index];
     const uint64_t child =
         node.first_child + ((word >> (node.shift & 63)) & ((uint64_t{1} << (node.bits & 63)) - 1));
-    if (child >= tables_.child.size()) {
-      stencils_.set_damage("the pack's decode tree is damaged");
-      return kNone;
-    }
+    if (child >= tables_.child.size()) return damaged_tree();
     entry = tables_.child[child];
   }
-  if (entry < tables_.cand.size()) return entry;
-  if (entry != kNone) stencils_.set_damage("the pack's decode tree is damaged");
+  return entry < tables_.cand.size() || entry == kNone ? entry : damaged_tree();
+}
+
+uint32_t Decoder::damaged_tree() {
+  stencils_.set_damage("the pack's decode tree is damaged");
   return kNone;
 }
 
@@ -79,8 +77,8 @@ const EncodingRec *Decoder::find_encoding(uint32_t leaf, uint64_t word, uint64_t
   return nullptr;
 }
 
-const StencilRec *Decoder::walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
-                                       const DecodeContext &context) {
+const Stencil *Decoder::walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
+                                    const DecodeContext &context) {
   uint32_t entry = encoding.shape_root;
   for (uint32_t depth = 0; entry != kNone && (entry & kNodeBit) != 0; depth++) {
     uint32_t index = entry & ~kNodeBit;

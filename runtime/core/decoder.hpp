@@ -1,6 +1,7 @@
 // From an instruction word to the stencil for it: decode tree, candidates, guards, shape tree.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "pack_file.hpp"
@@ -26,8 +27,17 @@ class Decoder {
 
   // The stencil for `word` of unit `unit` at guest address `here`; null if the unit has no such instruction,
   // or the pack is damaged.
-  const StencilRec *decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
-  const StencilRec *undefined() const { return undefined_; }
+  const Stencil *decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
+    const uint32_t leaf = find_leaf(word, unit);
+    if (leaf == kNone) [[unlikely]]
+      return nullptr;
+    const uint64_t bits = word & tables_.cand[leaf].inputs;
+    Choice &choice = choices_[place(bits, leaf, context.id)];
+    if (choice.leaf == leaf + 1 && choice.bits == bits && choice.context == context.id) [[likely]]
+      return choice.stencil;
+    return choose(&choice, leaf, word, here, context);
+  }
+  const Stencil *undefined() const { return undefined_; }
 
   // What kind of instruction it is: null for none.
   const EncodingRec *encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
@@ -39,19 +49,43 @@ class Decoder {
     uint64_t bits;
     uint32_t leaf;  // + 1
     uint32_t context;
-    const StencilRec *stencil;
+    const Stencil *stencil;
   };
   static constexpr uint32_t kChoiceBits = 12;
+  // A unit's first look into the decode tree.
+  struct Root {
+    const uint32_t *children;
+    uint64_t mask;
+    uint32_t shift;
+  };
+  static constexpr uint32_t kMaxDepth = 64;  // of decode and shape trees: a deeper one is damaged
 
-  uint32_t find_leaf(uint64_t word, uint32_t unit);
+  static size_t place(uint64_t bits, uint32_t leaf, uint32_t context) {
+    const uint64_t mixed = bits + leaf * 0x9e3779b97f4a7c15u + context * uint64_t{0x51ed27};
+    return mixed * 0xff51afd7ed558ccdu >> (64 - kChoiceBits);
+  }
+  // The first candidate's number, or kNone.
+  uint32_t find_leaf(uint64_t word, uint32_t unit) {
+    const Root &root = roots_[unit];
+    const uint32_t entry = root.children[(word >> root.shift) & root.mask];
+    if (entry < tables_.cand.size()) [[likely]]
+      return entry;
+    return find_deeper(entry, word);
+  }
+  uint32_t find_deeper(uint32_t entry, uint64_t word);
+  bool load_root(uint32_t unit);
+  uint32_t damaged_tree();
+  const Stencil *choose(Choice *choice, uint32_t leaf, uint64_t word, uint64_t here,
+                        const DecodeContext &context);
   const EncodingRec *find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context);
-  const StencilRec *walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
-                                const DecodeContext &context);
+  const Stencil *walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
+                             const DecodeContext &context);
   bool value(uint32_t number, uint64_t word, uint64_t here, const DecodeContext &context, int64_t *value);
 
   const PackTables &tables_;
   Stencils &stencils_;
-  const StencilRec *undefined_ = nullptr;
+  const Stencil *undefined_ = nullptr;
+  std::array<Root, 4> roots_ = {};
   ReservedArray<Choice> choices_;
 };
 

@@ -98,6 +98,7 @@ uint32_t EngineImpl::find_or_translate(Thread &thread, uint64_t pc) {
   const uint64_t unit = uint64_t{1} << tables_.header->pc_shift;
   if (pc % unit != 0) return kNone;
   if (regions_->any() && (block = find_region(thread, pc)) != kNone) return block;
+  __builtin_prefetch(host_pointer(pc));  // guest code is mostly read for the first time
   const size_t in_page = (size_t{1} << BlockTable::kPageBits) - (pc & ((1u << BlockTable::kPageBits) - 1));
   // An instruction may reach into the next page; up to max_block_insns of at most 8 bytes are looked at.
   size_t wanted = size_t{options_.max_block_insns} * tables_.header->unit_bytes[0];

@@ -7,7 +7,7 @@ namespace pyqemu {
 
 bool FixedCode::load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values,
                      uint32_t exits) {
-  const StencilRec *stencil = stencils.get(number);
+  const Stencil *stencil = stencils.get(number);
   if (stencil == nullptr || stencil->size + host::kJumpBytes > sizeof code_ ||
       stencil->value_count != values || stencil->exit_count != exits)
     return false;

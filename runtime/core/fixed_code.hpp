@@ -19,7 +19,17 @@ class FixedCode {
   // Where the rel32 of an exit lies.
   uint32_t exit_field(uint32_t exit) const { return exit_fields_[exit]; }
 
-  void copy_to(uint8_t *to) const { memcpy(to, code_, size_); }
+  // Exactly the code; in the usual case two pieces that overlap.
+  void copy_to(uint8_t *to) const {
+    if (size_ - kPiece <= kPiece) [[likely]] {
+      memcpy(to, code_, kPiece);
+      memcpy(to + size_ - kPiece, code_ + size_ - kPiece, kPiece);
+    } else {
+      memcpy(to, code_, size_);
+    }
+  }
+  // The code, and more behind it, to be written over.
+  void copy_roughly_to(uint8_t *to) const { memcpy(to, code_, sizeof code_); }
   // Fills the field of the value, if there is one.
   void set_value(uint8_t *copy, uint64_t value) const {
     if (value_bytes_ == 8)
@@ -29,6 +39,8 @@ class FixedCode {
   }
 
  private:
+  static constexpr uint32_t kPiece = 16;
+
   bool load_value(const RelocRec &reloc);
   void load_exit(const StencilRec &stencil, uint32_t exit);
   bool load_jump(const StencilRec &stencil, const RelocRec &reloc);

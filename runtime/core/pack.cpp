@@ -16,8 +16,8 @@
 namespace pyqemu {
 namespace {
 
-// Copies of stencils are made in whole 32-byte pieces, so this much must be readable after `.text`.
-constexpr size_t kTextSlack = 32;
+// Copies of stencils are made in whole 64-byte pieces, so this much must be readable after `.text`.
+constexpr size_t kTextSlack = 64;
 
 // Puts section `name` where it belongs; false if its size or alignment is wrong. Sections of other names are
 // ignored.
@@ -114,6 +114,7 @@ const char *PackFile::check_header() const {
   if (t.text.data() == nullptr ||
       static_cast<size_t>(bytes_.data() + bytes_.size() - (t.text.data() + t.text.size())) < kTextSlack)
     return "the pack has no room after its code";
+  if (t.table.empty()) return "the pack lacks its tables";
   if (h.image_bytes > t.image.size() || h.enter >= h.image_bytes) return "the pack's image is damaged";
   if (h.state_bytes < kStateOffset || h.state_bytes > kJumpCacheOffset)
     return "the pack's CPU state is too large";

@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -78,10 +79,12 @@ class ReservedArray {
   }
 
  private:
-  static constexpr size_t kAhead = 32768;
+  static constexpr size_t kLeastAhead = 8192, kMostAhead = 32768;
 
+  // As much again as there is, within bounds: many arrays stay small.
   [[gnu::noinline]] void touch_bytes(size_t end) {
-    end = (end + kAhead - 1) & ~(kAhead - 1);
+    const size_t ahead = std::clamp(touched_, kLeastAhead, kMostAhead);
+    end = (end + ahead - 1) & ~(kLeastAhead - 1);
     if (end > bytes()) end = bytes();
     if (end > touched_)
       madvise(reinterpret_cast<char *>(data_) + touched_, end - touched_, MADV_POPULATE_WRITE);

@@ -22,41 +22,83 @@ bool has_way(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 }  // namespace
 
 bool Stencils::reserve() {
-  return sound_.reserve(tables_.stencil.size() + 1) && sound_forms_.reserve(tables_.form.size() + 1);
+  // Stencils may share their relocations; what is far beyond that is damaged.
+  const size_t stencils = tables_.stencil.size() + 1, relocs = tables_.reloc.size();
+  return ready_.reserve(stencils) && forms_.reserve(tables_.form.size() + 1) && stencils_.reserve(stencils) &&
+         holes_.reserve(2 * kHoleGroup * stencils + 4 * relocs + kMaxRelocs) &&
+         others_.reserve(4 * relocs + kMaxRelocs);
 }
 
-const FormRec *Stencils::form(uint32_t number) {
-  if (number >= tables_.form.size()) return nullptr;
-  if (sound_forms_[number] == 0) {
-    if (!valid_form(tables_, number)) return nullptr;
-    sound_forms_[number] = 1;
-  }
+const FormRec *Stencils::check_form(uint32_t number) {
+  if (!valid_form(tables_, number)) return nullptr;
+  FormState &state = forms_[number];
+  state.quick = quick_range(tables_, tables_.form[number], &state.range);
+  state.sound = true;
   return &tables_.form[number];
 }
 
-const StencilRec *Stencils::get(uint32_t number) {
-  if (number >= tables_.stencil.size()) {
-    set_damage("the pack's stencils are damaged");
+const Stencil *Stencils::make_ready(uint32_t number) {
+  const char *what = "the pack's stencils are damaged";
+  if (number < tables_.stencil.size()) what = problem(tables_.stencil[number]);
+  if (what != nullptr) {
+    set_damage(what);
     return nullptr;
   }
-  const StencilRec &stencil = tables_.stencil[number];
-  if (sound_[number] == 0) {
-    if (const char *what = problem(stencil)) {
-      set_damage(what);
-      return nullptr;
-    }
-    sound_[number] = 1;
-  }
-  return &stencil;
+  Stencil stencil{tables_.stencil[number]};
+  stencil.number = number;
+  stencil.host_code = tables_.text.data() + stencil.code;
+  __builtin_prefetch(stencil.host_code);
+  stencil.attributes &= ~kHasExit;
+  if (stencil.exit_count != 0) stencil.attributes |= kHasExit;
+  if (number == tables_.header->undefined) stencil.attributes |= kEndsBlock;
+  stencil.live_before = (stencil.attributes & kFaults) != 0 ? kAllFlags : stencil.reads;
+  stencil.live_at_exits = stencil.exit_count != 0 ? kAllFlags : 0;
+  if (stencil.writes == 0) stencil.dead = kNone;
+  if (stencil.dead != kNone) stencil.droppable = stencil.writes;
+  make_holes(&stencil);
+  stencil.only_holes =
+      stencil.others.empty() && stencil.exit_count == 0 && stencil.reloc_count == stencil.value_count;
+  const uint32_t place = stencils_.push(stencil);
+  ready_[number] = place + 1;
+  return &stencils_[place];
 }
 
-const StencilRec *Stencils::fused(const StencilRec &first, const StencilRec &second) {
-  const auto number = static_cast<uint32_t>(&second - tables_.stencil.data());
+void Stencils::make_holes(Stencil *stencil) {
+  const std::span<const RelocRec> values = this->values(*stencil);
+  const uint32_t first = holes_.size(), first_other = others_.size();
+  auto partner = uint32_t{kNone};
+  for (const RelocRec &reloc : values) {
+    Hole hole;
+    const auto index = static_cast<uint32_t>(&reloc - values.data());
+    const FormState &form = forms_[reloc.value];
+    if (!form.quick || !make_hole(tables_, reloc, form.range, &hole)) {
+      others_.push(reloc);
+      if (index == 0) stencil->lead_width = 0;
+      if (index + 1 == values.size()) stencil->tail_width = 0;
+    } else {
+      if (index == stencil->lead_partner) partner = holes_.size();
+      holes_.push(hole);
+    }
+  }
+  if (partner == kNone || stencil->lead_width == 0)
+    stencil->lead_flags &= static_cast<uint8_t>(~kLeadCommutes);
+  else if ((stencil->lead_flags & kLeadCommutes) != 0)
+    std::swap(holes_[first + 1], holes_[partner]);
+  stencil->hole_count = static_cast<uint16_t>(holes_.size() - first);
+  stencil->hole_groups =
+      static_cast<uint16_t>(std::max(1u, (stencil->hole_count + kHoleGroup - 1) / kHoleGroup));
+  while (holes_.size() - first < stencil->hole_groups * kHoleGroup)
+    holes_.push({.offset = static_cast<uint16_t>(stencil->size)});
+  stencil->holes = &holes_[first];
+  stencil->others = {&others_[first_other], others_.size() - first_other};
+}
+
+const Stencil *Stencils::fused(const Stencil &first, const Stencil &second) {
   std::span<const FuseRec> pairs = tables_.fuse.subspan(first.first_fuse, first.fuse_count);
-  auto found = std::lower_bound(pairs.begin(), pairs.end(), number,
+  auto found = std::lower_bound(pairs.begin(), pairs.end(), second.number,
                                 [](const FuseRec &fuse, uint32_t wanted) { return fuse.second < wanted; });
-  if (found == pairs.end() || found->second != number) return nullptr;
-  const StencilRec *both = get(found->fused);
+  if (found == pairs.end() || found->second != second.number) return nullptr;
+  const Stencil *both = get(found->fused);
   if (both == nullptr || both->insns == 2) return both;
   set_damage("the pack's fused stencils are damaged");
   return nullptr;
@@ -72,6 +114,8 @@ const char *Stencils::problem(const StencilRec &stencil) {
   if (!sound_values(stencil) || !sound_jumps(stencil)) return "a relocation of the pack is damaged";
   if (!sound_exits(stencil)) return "an exit of the pack is damaged";
   if (!sound_moves(stencil)) return "a first load or last store of the pack is damaged";
+  if (holes_.room() < stencil.value_count + kHoleGroup || others_.room() < stencil.value_count)
+    return "the pack's stencils are damaged";
   return nullptr;
 }
 

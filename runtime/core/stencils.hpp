@@ -1,10 +1,11 @@
-// The stencils and forms of a pack, each of which is looked through when it is used for the first time: from
-// then on a stencil's record, its relocations and their forms can be used as they are.
+// The stencils and forms of a pack. Each is looked through when it is used for the first time: from then on a
+// form can be computed as it is, and a stencil is there in a form that can be copied and filled quickly.
 #pragma once
 
 #include <cstdint>
 #include <span>
 
+#include "holes.hpp"
 #include "pack_file.hpp"
 #include "reserved_array.hpp"
 
@@ -13,6 +14,29 @@ namespace pyqemu {
 inline constexpr uint32_t kMaxStencilBytes = 16384;
 inline constexpr uint32_t kMaxRelocs = 512;  // of a stencil
 inline constexpr uint32_t kMaxExits = 2;
+inline constexpr uint32_t kAllFlags = 0xffffffff;
+inline constexpr uint32_t kHoleGroup = 3;  // holes that are filled at a time; few stencils have more
+
+inline constexpr uint32_t kCopyBytes = 64;  // of code that are copied at a time
+
+// An attribute beside StencilAttributes: there are exits.
+inline constexpr uint32_t kHasExit = 1u << 31;
+
+// A sound stencil. Its holes are those in quick form and, to make up whole groups, some that write behind the
+// code; there is at least one group. All others are in `others`. If there is a load that can be done without
+// (lead_width), its place is hole 0; and the other operand's (kLeadCommutes), hole 1. The place of a last
+// store (tail_width) is a hole too.
+struct alignas(64) Stencil : StencilRec {
+  uint32_t number = 0;
+  // Flags: that are live before it whatever follows, and where it may leave the block in the middle; those
+  // that have to be dead for the variant that does not compute them (all, if there is none).
+  uint32_t live_before = 0, live_at_exits = 0, droppable = kAllFlags;
+  uint16_t hole_count = 0, hole_groups = 0;
+  bool only_holes = false;  // nothing but the holes is to be filled
+  const uint8_t *host_code = nullptr;
+  const Hole *holes = nullptr;
+  std::span<const RelocRec> others = {};
+};
 
 class Stencils {
  public:
@@ -21,11 +45,19 @@ class Stencils {
   bool reserve();
 
   // Null if the pack's records are damaged; damage() then says how.
-  const StencilRec *get(uint32_t number);
+  const Stencil *get(uint32_t number) {
+    if (number < tables_.stencil.size() && ready_[number] != 0) [[likely]]
+      return &stencils_[ready_[number] - 1];
+    return make_ready(number);
+  }
   // A form that can be computed; null if it is damaged.
-  const FormRec *form(uint32_t number);
+  const FormRec *form(uint32_t number) {
+    if (number < tables_.form.size() && forms_[number].sound) [[likely]]
+      return &tables_.form[number];
+    return check_form(number);
+  }
   // The stencil that does both, or null if there is none (or the pack is damaged).
-  const StencilRec *fused(const StencilRec &first, const StencilRec &second);
+  const Stencil *fused(const Stencil &first, const Stencil &second);
 
   // The relocations that are filled with values; the others.
   std::span<const RelocRec> values(const StencilRec &stencil) const {
@@ -42,6 +74,16 @@ class Stencils {
   }
 
  private:
+  // What is known of a form.
+  struct FormState {
+    bool sound;  // it has been looked through
+    bool quick;  // `range` is that of its values
+    Range range;
+  };
+
+  const Stencil *make_ready(uint32_t number);
+  void make_holes(Stencil *stencil);
+  const FormRec *check_form(uint32_t number);
   const char *problem(const StencilRec &stencil);
   bool sound_values(const StencilRec &stencil);
   bool sound_jumps(const StencilRec &stencil) const;
@@ -50,7 +92,11 @@ class Stencils {
 
   const PackTables &tables_;
   const char *damage_ = nullptr;
-  ReservedArray<uint8_t> sound_, sound_forms_;  // by number: 1 if it has been looked through
+  ReservedArray<uint32_t> ready_;   // by number: 1 + where it is in stencils_
+  ReservedArray<FormState> forms_;  // by number
+  ReservedArray<Stencil> stencils_;
+  ReservedArray<Hole> holes_;
+  ReservedArray<RelocRec> others_;
 };
 
 }  // namespace pyqemu

@@ -27,7 +27,7 @@ void Translator::emit_head(uint64_t pc, uint32_t context) {
   const bool profiled = profile_.wants(pc, context);
   const FixedCode &head = profiled ? profiling_head_ : head_;
   const uint32_t block = blocks_.blocks.size();
-  head.copy_to(cache_.writable(hot_));
+  head.copy_roughly_to(cache_.writable(hot_));
   head.set_value(cache_.writable(hot_), profiled ? profile_.start(block, pc, context) : item_count_);
   set_rel32(hot_ + head.exit_field(0), emit_stub(exit_here_, pc));
   if (profiled) set_rel32(hot_ + head.exit_field(1), emit_stub(exit_hot_, block));

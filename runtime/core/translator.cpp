@@ -6,6 +6,7 @@
 
 #include "block_log.hpp"
 #include "chaining.hpp"
+#include "holes.hpp"
 #include "host_code.hpp"
 #include "value_form.hpp"
 
@@ -15,8 +16,6 @@ namespace {
 constexpr uint32_t kBlockAlign = 16;
 constexpr uint32_t kMaxHostBytes = kBlockRoom / 2;
 constexpr uint32_t kItemOverhead = 160;  // of an instruction beside its stencil: padding, exits, stubs
-constexpr uint32_t kCopyBytes = 32;
-constexpr uint32_t kAllFlags = 0xffffffff;
 
 uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
   uint64_t word = 0;
@@ -64,48 +63,30 @@ uint32_t Translator::translate(const Fetched &code, const DecodeContext &context
   return index;
 }
 
-// Fills items_; gives their number.
-uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &context) {
-  const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
-  const uint64_t page = code.pc >> BlockTable::kPageBits;
-  uint32_t at = 0, host = 0;
-  item_count_ = 0;
-  while (item_count_ < limit && (code.pc + at) >> BlockTable::kPageBits == page) {
-    Item &item = items_[item_count_];
-    uint32_t bytes = 0;
-    const StencilRec *stencil = decode_one(code, at, context, &item, &bytes);
-    if (stencil == nullptr) break;
-    host += stencil->size + kItemOverhead;
-    if (item_count_ != 0 && host > kMaxHostBytes) break;
-    prefetch(*stencil);
-    item.stencil = stencil;
-    item.guest[0] = at;
-    at += bytes;
-    item_count_++;
-    if (is_last(*stencil)) break;
-  }
-  guest_length_ = at;
-  guest_insns_ += item_count_;
-  return item_count_;
-}
-
-// While instructions are counted, a block that is entered retires all of its instructions: it ends where it
-// could be left.
-bool Translator::is_last(const StencilRec &stencil) const {
-  if ((stencil.attributes & kEndsBlock) != 0 || &stencil == decoder_.undefined()) return true;
-  return options_.count && (stencil.exit_count != 0 || (stencil.attributes & kFaults) != 0);
-}
-
 // What is copied when the block is decoded; most of a short run is spent waiting for memory.
-void Translator::prefetch(const StencilRec &stencil) const {
-  __builtin_prefetch(tables_.reloc.data() + stencil.first_reloc);
-  __builtin_prefetch(tables_.text.data() + stencil.code);
+inline void Translator::prefetch(const Stencil &stencil) const {
+  __builtin_prefetch(stencil.holes);
+  __builtin_prefetch(stencil.host_code);
 }
 
-// The first unit that has a match gives the instruction. Null if there are too few bytes, or the pack is
-// damaged.
-const StencilRec *Translator::decode_one(const Fetched &code, uint32_t at, const DecodeContext &context,
-                                         Item *item, uint32_t *bytes) {
+// The first unit that has a match gives the instruction.
+inline const Stencil *Translator::decode_one(const Fetched &code, uint32_t at, const DecodeContext &context,
+                                             Item *item, uint32_t *bytes) {
+  const Unit &unit = units_[0];
+  *bytes = unit.bytes;
+  if (at + unit.bytes <= code.bytes.size()) [[likely]] {
+    item->word[0] = load_word(code.bytes.data() + at, unit.bytes, unit.big_endian);
+    item->unit[0] = unit.number;
+    const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc + at, context);
+    if (stencil != nullptr) [[likely]]
+      return stencil;
+  }
+  return decode_rare(code, at, context, item, bytes);
+}
+
+// As decode_one, when the first unit has no match. Null if there are too few bytes, or the pack is damaged.
+const Stencil *Translator::decode_rare(const Fetched &code, uint32_t at, const DecodeContext &context,
+                                       Item *item, uint32_t *bytes) {
   bool cut = false;
   uint32_t smallest = 8;
   for (const Unit &unit : std::span(units_).first(unit_count_)) {
@@ -117,12 +98,40 @@ const StencilRec *Translator::decode_one(const Fetched &code, uint32_t at, const
     item->word[0] = load_word(code.bytes.data() + at, unit.bytes, unit.big_endian);
     item->unit[0] = unit.number;
     *bytes = unit.bytes;
-    if (const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc + at, context))
+    if (const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc + at, context))
       return stencil;
   }
   if (cut || stencils_.damage() != nullptr) return nullptr;
   *bytes = smallest;
   return decoder_.undefined();
+}
+
+// Fills items_; gives their number.
+uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &context) {
+  const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
+  const auto in_page = static_cast<uint32_t>(BlockTable::kPageBytes - code.pc % BlockTable::kPageBytes);
+  // While instructions are counted, a block that is entered retires all of its instructions: it ends where it
+  // could be left.
+  const uint32_t lasts = options_.count ? kEndsBlock | kFaults | kHasExit : kEndsBlock;
+  uint32_t at = 0, host = 0, count = 0;
+  while (count < limit && at < in_page) {
+    Item &item = items_[count];
+    uint32_t bytes;
+    const Stencil *stencil = decode_one(code, at, context, &item, &bytes);
+    if (stencil == nullptr) break;
+    host += stencil->size + kItemOverhead;
+    if (host > kMaxHostBytes && count != 0) break;
+    prefetch(*stencil);
+    item.stencil = stencil;
+    item.guest[0] = static_cast<uint16_t>(at);
+    at += bytes;
+    count++;
+    if ((stencil->attributes & lasts) != 0) break;
+  }
+  item_count_ = count;
+  guest_length_ = at;
+  guest_insns_ += count;
+  return count;
 }
 
 // Merges neighbours for which there is one stencil.
@@ -131,8 +140,8 @@ void Translator::fuse() {
   for (uint32_t i = 0; i < item_count_; i++, kept++) {
     if (kept != i) items_[kept] = items_[i];
     Item &item = items_[kept];
-    if (i + 1 == item_count_ || item.stencil->fuse_count == 0) continue;
-    const StencilRec *both = stencils_.fused(*item.stencil, *items_[i + 1].stencil);
+    if (item.stencil->fuse_count == 0 || i + 1 == item_count_) continue;
+    const Stencil *both = stencils_.fused(*item.stencil, *items_[i + 1].stencil);
     if (both == nullptr) continue;
     item.stencil = both;
     item.word[1] = items_[i + 1].word[0];
@@ -148,75 +157,55 @@ void Translator::fuse() {
 void Translator::drop_dead_flags() {
   uint32_t live = kAllFlags;
   for (uint32_t i = item_count_; i-- > 0;) {
-    const StencilRec *&stencil = items_[i].stencil;
+    const Stencil *stencil = items_[i].stencil;
     const uint32_t writes = stencil->writes;
-    if (stencil->exit_count != 0) live = kAllFlags;  // the exit may be in the middle of the block
-    if (writes != 0 && (writes & live) == 0 && stencil->dead != kNone)
-      if (const StencilRec *dead = stencils_.get(stencil->dead)) stencil = dead;
-    live = (live & ~writes) | stencil->reads;
-    if ((stencil->attributes & kFaults) != 0) live = kAllFlags;
+    live |= stencil->live_at_exits;
+    if ((stencil->droppable & live) == 0 && stencil->dead != kNone)
+      if (const Stencil *dead = stencils_.get(stencil->dead)) stencil = items_[i].stencil = dead;
+    live = (live & ~writes) | stencil->live_before;
   }
 }
 
-void Translator::emit_block(const Fetched &code, const DecodeContext &context, Block *block) {
-  cold_ = cache_.cold();
-  hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
-  block->guest_pc = code.pc;
-  block->context = context.id;
-  block->entry = block->host = hot_;
-  block->guest_bytes = static_cast<uint16_t>(guest_length_);
-  block->first_insn = blocks_.insns.size();
-  block->insn_count = static_cast<uint16_t>(item_count_);
-  block->first_slot = blocks_.slots.size();
-
-  emit_head(code.pc, context.id);
-  stored_.valid = false;
-  for (uint32_t i = 0; i < item_count_; i++) {
-    blocks_.insns.push(
-        {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), static_cast<uint16_t>(items_[i].guest[0])});
-    emit_item(code, items_[i], context);
+// Copies the stencil and fills its holes, of which `values` are the first; gives where it starts.
+inline uint32_t Translator::emit_whole(const Item &item, const uint32_t *values) {
+  const Stencil &stencil = *item.stencil;
+  if (stencil.exit_count != 0) align_exits(stencil, 0);
+  copy(hot_, stencil);
+  uint8_t *const to = cache_.writable(hot_);
+  const Hole *hole = stencil.holes;
+  for (uint32_t k = 0; k < kHoleGroup; k++) fill(to, hole[k], values[k]);
+  for (uint32_t left = stencil.hole_groups; --left != 0;) {
+    hole += kHoleGroup;
+    for (uint32_t k = 0; k < kHoleGroup; k++)
+      fill(to, hole[k], value_of(hole[k], tables_.table.data(), item.word));
   }
-  const StencilRec &last = *items_[item_count_ - 1].stencil;
-  if ((last.attributes & kEndsBlock) == 0 && &last != decoder_.undefined()) {
-    uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
-    emit_tail_jump((code.pc + guest_length_) & mask);
-  }
-  block->host_bytes = hot_ - block->host;
-  block->slot_count = blocks_.slots.size() - block->first_slot;
-  block->copy = kNone;
-  if (code.changeable) {
-    block->copy = blocks_.copies.extend(guest_length_);
-    memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
-  }
-  host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
+  return hot_;
 }
 
-void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
-  const StencilRec &stencil = *item.stencil;
-  const DecodeInputs inputs[2] = {{item.word[0], code.pc + item.guest[0], context.values},
-                                  {item.word[1], code.pc + item.guest[1], context.values}};
-  const Handover handover = hand_over(stencil, inputs);
-  const uint32_t saved = handover.skip - (handover.move ? host::kMoveBytes : 0);
-  for (uint32_t k = 0; k < stencil.exit_count; k++)
-    if (leaves_by(stencil, k, ExitWay::kField)) align_for_patch(stencil.exit_offset[k] - saved);
-  const uint32_t at = hot_ - saved;  // where the stencil would start if all of it were there
-  if (handover.move)
-    host::emit_move(cache_.writable(hot_), stencil.lead_reg, stored_.reg, stencil.lead_width == 64);
-  copy(at, stencil, handover.skip);
-  hot_ = at + stencil.size;
-  emit_values(stencils_.values(stencil).subspan(handover.skip != 0 ? 1 : 0), at, inputs);
-  if (handover.swapped)
-    memcpy(cache_.writable(at + stencils_.values(stencil)[stencil.lead_partner].offset), &handover.place, 4);
-  stored_.valid = stencil.tail_width != 0;
-  if (stored_.valid) {
-    stored_.reg = stencil.tail_reg;
-    memcpy(&stored_.place, cache_.writable(hot_ - 4), 4);
-  }
-  emit_exits(stencil, at, inputs[stencil.insns - 1]);
+// Where the code before hot_ ends by storing what this stencil begins by loading: does without the load. The
+// store stays, so that the state is exact; but waiting for the value to come back out of memory is most of
+// what a chain of simple instructions costs. Gives where the stencil would start if all of it were there.
+uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values) {
+  const Stencil &stencil = *item.stencil;
+  const bool swapped =
+      values[0] != stored_.place;  // it is the second operand, whose place becomes the load's
+  // All of the register was stored; a narrower load clears the rest of it.
+  const bool fits = stencil.lead_width == 64 || (stencil.lead_flags & kLeadNarrowed) != 0;
+  const bool move = stencil.lead_reg != stored_.reg || !fits;
+  const uint32_t saved = stencil.lead_bytes - (move ? host::kMoveBytes : 0);
+  align_exits(stencil, saved);
+  const uint32_t at = hot_ - saved;
+  if (move) host::emit_move(cache_.writable(hot_), stencil.lead_reg, stored_.reg, stencil.lead_width == 64);
+  copy(at, stencil, stencil.lead_bytes);
+  uint8_t *const to = cache_.writable(at);
+  for (uint32_t k = 1; k < stencil.hole_count; k++)
+    fill(to, stencil.holes[k], value_of(stencil.holes[k], tables_.table.data(), item.word));
+  if (swapped) fill(to, stencil.holes[1], values[0]);
+  return at;
 }
 
 // The exits' jumps and stubs, and what leads to them and to the code that follows.
-void Translator::emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs) {
+void Translator::emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs) {
   uint32_t jumps[kMaxExits] = {};
   for (uint32_t k = 0; k < stencil.exit_count; k++) {
     if (leaves_by(stencil, k, ExitWay::kUnused)) continue;
@@ -236,41 +225,74 @@ void Translator::emit_exits(const StencilRec &stencil, uint32_t at, const Decode
   emit_jumps(stencil, at, hot_, jumps);
 }
 
-// Whether the store before hot_ is to a place that `stencil` begins by loading. The store stays, so that the
-// state is exact; but waiting for the value to come back out of memory is most of what a chain of simple
-// instructions costs.
-Translator::Handover Translator::hand_over(const StencilRec &stencil, const DecodeInputs inputs[2]) const {
-  if (!stored_.valid || stencil.lead_width == 0) return {};
-  const std::span<const RelocRec> values = stencils_.values(stencil);
-  Handover made;
-  made.place = static_cast<int32_t>(value_of(values[0], inputs));
-  if (made.place != stored_.place) {
-    if ((stencil.lead_flags & kLeadCommutes) == 0 ||
-        value_of(values[stencil.lead_partner], inputs) != stored_.place)
-      return {};
-    made.swapped = true;
+// Copies a stencil and fills in all that it has of its own.
+inline void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
+  const Stencil &stencil = *item.stencil;
+  uint32_t values[kHoleGroup];
+  for (uint32_t k = 0; k < kHoleGroup; k++)
+    values[k] = value_of(stencil.holes[k], tables_.table.data(), item.word);
+  const bool same = values[0] == stored_.place, other = values[1] == stored_.place;
+  const bool commutes = (stencil.lead_flags & kLeadCommutes) != 0;
+  const bool handed_over = (stencil.lead_width != 0) & (same | (other & commutes));
+  const uint32_t at = handed_over ? emit_without_load(item, values) : emit_whole(item, values);
+  hot_ = at + stencil.size;
+  uint32_t place;
+  memcpy(&place, cache_.writable(hot_ - 4), 4);
+  stored_.place = stencil.tail_width != 0 ? place : kNowhere;
+  stored_.reg = stencil.tail_reg;
+  if (!stencil.only_holes) emit_rest(code, item, context, at);
+}
+
+void Translator::emit_block(const Fetched &code, const DecodeContext &context, Block *block) {
+  cold_ = cache_.cold();
+  hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
+  block->guest_pc = code.pc;
+  block->context = context.id;
+  block->entry = block->host = hot_;
+  block->guest_bytes = static_cast<uint16_t>(guest_length_);
+  block->first_insn = blocks_.insns.size();
+  block->insn_count = static_cast<uint16_t>(item_count_);
+  block->first_slot = blocks_.slots.size();
+
+  emit_head(code.pc, context.id);
+  stored_.place = kNowhere;
+  InsnMark *mark = &blocks_.insns[blocks_.insns.extend(item_count_)];
+  for (uint32_t i = 0; i < item_count_; i++) {
+    *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
+    emit_item(code, items_[i], context);
   }
-  made.skip = stencil.lead_bytes;
-  // All of the register was stored; a narrower load clears the rest of it.
-  const bool fits = stencil.lead_width == 64 || (stencil.lead_flags & kLeadNarrowed) != 0;
-  made.move = stencil.lead_reg != stored_.reg || !fits;
-  return made;
+  if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) {
+    uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
+    emit_tail_jump((code.pc + guest_length_) & mask);
+  }
+  block->host_bytes = hot_ - block->host;
+  block->slot_count = blocks_.slots.size() - block->first_slot;
+  block->copy = kNone;
+  if (code.changeable) {
+    block->copy = blocks_.copies.extend(guest_length_);
+    memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
+  }
+  host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
 }
 
-int64_t Translator::value_of(const RelocRec &reloc, const DecodeInputs inputs[2]) const {
-  return static_cast<int64_t>(
-      static_cast<uint64_t>(evaluate(tables_, tables_.form[reloc.value], inputs[reloc.insn])) +
-      static_cast<uint64_t>(int64_t{reloc.addend}));
+// What is in the stencil's copy at `at` beside quick holes, and what follows it.
+void Translator::emit_rest(const Fetched &code, const Item &item, const DecodeContext &context, uint32_t at) {
+  const Stencil &stencil = *item.stencil;
+  const DecodeInputs inputs[2] = {{item.word[0], code.pc + item.guest[0], context.values},
+                                  {item.word[1], code.pc + item.guest[1], context.values}};
+  emit_others(stencil, at, inputs);
+  emit_exits(stencil, at, inputs[stencil.insns - 1]);
 }
 
-// Fills the fields of `relocs`, some of the stencil's values, in the copy at `at`.
-void Translator::emit_values(std::span<const RelocRec> relocs, uint32_t at, const DecodeInputs inputs[2]) {
-  uint8_t *const copy = cache_.writable(at);
-  for (const RelocRec &reloc : relocs) {
-    const int64_t value = value_of(reloc, inputs);
-    uint8_t *field = copy + reloc.offset;
+// Fills the holes that have no quick form in the copy at `at`.
+void Translator::emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]) {
+  for (const RelocRec &reloc : stencil.others) {
+    const int64_t value = static_cast<int64_t>(
+        static_cast<uint64_t>(evaluate(tables_, tables_.form[reloc.value], inputs[reloc.insn])) +
+        static_cast<uint64_t>(int64_t{reloc.addend}));
+    uint8_t *field = cache_.writable(at + reloc.offset);
     bool fits = true;
-    if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs32S)) [[likely]] {
+    if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs32S)) {
       fits = value == static_cast<int32_t>(value);
       memcpy(field, &value, 4);
     } else if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs32)) {
@@ -288,7 +310,7 @@ void Translator::emit_values(std::span<const RelocRec> relocs, uint32_t at, cons
 }
 
 // Lets the copy at `at` go on at `next`, by its exits at `exit_targets`, and to the image.
-void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next,
+void Translator::emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next,
                             const uint32_t *exit_targets) {
   for (const RelocRec &reloc : stencils_.jumps(stencil)) {
     const uint32_t place = at + reloc.offset;
@@ -322,16 +344,23 @@ void Translator::emit_tail_jump(uint64_t target) {
   emit_exit(target, jump + host::kJumpField);
 }
 
+// Pads so that the field of an exit of `stencil`, of which the first `saved` bytes will be left out, is
+// aligned.
+void Translator::align_exits(const Stencil &stencil, uint32_t saved) {
+  for (uint32_t k = 0; k < stencil.exit_count; k++)
+    if (leaves_by(stencil, k, ExitWay::kField)) align_for_patch(stencil.exit_offset[k] - saved);
+}
+
 // Pads so that the field at `field` of what comes next is aligned.
 void Translator::align_for_patch(uint32_t field) {
   const uint32_t padding = (0 - (hot_ + field)) % host::kPatchAlign;
-  host::emit_nops(cache_.writable(hot_), padding);
+  host::emit_padding(cache_.writable(hot_), padding);
   hot_ += padding;
 }
 
-// Copies the bytes after `from`, in whole 32: what is written too much is written over by what follows.
-void Translator::copy(uint32_t at, const StencilRec &stencil, uint32_t from) {
-  const uint8_t *code = tables_.text.data() + stencil.code;
+// Copies the bytes after `from`, in whole 64: what is written too much is written over by what follows.
+inline void Translator::copy(uint32_t at, const Stencil &stencil, uint32_t from) {
+  const uint8_t *code = stencil.host_code;
   uint8_t *to = cache_.writable(at);
   memcpy(to + from, code + from, kCopyBytes);  // mostly that is all
   for (uint32_t done = from + kCopyBytes; done < stencil.size; done += kCopyBytes)

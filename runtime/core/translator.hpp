@@ -63,41 +63,36 @@ class Translator {
 
   // An instruction of the block (two, if they were fused).
   struct Item {
-    const StencilRec *stencil;
+    const Stencil *stencil;
     uint64_t word[2];
+    uint16_t guest[2];  // bytes from the block's start
     uint8_t unit[2];
-    uint32_t guest[2];  // bytes from the block's start
-  };
-
-  // How the load that a stencil starts with is done without: what it would load is in a register.
-  struct Handover {
-    uint32_t skip = 0;     // bytes of the stencil that are not copied
-    bool move = false;     // a move between registers takes their place
-    bool swapped = false;  // the register holds the second operand, whose place becomes that of the load
-    int32_t place = 0;     // of the load
   };
 
   uint32_t decode_block(const Fetched &code, const DecodeContext &context);
-  const StencilRec *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
-                               uint32_t *bytes);
-  void prefetch(const StencilRec &stencil) const;
+  const Stencil *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+                            uint32_t *bytes);
+  const Stencil *decode_rare(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+                             uint32_t *bytes);
+  void prefetch(const Stencil &stencil) const;
   void fuse();
   void drop_dead_flags();
   void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
-  bool is_last(const StencilRec &stencil) const;
   void emit_head(uint64_t pc, uint32_t context);
   void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
-  void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
-  Handover hand_over(const StencilRec &stencil, const DecodeInputs inputs[2]) const;
-  int64_t value_of(const RelocRec &reloc, const DecodeInputs inputs[2]) const;
-  void emit_values(std::span<const RelocRec> relocs, uint32_t at, const DecodeInputs inputs[2]);
-  void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
+  uint32_t emit_whole(const Item &item, const uint32_t *values);
+  uint32_t emit_without_load(const Item &item, const uint32_t *values);
+  void emit_rest(const Fetched &code, const Item &item, const DecodeContext &context, uint32_t at);
+  void emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]);
+  void emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs);
+  void emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
   uint32_t emit_stub(const FixedCode &stub, uint64_t value);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
+  void align_exits(const Stencil &stencil, uint32_t saved);
   void align_for_patch(uint32_t field);
-  void copy(uint32_t at, const StencilRec &stencil, uint32_t from = 0);
+  void copy(uint32_t at, const Stencil &stencil, uint32_t from = 0);
   void set_rel32(uint32_t field, uint32_t target);
   void link(uint32_t first_slot, uint32_t block);
   void log_block(const Block &block, const DecodeContext &context);
@@ -115,10 +110,10 @@ class Translator {
   std::array<Item, kMaxBlockInsns> items_;
   uint32_t item_count_ = 0, guest_length_ = 0;
   // The store that the code before hot_ ends with.
+  static constexpr uint64_t kNowhere = uint64_t{1} << 63;  // there is none
   struct {
-    bool valid = false;
+    uint64_t place = kNowhere;  // modulo 2^32
     uint8_t reg = 0;
-    int32_t place = 0;
   } stored_;
   uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;

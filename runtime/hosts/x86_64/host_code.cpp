@@ -52,16 +52,6 @@ bool supports_level(std::string_view level) {
   return level == "x86-64-v1" || level == "x86-64";
 }
 
-void emit_nops(uint8_t *at, uint32_t count) {
-  static constexpr uint8_t kNops[4][4] = {{0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}, {0x0f, 0x1f, 0x40, 0x00}};
-  while (count != 0) {
-    uint32_t length = count < 4 ? count : 4;
-    memcpy(at, kNops[length - 1], length);
-    at += length;
-    count -= length;
-  }
-}
-
 uintptr_t context_pc(const void *ucontext) {
   return static_cast<uintptr_t>(static_cast<const ucontext_t *>(ucontext)->uc_mcontext.gregs[REG_RIP]);
 }

@@ -18,8 +18,11 @@ inline constexpr uint32_t kJumpField = 1;    // where its rel32 lies
 // Whether this machine has what a pack of level `level` ("x86-64-v3") uses.
 bool supports_level(std::string_view level);
 
-// Fills `count` bytes with the longest no-operations.
-void emit_nops(uint8_t *at, uint32_t count);
+// Fills fewer than kPatchAlign bytes with a no-operation; up to kPatchAlign are written, to be written over.
+inline void emit_padding(uint8_t *at, uint32_t count) {
+  static constexpr uint8_t kNops[kPatchAlign][kPatchAlign] = {{}, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}};
+  memcpy(at, kNops[count], kPatchAlign);
+}
 
 // A jump whose rel32 is still to be written.
 inline void emit_jump(uint8_t *at) {
