@@ -15,7 +15,7 @@ from pyqemu.translator.static import Here
 
 #: Members of PackHeader.
 NAMES = (
-    "head_poll", "head_none", "exit_direct", "exit_here", "undefined", "head_count", "head_profile", "exit_hot",
+    "head_poll", "head_none", "exit_direct", "exit_here", "undefined", "head_count", "count_down", "exit_hot",
 )  # fmt: skip
 
 
@@ -41,11 +41,10 @@ def make_fixed(name: str, machine: Machine, undefined_exception: int) -> Stencil
             e.store(e.op("add", retired, f.hole(Here(), "i64")), place, 8)
             tail_call(f, "NEXT")
             exits, attributes = (0,), Attribute.FALLS_THROUGH
-        case "head_profile":
-            _leave_if_polled(f)
+        case "count_down":
             _leave_if_counted_down(f)
             tail_call(f, "NEXT")
-            exits, attributes = (0, 0), Attribute.FALLS_THROUGH
+            exits, attributes = (0,), Attribute.FALLS_THROUGH
         case "head_none":
             tail_call(f, "NEXT")
             attributes = Attribute.FALLS_THROUGH
@@ -72,7 +71,7 @@ def _leave_if_polled(f: Lowering) -> None:
 
 
 def _leave_if_counted_down(f: Lowering) -> None:
-    """Takes 1 from the 32-bit counter whose address the hole is; to EXIT_1 when it becomes 0.
+    """Takes 1 from the 32-bit counter whose address the hole is; to EXIT_0 when it becomes 0.
 
     Threads may lose each other's counts: it is a measure only.
     """
@@ -80,7 +79,7 @@ def _leave_if_counted_down(f: Lowering) -> None:
     place = e.let("ptr", f"inttoptr {f.hole(Here(), 'i64')} to ptr")
     left = e.op("sub", e.let("i32", f"load atomic i32, {place} monotonic, align 4"), 1)
     e.do(f"store atomic {left}, {place} monotonic, align 4")
-    _leave_if(f, e.icmp("eq", left, 0), "EXIT_1")
+    _leave_if(f, e.icmp("eq", left, 0), "EXIT_0")
 
 
 def _leave_if(f: Lowering, condition: Operand, way: str) -> None:

@@ -91,7 +91,7 @@ PackHeader = Record(
     "I magic version; s[32] digest; I arch_name host_level; I[4] root; B[4] unit_bytes unit_big_endian;"
     "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
     "I undefined_exception image_bytes enter; I[7] image_reserved;"
-    "I head_poll head_none exit_direct exit_here undefined icache_coherent head_count head_profile exit_hot;"
+    "I head_poll head_none exit_direct exit_here undefined icache_coherent head_count count_down exit_hot;"
     "s[32] stencil_digest; I[5] reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")

@@ -43,6 +43,8 @@ struct Block {
   std::atomic<uint32_t> dead;
 
   bool is_region_entry() const { return insn_count == 0; }
+  // `entry`, for threads without the lock: it may move (move_entry), and both places are right.
+  uint32_t any_entry() const { return __atomic_load_n(&entry, __ATOMIC_RELAXED); }
 };
 
 // Where an instruction of a block begins: bytes from the block's start.

@@ -12,6 +12,13 @@ void redirect_exit(CodeCache &cache, uint32_t patch, uint32_t target) {
     host::patch_rel32(cache.writable(patch), static_cast<int32_t>(target) - static_cast<int32_t>(patch) - 4);
 }
 
+void move_entry(CodeCache &cache, BlockTable &blocks, uint32_t block, uint32_t entry) {
+  Block &moved = blocks.blocks[block];
+  __atomic_store_n(&moved.entry, entry, __ATOMIC_RELAXED);  // Block::any_entry
+  for (uint32_t slot = moved.incoming; slot != kNone; slot = blocks.slots[slot].next_incoming)
+    redirect_exit(cache, blocks.slots[slot].patch, entry);
+}
+
 void chain_exit(CodeCache &cache, BlockTable &blocks, uint32_t slot, uint32_t block) {
   ExitSlot &exit = blocks.slots[slot];
   Block &to = blocks.blocks[block];

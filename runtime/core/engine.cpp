@@ -195,6 +195,7 @@ EngineStats EngineImpl::stats() const {
   world_.lock();
   world_.for_each([&](const CpuHeader *cpu) { stats.retired += cpu->retired; });
   world_.unlock();
+  stats.counters_run_out = profile_.times_run_out();
   stats.regions = installs_;
   stats.regions_refused = regions_->refused;
   stats.translate_ns =

@@ -51,6 +51,7 @@ enum class StopKind {
 struct EngineStats {
   uint64_t blocks, guest_insns, guest_bytes, host_bytes, flushes, invalidations, translate_ns;
   uint64_t regions, regions_refused;  // optimised regions: installed, and found damaged or not to fit
+  uint64_t counters_run_out;          // of blocks that are counted (set_hot)
   uint64_t retired;                   // guest instructions in blocks, if they are counted; those in regions are not
 };
 
@@ -58,8 +59,8 @@ struct EngineStats {
 // Returns the number of bytes from `address` on that may (0: none).
 using FetchCheck = size_t (*)(void *context, uint64_t address, size_t bytes);
 
-// Gets a block that was entered EngineOptions::hot_threshold times (`round` 0), and again now and then while it goes on running as it is (1, 2, …).
-using HotBlock = void (*)(void *context, const CpuHeader *cpu, uint64_t pc, uint32_t round);
+// Gets a block that was entered EngineOptions::hot_threshold times, once.
+using HotBlock = void (*)(void *context, const CpuHeader *cpu, uint64_t pc);
 
 class Engine {
  public:

@@ -84,6 +84,7 @@ class EngineImpl final : public Engine {
   bool serve_poll(Thread &thread);
   void connect(Thread &thread, const Taken &taken, uint32_t block);
   void report_hot(Thread &thread, uint32_t block);
+  void remember_target(Thread &thread, uint32_t block);
   bool refresh_context(Thread &thread);
   void empty_jump_cache(CpuHeader *cpu);
   void drop_changed_code(Thread &thread);

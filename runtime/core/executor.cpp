@@ -25,7 +25,7 @@ StopKind EngineImpl::loop(Thread &thread) {
     if (options_.chain) connect(thread, taken, block);
     taken = {};
     taken.epoch = epoch_.load(std::memory_order_relaxed);
-    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].entry))) {
+    switch (enter_(cpu, options_.membase, cache_->address(blocks_.blocks[block].any_entry()))) {
       case kExitDirect:
         taken.slot = static_cast<uint32_t>(cpu->exit_slot);
         cpu->pc = blocks_.slots[taken.slot].target;
@@ -48,21 +48,27 @@ StopKind EngineImpl::loop(Thread &thread) {
   }
 }
 
-// A block that has been counted long enough is made anew without a counter: from now on it costs nothing.
+// From now on the block is entered behind its counter. The thread's jump cache may know the other way in.
 void EngineImpl::report_hot(Thread &thread, uint32_t block) {
   const uint64_t pc = thread.cpu->pc = blocks_.blocks[block].guest_pc;
   world_.lock();
-  const uint32_t round = profile_.run_out(pc, thread.context->id);
-  if (profile_.wants(pc, thread.context->id)) {
-    profile_.start(block, pc, thread.context->id);
-  } else if (blocks_.blocks[block].dead.load() == 0) {
-    retire(block);
-    world_.make_stale();
-  }
+  const bool first = profile_.run_out(block, pc, thread.context->id);
+  const bool alive = blocks_.blocks[block].dead.load() == 0;
+  if (alive) translator_->stop_counting(block);
   world_.unlock();
+  if (alive) remember_target(thread, block);
   world_.leave(thread);
-  if (hot_ != nullptr) hot_(hot_context_, thread.cpu, pc, round);
+  if (first && hot_ != nullptr) hot_(hot_context_, thread.cpu, pc);
   world_.enter(thread);
+}
+
+// Lets indirect jumps to the thread's pc, where `block` is, find it.
+void EngineImpl::remember_target(Thread &thread, uint32_t block) {
+  const uint64_t pc = thread.cpu->pc;
+  auto *entries =
+      reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
+  entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
+      pc, cache_->address(blocks_.blocks[block].any_entry())};
 }
 
 // True if the thread was interrupted. On return the world may have been stopped and blocks may have gone.
@@ -76,13 +82,7 @@ bool EngineImpl::serve_poll(Thread &thread) {
 
 // Lets generated code go to `block` by itself the next time.
 void EngineImpl::connect(Thread &thread, const Taken &taken, uint32_t block) {
-  if (taken.looked_up) {
-    const uint64_t pc = thread.cpu->pc;
-    auto *entries =
-        reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
-    entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
-        pc, cache_->address(blocks_.blocks[block].entry)};
-  }
+  if (taken.looked_up) remember_target(thread, block);
   if (taken.slot == kNone) return;
   world_.lock();
   const bool current = taken.epoch == epoch_.load(std::memory_order_relaxed);

@@ -123,7 +123,7 @@ const char *PackFile::check_header() const {
   if (h.context_count > 4 || h.pc_shift > 6 || h.address_bits == 0 || h.address_bits > 64)
     return "the pack's header is damaged";
   for (uint32_t stencil : {h.head_poll, h.head_none, h.exit_direct, h.exit_here, h.undefined, h.head_count,
-                           h.head_profile, h.exit_hot})
+                           h.count_down, h.exit_hot})
     if (stencil >= t.stencil.size()) return "the pack lacks a stencil that the runtime needs";
   for (int unit = 0; unit < 4; unit++) {
     if (h.root[unit] == kNone) continue;

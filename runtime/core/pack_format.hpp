@@ -32,7 +32,7 @@ struct PackHeader {
   uint32_t image_reserved[7];
   uint32_t head_poll, head_none, exit_direct, exit_here, undefined;  // stencil numbers
   uint32_t icache_coherent;  // 1: the architecture sees its own stores to code
-  uint32_t head_count, head_profile, exit_hot;  // stencil numbers
+  uint32_t head_count, count_down, exit_hot;  // stencil numbers
   uint8_t stencil_digest[32];  // of what the pack's contents depend on; for who makes packs
   uint32_t reserved[5];
 };

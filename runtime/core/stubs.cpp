@@ -12,7 +12,7 @@ const char *Translator::prepare() {
   };
   const bool heads =
       options_.count ? load(&head_, header.head_count, 1, 1) : load(&head_, header.head_poll, 0, 1);
-  if (!heads || !load(&profiling_head_, header.head_profile, 1, 2) ||
+  if (!heads || !load(&count_down_, header.count_down, 1, 1) ||
       !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_here_, header.exit_here, 1, 0) ||
       !load(&exit_hot_, header.exit_hot, 1, 0))
     stencils_.set_damage("a stencil that every block needs is damaged");
@@ -22,16 +22,25 @@ const char *Translator::prepare() {
   return stencils_.damage();
 }
 
-// Exits of a head go to stubs that leave for the block's own address; they are never chained.
+// A counter, if the block is to be counted, and the head. Their exits go to stubs that leave for the block's
+// own address; they are never chained.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
-  const bool profiled = profile_.wants(pc, context);
-  const FixedCode &head = profiled ? profiling_head_ : head_;
-  const uint32_t block = blocks_.blocks.size();
-  head.copy_roughly_to(cache_.writable(hot_));
-  head.set_value(cache_.writable(hot_), profiled ? profile_.start(block, pc, context) : item_count_);
-  set_rel32(hot_ + head.exit_field(0), emit_stub(exit_here_, pc));
-  if (profiled) set_rel32(hot_ + head.exit_field(1), emit_stub(exit_hot_, block));
-  hot_ += head.size();
+  if (profile_.wants(pc, context)) {
+    const uint32_t block = blocks_.blocks.size();
+    count_down_.copy_roughly_to(cache_.writable(hot_));
+    count_down_.set_value(cache_.writable(hot_), profile_.start(block));
+    set_rel32(hot_ + count_down_.exit_field(0), emit_stub(exit_hot_, block));
+    hot_ += count_down_.size();
+  }
+  head_.copy_roughly_to(cache_.writable(hot_));
+  head_.set_value(cache_.writable(hot_), item_count_);
+  set_rel32(hot_ + head_.exit_field(0), emit_stub(exit_here_, pc));
+  hot_ += head_.size();
+}
+
+void Translator::stop_counting(uint32_t block) {
+  const Block &counted = blocks_.blocks[block];
+  if (counted.entry == counted.host) move_entry(cache_, blocks_, block, counted.host + count_down_.size());
 }
 
 bool Translator::room_for_exits(uint32_t count) const {

@@ -43,6 +43,9 @@ class Translator {
   // Stencils::damage).
   uint32_t translate(const Fetched &code, const DecodeContext &context);
 
+  // Lets a block that was counted be entered behind its counter.
+  void stop_counting(uint32_t block);
+
   // Exits that are elements of a table, from offset `table` (in the zone) on: lets them go to new stubs.
   // Gives the first slot.
   bool room_for_exits(uint32_t count) const;
@@ -104,7 +107,7 @@ class Translator {
   Stencils &stencils_;
   Decoder &decoder_;
   Profile &profile_;
-  FixedCode head_, profiling_head_, exit_direct_, exit_here_, exit_hot_;
+  FixedCode head_, count_down_, exit_direct_, exit_here_, exit_hot_;
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
   std::array<Item, kMaxBlockInsns> items_;

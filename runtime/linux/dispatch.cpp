@@ -56,6 +56,7 @@ const Syscall *by_number(const Abi &abi, uint64_t number) {
 }
 
 int64_t pass_on(Thread &thread, const Syscall &call, Arguments arguments) {
+  if (call.flags & kChanges) thread.guest->requests.pause();
   if (call.paths) {
     uint64_t changed[6];
     PathBuffer buffers[2];

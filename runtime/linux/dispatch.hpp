@@ -16,7 +16,8 @@ using Arguments = const uint64_t *;  // six
 
 enum CallFlags : uint8_t {
   kPass = 1,    // the host's call with the same arguments
-  kBlocks = 2,  // may wait: made so that signals interrupt it
+  kBlocks = 2,   // may wait: made so that signals interrupt it
+  kChanges = 4,  // may change who the process is, or what it may do: by then it has guest threads only
 };
 
 struct Syscall {
@@ -35,6 +36,10 @@ constexpr Syscall pass(std::string_view name, int host, uint8_t paths = 0) {
 }
 constexpr Syscall waits(std::string_view name, int host, uint8_t paths = 0) {
   return {name, nullptr, host, kPass | kBlocks, paths};
+}
+
+constexpr Syscall changes(std::string_view name, int host) {
+  return {name, nullptr, host, kPass | kChanges, 0};
 }
 
 template <size_t N>

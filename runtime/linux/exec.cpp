@@ -174,6 +174,7 @@ int64_t run_self(Thread &thread, ExecScratch *plan) {
   add_arguments(plan);
   fcntl(plan->program, F_SETFD, 0);
   fcntl(self, F_SETFD, 0);
+  thread.guest->requests.finish();
   InheritedSignals signals(thread);
   int64_t result =
       blocking_call(thread, SYS_execveat, static_cast<uint64_t>(self), address_of(""),
@@ -186,6 +187,7 @@ int64_t run_self(Thread &thread, ExecScratch *plan) {
 int64_t run_foreign(Thread &thread, ExecScratch *plan) {
   for (const std::string &word : plan->front) plan->words.push_back(word.c_str());
   add_arguments(plan);
+  thread.guest->requests.finish();
   InheritedSignals signals(thread);
   return blocking_call(thread, SYS_execve, address_of(plan->host_path.c_str()),
                        address_of(plan->words.data()), address_of(plan->environment.data()));

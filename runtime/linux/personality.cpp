@@ -48,8 +48,8 @@ bool uses_regions(const Options &options) {
   return options.jit != Jit::kOff && !options.one_insn_per_block && !(options.log & kShowing);
 }
 
-void hot_block(void *guest, const CpuHeader *cpu, uint64_t pc, uint32_t round) {
-  static_cast<Guest *>(guest)->requests.hot(cpu, pc, round);
+void hot_block(void *guest, const CpuHeader *cpu, uint64_t pc) {
+  static_cast<Guest *>(guest)->requests.hot(cpu, pc);
 }
 
 EngineOptions engine_options(const Guest &guest) {

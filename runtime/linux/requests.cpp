@@ -17,16 +17,21 @@ namespace pyqemu::user {
 namespace {
 
 constexpr uint64_t kMilliseconds = 1000000;
-constexpr uint64_t kLookEvery = 20 * kMilliseconds, kStartEvery = 1000 * kMilliseconds;
-constexpr uint64_t kStartTakes = 10000 * kMilliseconds;
+constexpr uint64_t kStartEvery = 1000 * kMilliseconds, kStartTakes = 10000 * kMilliseconds;
+// A process that has not run for so long asks when it ends: a worker that loads meanwhile would only take the
+// processor's time from it.
+constexpr uint64_t kShortRun = 100 * kMilliseconds;
+constexpr uint64_t kIdle = 1000 * kMilliseconds;  // … but if it only waits, that does not matter
+constexpr uint32_t kLookEvery = 20, kLookLater = 500;  // milliseconds
+constexpr uint64_t kLater = 10000 * kMilliseconds;
 constexpr uint32_t kMostFiles = 200;  // of one process
 constexpr int kMostInSpool = 1000;
 constexpr size_t kMostHot = 4096;  // blocks in one request
 constexpr const char *kSuffix = ".request";
 
-uint64_t now_ns() {
+uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1000000000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
@@ -67,19 +72,57 @@ bool Requests::start(const Options &options, Modules *modules) {
   modules_ = modules;
   jit_ = options.jit;
   jit_wait_ = options.jit_wait;
+  process_ = getpid();
   if (modules->folder.wanted()) worker_ = find_worker();
   if (possible()) modules->ask_for_paths();
   return possible();
 }
 
-void Requests::hot(const CpuHeader *cpu, uint64_t pc, uint32_t round) {
+void Requests::hot(const CpuHeader *cpu, uint64_t pc) {
   std::lock_guard guard(mutex_);
-  if (round == 0 && pending_.size() < kMostHot && in_first_context(cpu)) pending_.push_back(pc);
-  const bool sync = jit_ == Jit::kSync;
-  // Few at first, so that the hottest loop does not wait for others; then more at a time.
-  if (!pending_.empty() && (sync || pending_.size() > sent_ / 4)) send();
-  if (sync && round == 0 && !gave_up_ && is_waiting()) gave_up_ = !wait_for_results();
-  look_for_results(sync);
+  if (getpid() != process_ || pending_.size() >= kMostHot || !in_first_context(cpu)) return;
+  if (pending_.empty()) noted_ns_ = now_ns();
+  pending_.push_back(pc);
+  if (jit_ != Jit::kSync && !watching_) watching_ = side_.start(side_step, this, kLookEvery);
+  if (watching_) return;
+  send();
+  if (jit_ == Jit::kSync && !gave_up_ && is_waiting()) gave_up_ = !wait_for_results();
+  modules_->refresh();
+}
+
+// What the side thread does: sends what is pending, and looks for results until all that was sent is answered.
+uint32_t Requests::step() {
+  std::lock_guard guard(mutex_);
+  if (now_ns(CLOCK_PROCESS_CPUTIME_ID) < kShortRun && now_ns() - noted_ns_ < kIdle) return kLookEvery;
+  if (!pending_.empty()) send();
+  watching_ = is_waiting();
+  modules_->refresh();
+  if (!watching_) return 0;
+  wake_worker();  // it may have ended just before the request came
+  return now_ns() - sent_ns_ < kLater ? kLookEvery : kLookLater;
+}
+
+void Requests::finish() {
+  pause();
+  std::lock_guard guard(mutex_);
+  if (getpid() == process_ && !pending_.empty()) send();
+}
+
+void Requests::pause() {
+  if (getpid() != process_) return;
+  side_.stop();
+  std::lock_guard guard(mutex_);
+  watching_ = false;
+}
+
+void Requests::unlock(bool child) {
+  if (child) {
+    process_ = getpid();
+    pending_.clear();  // the parent asks for these
+    watching_ = false;
+    side_.forget();
+  }
+  mutex_.unlock();
 }
 
 bool Requests::in_first_context(const CpuHeader *cpu) {
@@ -98,13 +141,13 @@ void Requests::send() {
     known = module;
     offsets.push_back(pc - module.origin);
   }
-  sent_ += pending_.size();
+  sent_ns_ = now_ns();
   pending_.clear();
   if (by_origin.empty() || files_ >= kMostFiles || !modules_->make_folder()) return;
   mkdir(spool().c_str(), 0700);
   for (const auto &[origin, request] : by_origin) {
     std::string path = write_request(request.first, request.second);
-    if (!path.empty()) last_ = path;
+    if (!path.empty()) asked_.push_back(path);
   }
   wake_worker();  // also if the spool was full: nobody else would ever empty it
 }
@@ -138,26 +181,19 @@ void Requests::wake_worker() {
   start_worker(worker_, modules_->folder.path());
 }
 
-bool Requests::is_waiting() const {
-  return !last_.empty() && access(last_.c_str(), F_OK) == 0;
+bool Requests::is_waiting() {
+  std::erase_if(asked_, [](const std::string &path) { return access(path.c_str(), F_OK) != 0; });
+  return !asked_.empty();
 }
 
-// Until the last request was answered; false if nobody does that.
-bool Requests::wait_for_results() const {
+// Until all requests are answered; false if nobody does that.
+bool Requests::wait_for_results() {
   const uint64_t begin = now_ns(), longest = jit_wait_ * kMilliseconds * 1000;
   for (uint64_t waited = 0; is_waiting(); waited = now_ns() - begin) {
     if (waited > longest || (waited > kStartTakes && !has_worker(spool()))) return false;
     usleep(1000);
   }
   return true;
-}
-
-void Requests::look_for_results(bool now) {
-  const uint64_t time = now_ns();
-  if (!now && time - looked_ns_ < kLookEvery) return;
-  looked_ns_ = time;
-  modules_->refresh();
-  if (is_waiting()) wake_worker();  // it may have ended just before the request came
 }
 
 }  // namespace pyqemu::user

@@ -1,5 +1,6 @@
 // Asks for optimised code of what is hot, by files in the cache folder's spool (docs/archive.md, "Requests"),
-// and sees to it that somebody answers.
+// and sees to it that somebody answers. Guest threads only note what is hot: all else is done by a thread of
+// its own, which is there while something is asked for. With --jit=sync, by the guest's thread.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "modules.hpp"
 #include "options.hpp"
+#include "side_thread.hpp"
 
 namespace pyqemu::user {
 
@@ -18,35 +20,44 @@ class Requests {
   bool possible() const { return !worker_.empty(); }
 
   // A block was found hot (see HotBlock). Any thread.
-  void hot(const CpuHeader *cpu, uint64_t pc, uint32_t round);
+  void hot(const CpuHeader *cpu, uint64_t pc);
+
+  // The process ends, or executes something else: what was noted is asked for, for the next run.
+  void finish();
+  // The process is about to change who it is, or what it may do: no thread is left that would stay what it was.
+  void pause();
 
   // Around a fork, before and after that of Modules.
   void lock() { mutex_.lock(); }
-  void unlock() { mutex_.unlock(); }
+  void unlock(bool child);
 
  private:
+  static uint32_t side_step(void *requests) { return static_cast<Requests *>(requests)->step(); }
+  uint32_t step();
   bool in_first_context(const CpuHeader *cpu);
   void send();
   std::string spool() const { return modules_->folder.path() + "/spool"; }
   std::string write_request(const Module &module, const std::vector<uint64_t> &offsets);
   void wake_worker();
-  bool is_waiting() const;
-  bool wait_for_results() const;
-  void look_for_results(bool now);
+  bool is_waiting();
+  bool wait_for_results();
 
   std::mutex mutex_;
   Modules *modules_ = nullptr;
   Jit jit_ = Jit::kOff;
   uint32_t jit_wait_ = 0;
   bool gave_up_ = false;  // a wait came to nothing: there are no more of them
+  bool watching_ = false;  // the side thread runs, and is not about to end
+  int process_ = 0;  // a vfork child, which is another, asks for nothing
+  SideThread side_;
   std::string worker_;
   uint64_t context_[4] = {};  // the first CPU's: what regions are made for
   bool context_known_ = false;
   std::vector<uint64_t> pending_;  // guest addresses of hot blocks
-  uint64_t sent_ = 0;              // hot blocks in requests
   uint32_t files_ = 0;             // requests
-  std::string last_;               // path of the last one
-  uint64_t started_ns_ = 0, looked_ns_ = 0;
+  std::vector<std::string> asked_;  // paths of those that may not be answered
+  uint64_t started_ns_ = 0;              // when a worker was started
+  uint64_t noted_ns_ = 0, sent_ns_ = 0;  // when the first of what is pending was noted, when something was sent
 };
 
 }  // namespace pyqemu::user

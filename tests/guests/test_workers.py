@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,12 +205,20 @@ def test_worker_that_hangs(program: Program, cache: Path, tmp_path: Path) -> Non
     assert 2 <= time.monotonic() - start < 7
 
 
+def _wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
 @pytest.mark.guest
 def test_worker_that_leaves_nonsense(program: Program, cache: Path, tmp_path: Path) -> None:
     """Requests are gone at once, and archives are none."""
     stub = _stub(tmp_path / "stub", _NONSENSE)
     for jit in ("sync", "async", "sync"):
         program.check(cache, "--jit", jit, "--jit-threshold", "1", "--jit-wait", "1", worker=stub)
+        _wait_until(lambda: not list(cache.glob("spool/*.request")))  # the guest did not wait for it
     (archive,) = cache.glob("*/*.jit.pqa")
     assert archive.stat().st_size == 9000
 
@@ -240,6 +248,7 @@ def test_program_replaced_while_it_runs(cache: Path, tmp_path: Path) -> None:
     command = [pyqemu_user(), "--jit-threshold", "2", long.path]
     with worker(cache):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(cache))
+        _wait_until(lambda: str(long.path) in Path(f"/proc/{process.pid}/maps").read_text())
         other.replace(long.path)
         output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (STATUS, long.expected)

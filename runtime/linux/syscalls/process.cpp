@@ -22,6 +22,7 @@ int64_t sys_exit_group(Thread &thread, Arguments a) {
   if (thread.guest->options->log & kLogStrace) strace_line(thread, "exit_group", a, 0);
   if (thread.guest->options->log & kLogStats) log_stats(*thread.guest);
   if (thread.guest->options->log & kLogCount) log_count(*thread.guest);
+  thread.guest->requests.finish();
   exit_now(static_cast<int>(a[0]));
 }
 
@@ -63,8 +64,14 @@ int64_t sys_setrlimit(Thread &, Arguments a) {
   return a[1] ? limit(0, a[0], a[1], 0) : -EFAULT;
 }
 
-int64_t sys_prctl(Thread &, Arguments a) {
+int64_t sys_prctl(Thread &thread, Arguments a) {
   switch (static_cast<int>(a[0])) {
+    case PR_CAPBSET_DROP:
+    case PR_SET_SECUREBITS:
+    case PR_SET_NO_NEW_PRIVS:
+    case PR_CAP_AMBIENT:
+      thread.guest->requests.pause();
+      return host::system_call(SYS_prctl, a);
     case PR_SET_PDEATHSIG:
     case PR_GET_PDEATHSIG:
     case PR_GET_DUMPABLE:
@@ -74,17 +81,13 @@ int64_t sys_prctl(Thread &, Arguments a) {
     case PR_SET_NAME:
     case PR_GET_NAME:
     case PR_CAPBSET_READ:
-    case PR_CAPBSET_DROP:
     case PR_GET_SECUREBITS:
-    case PR_SET_SECUREBITS:
     case PR_SET_TIMERSLACK:
     case PR_GET_TIMERSLACK:
     case PR_SET_CHILD_SUBREAPER:
     case PR_GET_CHILD_SUBREAPER:
-    case PR_SET_NO_NEW_PRIVS:
     case PR_GET_NO_NEW_PRIVS:
     case PR_SET_PTRACER:
-    case PR_CAP_AMBIENT:
     case PR_SET_THP_DISABLE:
     case PR_GET_THP_DISABLE:
     case PR_MCE_KILL:
@@ -131,25 +134,25 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     pass("geteuid", SYS_geteuid),
     pass("getgid", SYS_getgid),
     pass("getegid", SYS_getegid),
-    pass("setuid", SYS_setuid),
-    pass("setgid", SYS_setgid),
-    pass("setreuid", SYS_setreuid),
-    pass("setregid", SYS_setregid),
+    changes("setuid", SYS_setuid),
+    changes("setgid", SYS_setgid),
+    changes("setreuid", SYS_setreuid),
+    changes("setregid", SYS_setregid),
     pass("getresuid", SYS_getresuid),
     pass("getresgid", SYS_getresgid),
-    pass("setresuid", SYS_setresuid),
-    pass("setresgid", SYS_setresgid),
-    pass("setfsuid", SYS_setfsuid),
-    pass("setfsgid", SYS_setfsgid),
+    changes("setresuid", SYS_setresuid),
+    changes("setresgid", SYS_setresgid),
+    changes("setfsuid", SYS_setfsuid),
+    changes("setfsgid", SYS_setfsgid),
     pass("getgroups", SYS_getgroups),
-    pass("setgroups", SYS_setgroups),
+    changes("setgroups", SYS_setgroups),
     pass("getpgid", SYS_getpgid),
     pass("setpgid", SYS_setpgid),
     pass("getpgrp", SYS_getpgrp),
     pass("getsid", SYS_getsid),
     pass("setsid", SYS_setsid),
     pass("capget", SYS_capget),
-    pass("capset", SYS_capset),
+    changes("capset", SYS_capset),
     pass("getrusage", SYS_getrusage),
     pass("sysinfo", SYS_sysinfo),
     pass("sethostname", SYS_sethostname),
@@ -161,8 +164,8 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     pass("personality", SYS_personality),
     waits("getrandom", SYS_getrandom),
     pass("syslog", SYS_syslog),
-    pass("unshare", SYS_unshare),
-    pass("setns", SYS_setns),
+    changes("unshare", SYS_unshare),
+    changes("setns", SYS_setns),
     pass("vhangup", SYS_vhangup),
     pass("kcmp", SYS_kcmp),
     pass("reboot", SYS_reboot),

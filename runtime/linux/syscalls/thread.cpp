@@ -82,7 +82,7 @@ void *thread_main(void *opaque) {
   guest.engine->free_cpu(thread->cpu);
   leave_guest_memory(*thread);
   delete thread;
-  guest.threads.fetch_sub(1);
+  if (guest.threads.fetch_sub(1) == 1) guest.requests.finish();
   return nullptr;
 }
 
@@ -198,7 +198,7 @@ int64_t clone_process(Thread &thread, const CloneRequest &request) {
   guest.space.unlock();
   guest.engine->after_fork(result == 0);
   guest.modules.unlock();
-  guest.requests.unlock();
+  guest.requests.unlock(result == 0);
   if (result == 0) {
     guest.threads = 1;
     set_child_registers(guest, thread.cpu, request);
@@ -253,6 +253,7 @@ int64_t sys_exit(Thread &thread, Arguments a) {
   if (int64_t result = block_signals(thread); result < 0) return result;
   if (thread.vfork_child || thread.tid == getpid()) {  // the host's exit: others go on
     if (!thread.vfork_child) leave_guest_memory(thread);
+    if (!thread.vfork_child && thread.guest->threads.fetch_sub(1) == 1) thread.guest->requests.finish();
     for (;;) host::system_call(SYS_exit, a[0]);
   }
   thread.exiting = true;

@@ -240,8 +240,7 @@ void Builder::runtime_stencils() {
   header_.head_count =
       stencil("head_count", "41 8b 04 24 85 c0  75 17  48 b8 {q:here} 49 01 84 24 80000000  e9 {n} {e:0}",
               kFallsThrough);
-  header_.head_profile = stencil(
-      "head_profile", "41 8b 04 24 85 c0  0f 85 {f:0}  48 b8 {q:here} 83 28 01  0f 84 {x:1}", kFallsThrough);
+  header_.count_down = stencil("count_down", "48 b8 {q:here} 83 28 01  0f 84 {x:0}", kFallsThrough);
   header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 05000000  c3", kEndsBlock);
   of_runtime_ = false;
 }

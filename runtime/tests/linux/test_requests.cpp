@@ -49,6 +49,19 @@ struct RequestSetup : Setup {
     modules.mapped(fd, abi, kOrigin + kText - kLow, kTextOffset);
     REQUIRE(engine.added.size() == 1);
   }
+  ~RequestSetup() { requests.pause(); }
+
+  // As a guest's exit does.
+  void finish(uint64_t pc) {
+    requests.hot(&cpu, pc);
+    requests.finish();
+  }
+  size_t added() {
+    requests.lock();
+    const size_t count = engine.added.size();
+    requests.unlock(false);
+    return count;
+  }
 
   std::string in_folder(const char *name) {
     std::ifstream in(modules.folder.path() + "/" + name);
@@ -76,7 +89,7 @@ std::string content_of(const std::string &key, const char *hot) {
 void waits_for_answer() {
   RequestSetup s(Jit::kSync, kWorker);
   const int inherited = dup(s.fd);
-  s.requests.hot(&s.cpu, kOrigin + 0x13010, 0);
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
   REQUIRE(s.engine.added.size() == 2);
   CHECK(s.engine.added[1].content == "made\n" && s.engine.added[1].origin == kOrigin && s.spooled().empty());
   CHECK(s.in_folder("requests") == content_of(s.key(), "hot 13010\n"));
@@ -88,7 +101,7 @@ void waits_for_answer() {
   const std::string open = s.in_folder("open");
   CHECK(open.starts_with("0") && open.find_first_of("3456789") == std::string::npos);
   CHECK(session != std::to_string(getsid(0)) && !session.empty());
-  s.requests.hot(&s.cpu, kOrigin + 0x13010, 1);
+  s.modules.refresh();
   CHECK(s.engine.added.size() == 2);  // the same file as before
   close(inherited);
 }
@@ -108,43 +121,90 @@ void unseen() {
   signal(SIGCHLD, SIG_DFL);
 }
 
-// Nobody waits; what was made is found when a hot block is seen again.
-void asynchronous() {
-  RequestSetup s(Jit::kAsync, kWorker);
-  s.requests.hot(&s.cpu, kOrigin + 0x13010, 0);
-  for (uint32_t round = 1; round < 500 && s.engine.added.size() == 1; round++) {
-    usleep(10000);
-    s.requests.hot(&s.cpu, kOrigin + 0x13010, round);
-  }
-  CHECK(s.engine.added.size() == 2 && s.engine.added[1].content == "made\n");
+uint32_t threads() {
+  uint32_t count = 0;
+  DIR *entries = opendir("/proc/self/task");
+  while (readdir(entries)) count++;
+  closedir(entries);
+  return count - 2;
 }
 
-// Many hot blocks make few files, which hold nearly all of them.
-void batches() {
+// The thread that was there is gone, after a moment in which the kernel may still know it.
+bool alone() {
+  for (int i = 0; i < 1000 && threads() != 1; i++) usleep(1000);
+  return threads() == 1;
+}
+
+// The guest does not wait: a thread beside it does, and ends with the answer.
+void asynchronous() {
+  RequestSetup s(Jit::kAsync, kWorker);
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  CHECK(s.spooled().empty() && threads() == 2);
+  for (int i = 0; i < 500 && s.added() == 1; i++) usleep(10000);
+  CHECK(alone());
+  CHECK(s.engine.added.size() == 2 && s.engine.added[1].content == "made\n");
+  s.requests.hot(&s.cpu, kOrigin + 0x13014);  // and another one begins
+  CHECK(threads() == 2);
+}
+
+// Who changes what the process is has no thread beside it.
+void pauses() {
+  RequestSetup s(Jit::kAsync, kWorker);
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  CHECK(threads() == 2);
+  s.requests.pause();
+  CHECK(alone() && s.spooled().empty());
+  s.requests.hot(&s.cpu, kOrigin + 0x13014);
+  CHECK(threads() == 2);
+}
+
+// All that is hot when the process ends is in one request.
+void at_the_end() {
   RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
-  for (uint64_t i = 0; i < 400; i++) s.requests.hot(&s.cpu, kOrigin + 0x13010 + 4 * i, 0);
+  for (uint64_t i = 0; i < 400; i++) s.requests.hot(&s.cpu, kOrigin + 0x13010 + 4 * i);
+  CHECK(s.spooled().empty());
+  s.requests.finish();
   const std::vector<std::string> files = s.spooled();
-  CHECK(files.size() > 5 && files.size() < 40);
+  REQUIRE(files.size() == 1);
   std::set<std::string> hot;
-  for (const std::string &file : files) {
-    std::istringstream lines(s.in_folder(("spool/" + file).c_str()));
-    for (std::string line; std::getline(lines, line);)
-      if (line.starts_with("hot ")) hot.insert(line);
+  std::istringstream lines(s.in_folder(("spool/" + files[0]).c_str()));
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("hot ")) hot.insert(line);
+  CHECK(hot.size() == 400);
+}
+
+// A child has no thread and nothing of what its parent will ask for; it asks for its own.
+void forked() {
+  RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  s.requests.lock();
+  const pid_t child = fork();
+  s.requests.unlock(child == 0);
+  if (child == 0) {
+    s.requests.finish();
+    CHECK(s.spooled().empty() && threads() == 1);
+    s.finish(kOrigin + 0x13014);
+    CHECK(s.spooled().size() == 1);
+    _exit(result());
   }
-  CHECK(hot.size() > 310 && hot.size() <= 400);
+  int status = -1;
+  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  s.requests.finish();
+  CHECK(s.spooled().size() == 2);
 }
 
 // What is in no module, or in another context, is nobody's business; and a spool that is full stays as it is.
 void not_asked_for() {
   RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
-  s.requests.hot(&s.cpu, kOrigin - 4, 0);
+  s.finish(kOrigin - 4);
   CHECK(s.spooled().empty());
   pyqemu::CpuHeader other = {};
   other.context[1] = 1;
-  s.requests.hot(&other, kOrigin + 0x13010, 0);
+  s.requests.hot(&other, kOrigin + 0x13010);
+  s.requests.finish();
   CHECK(s.spooled().empty());
-  for (uint64_t i = 0; i < 2000; i++) s.requests.hot(&s.cpu, kOrigin + 0x13010, 0);
-  CHECK(s.spooled().size() <= 1000);
+  for (uint64_t i = 0; i < 300; i++) s.finish(kOrigin + 0x13010);
+  CHECK(s.spooled().size() <= 200);
 }
 
 void without_worker() {
@@ -159,8 +219,7 @@ void without_worker() {
 void without_folder() {
   RequestSetup s(Jit::kAsync, kWorker);
   s.modules.folder = chosen("/proc/nothing");
-  pyqemu::CpuHeader cpu = {};
-  s.requests.hot(&cpu, kOrigin + 0x13010, 0);
+  s.finish(kOrigin + 0x13010);
   CHECK(s.engine.added.size() == 1);
 }
 
@@ -170,7 +229,9 @@ int main() {
   waits_for_answer();
   unseen();
   asynchronous();
-  batches();
+  pauses();
+  at_the_end();
+  forked();
   not_asked_for();
   without_worker();
   without_folder();

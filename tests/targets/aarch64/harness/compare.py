@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TextIO
 
 from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.aarch64.harness.interpreter import Run
-from tests.targets.aarch64.harness.machine import CODE, SIGSEGV, Case, Result, run_cases
+from tests.targets.aarch64.harness.machine import CODE, SIGSEGV, Case, Result, State, run_cases
 from tests.targets.aarch64.harness.text import our_text
 
 #: Cases that are sent to one emulator process.
@@ -18,15 +18,17 @@ BATCH = 2000
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Words (`word & mask == value`) for which the emulator is known to differ; counted apart."""
+    """Words (`word & mask == value`) for which the emulator is known to differ, if `when` takes the state too; counted
+    apart."""
 
     mask: int
     value: int
     reason: str
+    when: Callable[[State, int], bool] = lambda state, word: True
 
     def covers(self, case: Case) -> bool:
         """Whether the case has such a word."""
-        return any(word & self.mask == self.value for word in case.words)
+        return any(word & self.mask == self.value and self.when(case.state, word) for word in case.words)
 
 
 @dataclass(frozen=True, slots=True)
