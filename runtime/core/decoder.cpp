@@ -9,6 +9,7 @@ namespace pyqemu {
 const char *Decoder::prepare() {
   if (!choices_.reserve(size_t{1} << kChoiceBits)) return "no memory for the decoder";
   choices_.touch(choices_.capacity());  // soon used all over
+  if (tables_.cand.size() > kMaxLeaves) damaged_tree();
   undefined_ = stencils_.get(tables_.header->undefined);
   for (uint32_t unit = 0; unit < roots_.size(); unit++)
     if (tables_.header->root[unit] != kNone && !load_root(unit)) damaged_tree();
@@ -31,7 +32,7 @@ const Stencil *Decoder::choose(Choice *choice, uint32_t leaf, uint64_t word, uin
   const EncodingRec *encoding = find_encoding(leaf, word, here, context);
   const Stencil *stencil = encoding != nullptr ? walk_shapes(*encoding, word, here, context) : nullptr;
   if (first.here == 0 && stencils_.damage() == nullptr)
-    *choice = {word & first.inputs, leaf + 1, context.id, stencil};
+    *choice = {word & first.inputs, (leaf + 1) << kContextBits | context.id, stencils_.place(stencil)};
   return stencil;
 }
 

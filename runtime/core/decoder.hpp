@@ -11,7 +11,7 @@
 namespace pyqemu {
 
 // What decoding depends on besides the word: context variables and the CPU model's features. `id` stands for
-// all of it.
+// all of it; there are few.
 struct DecodeContext {
   uint64_t values[4] = {};
   uint64_t features = 0;
@@ -21,6 +21,8 @@ struct DecodeContext {
 // Used under the engine's lock.
 class Decoder {
  public:
+  static constexpr uint32_t kContextBits = 16;  // of DecodeContext::id
+
   Decoder(const PackTables &tables, Stencils &stencils) : tables_(tables), stencils_(stencils) {}
   // Memory for its tables, and the stencil for what is undefined; null, or what is wrong.
   const char *prepare();
@@ -32,9 +34,10 @@ class Decoder {
     if (leaf == kNone) [[unlikely]]
       return nullptr;
     const uint64_t bits = word & tables_.cand[leaf].inputs;
-    Choice &choice = choices_[place(bits, leaf, context.id)];
-    if (choice.leaf == leaf + 1 && choice.bits == bits && choice.context == context.id) [[likely]]
-      return choice.stencil;
+    const uint32_t key = (leaf + 1) << kContextBits | context.id;
+    Choice &choice = choices_[place(bits, key)];
+    if (choice.bits == bits && choice.key == key) [[likely]]
+      return stencils_.at(choice.stencil);
     return choose(&choice, leaf, word, here, context);
   }
   const Stencil *undefined() const { return undefined_; }
@@ -43,15 +46,15 @@ class Decoder {
   const EncodingRec *encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
 
  private:
-  // A decision made before: direct-mapped by leaf of the decode tree, context and the bits of the word that
-  // decide.
+  // A decision made before: direct-mapped by leaf of the decode tree and context (`key`), and the bits of the
+  // word that decide.
   struct Choice {
     uint64_t bits;
-    uint32_t leaf;  // + 1
-    uint32_t context;
-    const Stencil *stencil;
+    uint32_t key;
+    uint32_t stencil;  // see Stencils::at
   };
-  static constexpr uint32_t kChoiceBits = 12;
+  static constexpr uint32_t kChoiceBits = 11;
+  static constexpr uint32_t kMaxLeaves = (1u << (32 - kContextBits)) - 1;
   // A unit's first look into the decode tree.
   struct Root {
     const uint32_t *children;
@@ -60,8 +63,8 @@ class Decoder {
   };
   static constexpr uint32_t kMaxDepth = 64;  // of decode and shape trees: a deeper one is damaged
 
-  static size_t place(uint64_t bits, uint32_t leaf, uint32_t context) {
-    const uint64_t mixed = bits + leaf * 0x9e3779b97f4a7c15u + context * uint64_t{0x51ed27};
+  static size_t place(uint64_t bits, uint32_t key) {
+    const uint64_t mixed = bits + key * 0x9e3779b97f4a7c15u;
     return mixed * 0xff51afd7ed558ccdu >> (64 - kChoiceBits);
   }
   // The first candidate's number, or kNone.

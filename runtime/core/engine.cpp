@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kCpuBytes = kJumpCacheOffset + kJumpCacheEntries * sizeof(JumpCacheEntry);
 constexpr uint32_t kInitialMxcsr = 0x1f80;
-constexpr size_t kMaxContexts = 65536;
+constexpr size_t kMaxContexts = size_t{1} << Decoder::kContextBits;
 constexpr uint32_t kForkCopyLimit = 32u << 20;  // a child of more than this starts with an empty cache
 
 uint64_t nanoseconds_between(const timespec &from, const timespec &to) {

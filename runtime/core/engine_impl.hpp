@@ -83,6 +83,7 @@ class EngineImpl final : public Engine {
   uint32_t translate_locked(Thread &thread, uint64_t pc, size_t available, size_t changeable);
   bool serve_poll(Thread &thread);
   void connect(Thread &thread, const Taken &taken, uint32_t block);
+  void leave_head(Thread &thread, uint32_t block);
   void report_hot(Thread &thread, uint32_t block);
   void remember_target(Thread &thread, uint32_t block);
   bool refresh_context(Thread &thread);

@@ -36,7 +36,7 @@ StopKind EngineImpl::loop(Thread &thread) {
       case kExitException:
         return StopKind::kException;
       case kExitHot:
-        report_hot(thread, static_cast<uint32_t>(cpu->exit_slot));
+        leave_head(thread, static_cast<uint32_t>(cpu->exit_slot));
         break;
       case kExitSync:
         if (!refresh_context(thread)) return StopKind::kFailed;
@@ -48,9 +48,15 @@ StopKind EngineImpl::loop(Thread &thread) {
   }
 }
 
+// A counted block was left at its head: because of the poll flag, or the counter.
+void EngineImpl::leave_head(Thread &thread, uint32_t block) {
+  thread.cpu->pc = blocks_.blocks[block].guest_pc;
+  if (profile_.has_run_out(block)) report_hot(thread, block);
+}
+
 // From now on the block is entered behind its counter. The thread's jump cache may know the other way in.
 void EngineImpl::report_hot(Thread &thread, uint32_t block) {
-  const uint64_t pc = thread.cpu->pc = blocks_.blocks[block].guest_pc;
+  const uint64_t pc = thread.cpu->pc;
   world_.lock();
   const bool first = profile_.run_out(block, pc, thread.context->id);
   const bool alive = blocks_.blocks[block].dead.load() == 0;
@@ -65,8 +71,7 @@ void EngineImpl::report_hot(Thread &thread, uint32_t block) {
 // Lets indirect jumps to the thread's pc, where `block` is, find it.
 void EngineImpl::remember_target(Thread &thread, uint32_t block) {
   const uint64_t pc = thread.cpu->pc;
-  auto *entries =
-      reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
+  auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
   entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
       pc, cache_->address(blocks_.blocks[block].any_entry())};
 }

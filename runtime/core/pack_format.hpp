@@ -214,7 +214,7 @@ enum ExitReason : uint32_t {
   kExitException = 2,  // cpu->exception, exc_args; cpu->pc is the instruction
   kExitSync = 3,       // code or context changed; cpu->pc is where to go on
   kExitLeft = 4,       // Engine::leave_from_handler; cpu->pc is where to go on
-  kExitHot = 5,        // cpu->exit_slot is the block whose counter has run out; to be entered again
+  kExitHot = 5,        // cpu->exit_slot is the block whose counter has run out, or that was polled
 };
 
 struct CpuHeader {

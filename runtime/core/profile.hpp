@@ -32,6 +32,10 @@ class Profile {
     counters_[block] = threshold_;
     return reinterpret_cast<uint64_t>(&counters_[block]);
   }
+  // Whether a counter has run out, or went on beyond that in another thread. No lock is needed.
+  bool has_run_out(uint32_t block) const {
+    return __atomic_load_n(&counters_[block], __ATOMIC_RELAXED) - 1 >= threshold_;
+  }
   // The counter of a block at `pc` has run out; it begins anew. Whether that is the first time.
   bool run_out(uint32_t block, uint64_t pc, uint32_t context) {
     counters_[block] = threshold_;

@@ -50,6 +50,9 @@ class Stencils {
       return &stencils_[ready_[number] - 1];
     return make_ready(number);
   }
+  // A short name of what get() gave, null too, and back.
+  uint32_t place(const Stencil *stencil) const { return stencil == nullptr ? 0 : ready_[stencil->number]; }
+  const Stencil *at(uint32_t place) const { return place == 0 ? nullptr : &stencils_[place - 1]; }
   // A form that can be computed; null if it is damaged.
   const FormRec *form(uint32_t number) {
     if (number < tables_.form.size() && forms_[number].sound) [[likely]]

@@ -22,19 +22,24 @@ const char *Translator::prepare() {
   return stencils_.damage();
 }
 
-// A counter, if the block is to be counted, and the head. Their exits go to stubs that leave for the block's
-// own address; they are never chained.
+// A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves for the
+// block's own address; they are never chained. One stub serves both: whoever gets there can see if the
+// counter has run out.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
+  uint32_t stub;
   if (profile_.wants(pc, context)) {
     const uint32_t block = blocks_.blocks.size();
+    stub = emit_stub(exit_hot_, block);
     count_down_.copy_roughly_to(cache_.writable(hot_));
     count_down_.set_value(cache_.writable(hot_), profile_.start(block));
-    set_rel32(hot_ + count_down_.exit_field(0), emit_stub(exit_hot_, block));
+    set_rel32(hot_ + count_down_.exit_field(0), stub);
     hot_ += count_down_.size();
+  } else {
+    stub = emit_stub(exit_here_, pc);
   }
   head_.copy_roughly_to(cache_.writable(hot_));
   head_.set_value(cache_.writable(hot_), item_count_);
-  set_rel32(hot_ + head_.exit_field(0), emit_stub(exit_here_, pc));
+  set_rel32(hot_ + head_.exit_field(0), stub);
   hot_ += head_.size();
 }
 

@@ -26,6 +26,16 @@ uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
   return big_endian ? __builtin_bswap64(word) >> (64 - 8 * bytes) : word;
 }
 
+// What the field of a relocation can hold, by RelocKind.
+struct Field {
+  uint64_t mask;  // of its bits
+  int64_t low, high;
+};
+constexpr Field kFields[] = {{UINT32_MAX, INT32_MIN, INT32_MAX},   // kAbs32S
+                             {UINT32_MAX, INT32_MIN, UINT32_MAX},  // kAbs32
+                             {UINT64_MAX, INT64_MIN, INT64_MAX},   // kAbs64
+                             {UINT8_MAX, INT8_MIN, UINT8_MAX}};    // kAbs8
+
 bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
   return stencil.exit_way[exit] == static_cast<uint8_t>(way);
 }
@@ -204,27 +214,6 @@ uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values)
   return at;
 }
 
-// The exits' jumps and stubs, and what leads to them and to the code that follows.
-void Translator::emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs) {
-  uint32_t jumps[kMaxExits] = {};
-  for (uint32_t k = 0; k < stencil.exit_count; k++) {
-    if (leaves_by(stencil, k, ExitWay::kUnused)) continue;
-    const auto target =
-        static_cast<uint64_t>(evaluate(tables_, tables_.form[stencil.exit_target[k]], inputs));
-    if (leaves_by(stencil, k, ExitWay::kTail)) {
-      align_for_patch(host::kJumpField);
-      jumps[k] = hot_;
-      emit_tail_jump(target);
-    } else if (leaves_by(stencil, k, ExitWay::kTrampoline)) {
-      jumps[k] = emit_trampoline();
-      emit_exit(target, jumps[k] + host::kJumpField);
-    } else {
-      emit_exit(target, at + stencil.exit_offset[k]);
-    }
-  }
-  emit_jumps(stencil, at, hot_, jumps);
-}
-
 // Copies a stencil and fills in all that it has of its own.
 inline void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
   const Stencil &stencil = *item.stencil;
@@ -284,29 +273,44 @@ void Translator::emit_rest(const Fetched &code, const Item &item, const DecodeCo
   emit_exits(stencil, at, inputs[stencil.insns - 1]);
 }
 
-// Fills the holes that have no quick form in the copy at `at`.
+// Fills the holes that have no quick form in the copy at `at`. As behind the code, more is written than the
+// field: it is what was there.
 void Translator::emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]) {
   for (const RelocRec &reloc : stencil.others) {
-    const int64_t value = static_cast<int64_t>(
-        static_cast<uint64_t>(evaluate(tables_, tables_.form[reloc.value], inputs[reloc.insn])) +
-        static_cast<uint64_t>(int64_t{reloc.addend}));
-    uint8_t *field = cache_.writable(at + reloc.offset);
-    bool fits = true;
-    if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs32S)) {
-      fits = value == static_cast<int32_t>(value);
-      memcpy(field, &value, 4);
-    } else if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs32)) {
-      fits = value >= INT32_MIN && value <= int64_t{UINT32_MAX};
-      memcpy(field, &value, 4);
-    } else if (reloc.kind == static_cast<uint8_t>(RelocKind::kAbs8)) {
-      fits = value >= INT8_MIN && value <= UINT8_MAX;
-      memcpy(field, &value, 1);
-    } else {
-      memcpy(field, &value, 8);
-    }
-    if (!fits) [[unlikely]]
+    const FormRec &form = tables_.form[reloc.value];
+    const int64_t value =
+        static_cast<int64_t>(static_cast<uint64_t>(evaluate(tables_, form, inputs[reloc.insn])) +
+                             static_cast<uint64_t>(int64_t{reloc.addend}));
+    const Field &field = kFields[reloc.kind];
+    uint8_t *const to = cache_.writable(at + reloc.offset);
+    uint64_t word;
+    memcpy(&word, to, sizeof word);
+    word = (word & ~field.mask) | (static_cast<uint64_t>(value) & field.mask);
+    memcpy(to, &word, sizeof word);
+    if (value < field.low || value > field.high) [[unlikely]]
       stencils_.set_damage("a value does not fit its place in a stencil");
   }
+}
+
+// The exits' jumps and stubs, and what leads to them and to the code that follows.
+void Translator::emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs) {
+  uint32_t jumps[kMaxExits] = {};
+  for (uint32_t k = 0; k < stencil.exit_count; k++) {
+    if (leaves_by(stencil, k, ExitWay::kUnused)) continue;
+    const auto target =
+        static_cast<uint64_t>(evaluate(tables_, tables_.form[stencil.exit_target[k]], inputs));
+    if (leaves_by(stencil, k, ExitWay::kTail)) {
+      align_for_patch(host::kJumpField);
+      jumps[k] = hot_;
+      emit_tail_jump(target);
+    } else if (leaves_by(stencil, k, ExitWay::kTrampoline)) {
+      jumps[k] = emit_trampoline();
+      emit_exit(target, jumps[k] + host::kJumpField);
+    } else {
+      emit_exit(target, at + stencil.exit_offset[k]);
+    }
+  }
+  emit_jumps(stencil, at, hot_, jumps);
 }
 
 // Lets the copy at `at` go on at `next`, by its exits at `exit_targets`, and to the image.

@@ -45,7 +45,7 @@ int64_t run_program(const PackTables &tables, std::span<const ProgOp> ops, const
   for (const ProgOp &op : ops) {
     const auto code = static_cast<ProgOpCode>(op.op);
     if (code == ProgOpCode::kForm) {
-      *result = evaluate(tables, tables.form[static_cast<uint32_t>(op.imm)], inputs);
+      *result = evaluate_sum(tables, tables.form[static_cast<uint32_t>(op.imm)], inputs);
     } else if (code == ProgOpCode::kContext) {
       *result = static_cast<int64_t>(inputs.context[op.imm]);
     } else {
@@ -74,8 +74,8 @@ bool valid_form(const PackTables &tables, uint32_t number) {
 
 int64_t evaluate_rare(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs) {
   if (is_kind(form, FormKind::kChoice)) {
-    const bool first = evaluate(tables, tables.form[form.more], inputs) != 0;
-    return evaluate(tables, tables.form[first ? form.first : form.first + 1], inputs);
+    const bool first = evaluate_sum(tables, tables.form[form.more], inputs) != 0;
+    return evaluate_sum(tables, tables.form[form.first + (first ? 0 : 1)], inputs);
   }
   return run_program(tables, tables.prog.subspan(form.first, form.count), inputs);
 }

@@ -26,15 +26,20 @@ inline uint64_t evaluate(const TermRec &term, uint64_t word) {
   return ((((word >> term.from) & term.mask) ^ term.sign) - term.sign) * static_cast<uint64_t>(term.factor);
 }
 
-// The value of a valid form. Which instruction comes next is nothing that a host foresees: so there are few
+// The value of a valid kSum. Which instruction comes next is nothing that a host foresees: so there are few
 // branches.
-inline int64_t evaluate(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs) {
-  if (form.kind != static_cast<uint8_t>(FormKind::kSum)) [[unlikely]]
-    return evaluate_rare(tables, form, inputs);
+inline int64_t evaluate_sum(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs) {
   uint64_t sum = evaluate(form.term, inputs.word) + static_cast<uint64_t>(form.add);
   for (uint32_t i = 0; i < form.more_count; i++) sum += evaluate(tables.term[form.more + i], inputs.word);
   const int64_t number = static_cast<int64_t>(sum + (inputs.here & form.here_mask));
   return *(sum < form.count ? &tables.table[form.first + sum] : &number);
+}
+
+// The value of a valid form.
+inline int64_t evaluate(const PackTables &tables, const FormRec &form, const DecodeInputs &inputs) {
+  if (form.kind != static_cast<uint8_t>(FormKind::kSum)) [[unlikely]]
+    return evaluate_rare(tables, form, inputs);
+  return evaluate_sum(tables, form, inputs);
 }
 
 }  // namespace pyqemu
