@@ -15,9 +15,8 @@ inline constexpr uint32_t kMaxStencilBytes = 16384;
 inline constexpr uint32_t kMaxRelocs = 512;  // of a stencil
 inline constexpr uint32_t kMaxExits = 2;
 inline constexpr uint32_t kAllFlags = 0xffffffff;
-inline constexpr uint32_t kHoleGroup = 3;  // holes that are filled at a time; few stencils have more
-
-inline constexpr uint32_t kCopyBytes = 64;  // of code that are copied at a time
+inline constexpr uint32_t kHoleGroup = 3;   // holes that are filled at a time; few stencils have more
+inline constexpr uint32_t kCopyBytes = 64;  // of code that are copied at a time; few have more
 
 // An attribute beside StencilAttributes: there are exits.
 inline constexpr uint32_t kHasExit = 1u << 31;

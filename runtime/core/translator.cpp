@@ -197,8 +197,8 @@ inline uint32_t Translator::emit_whole(const Item &item, const uint32_t *values)
 // what a chain of simple instructions costs. Gives where the stencil would start if all of it were there.
 uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values) {
   const Stencil &stencil = *item.stencil;
-  const bool swapped =
-      values[0] != stored_.place;  // it is the second operand, whose place becomes the load's
+  // If it is the second operand, the two places are exchanged.
+  const bool swapped = values[0] != stored_.place;
   // All of the register was stored; a narrower load clears the rest of it.
   const bool fits = stencil.lead_width == 64 || (stencil.lead_flags & kLeadNarrowed) != 0;
   const bool move = stencil.lead_reg != stored_.reg || !fits;
