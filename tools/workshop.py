@@ -53,6 +53,7 @@ class Workshop:
         self.machine = machine_for(target, self.host)
         self._zero_membase = zero_membase
         self._support: dict[str, Piece] = {}
+        self._reader: Reader | None = None
 
     @staticmethod
     def open(path: Path, level: str) -> Workshop:
@@ -61,7 +62,9 @@ class Workshop:
 
     def reader(self, code: GuestCode, context: Mapping[str, int]) -> Reader:
         """What decodes a module's instructions."""
-        return Reader(self.target, self.target, code, context)
+        if self._reader is None:
+            self._reader = Reader(self.target, self.target, code, context)
+        return self._reader.on(code, context)
 
     def compile(self, reader: Reader, plans: Iterable[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOut]]:
         """Regions for plans, in one LLVM module; those that cannot be made are said to be left out."""

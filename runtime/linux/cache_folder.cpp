@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -62,18 +63,20 @@ bool read_key(int folder, ArchiveKey *key) {
   return good;
 }
 
-// Whoever comes first gives the key; a link does not replace one that is there.
+// Whoever comes first gives the key; a link does not replace one that is there. The file is locked while it is
+// written: one that is not was left by a process that was killed, and the worker removes it.
 bool make_key(int folder) {
   ArchiveKey key;
   char name[32];
   if (getrandom(key.data(), key.size(), GRND_NONBLOCK) != static_cast<ssize_t>(key.size())) return false;
-  snprintf(name, sizeof name, "key.%d", getpid());
+  snprintf(name, sizeof name, "key.%d.tmp", getpid());
   int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return false;
+  flock(fd, LOCK_EX);
   bool written = write(fd, key.data(), key.size()) == static_cast<ssize_t>(key.size()) && fsync(fd) == 0;
-  close(fd);
   if (written) linkat(folder, name, folder, "key", 0);
   unlinkat(folder, name, 0);
+  close(fd);
   return written;
 }
 

@@ -21,7 +21,7 @@ from typing import BinaryIO
 
 from pyqemu.tools.cache_folder import BadCache, CacheFolder, open_cache
 from pyqemu.tools.cache_size import HELP, bound
-from pyqemu.tools.files import remove_old, scan
+from pyqemu.tools.files import remove_old, remove_stale, scan
 from pyqemu.tools.installed import NotInstalled
 from pyqemu.tools.pyqemu_worker.answers import Answers
 from pyqemu.tools.pyqemu_worker.requests import SUFFIX, BadRequest, read_request
@@ -87,6 +87,7 @@ class Worker:
         if name.endswith(SUFFIX):
             (self._spool / name).unlink(missing_ok=True)
         remove_old(self._spool, ("lock", SUFFIX), _STALE_SECONDS)
+        remove_stale(self._cache.path)
 
     def _serve(self, lock: BinaryIO) -> bool:
         """False if the folder is not what it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,28 @@ class _Opened:
     workshop: Workshop
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """An archive as it was left: what it is for, and its regions. A file that is not `identity` is another one."""
+
+    identity: tuple[int, ...]
+    kind: ArchiveKind
+    module: Module
+    regions: list[CompiledRegion]
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    status = os.lstat(path)
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size
+
+
 class Answers:
-    """Keeps workshops open from one request to the next."""
+    """Keeps workshops open, and what is in archives, from one request to the next."""
 
     def __init__(self, cache: CacheFolder) -> None:
         self._cache = cache
         self._opened: dict[bytes, _Opened] = {}
+        self._written: dict[Path, _Written] = {}
 
     def answer(self, request: Request) -> Path | None:
         """Makes what is asked for, and gives the archive that has it; None if there is nothing to be made of it.
@@ -60,9 +77,11 @@ class Answers:
         made, _ = workshop.compile(reader, self._new(known, plan_hot(reader, request.offsets)))
         if not made:
             return None
-        archive = workshop.archive(kind, [*made, *known][:_MOST_REGIONS], module)
+        regions = [*made, *known][:_MOST_REGIONS]
+        archive = workshop.archive(kind, regions, module)
         make_room(self._cache, path, len(archive))
         write_whole(path, archive)
+        self._written[path] = _Written(_identity(path), kind, module, regions)
         return path
 
     def _open(self, digest: bytes) -> _Opened:
@@ -77,7 +96,10 @@ class Answers:
 
     def _known(self, path: Path, kind: ArchiveKind, module: Module) -> list[CompiledRegion]:
         """The regions that the archive has already; none if it is damaged, for it is made anew then."""
+        written = self._written.get(path)
         try:
+            if written and (written.identity, written.kind, written.module) == (_identity(path), kind, module):
+                return written.regions
             return read_archive(read_regular(path, _MOST_BYTES, follow=False), kind, module)
         except (OSError, BadArchive):
             return []

@@ -6,6 +6,7 @@ A meaning (the function of one shape of an encoding) is looked at once, however 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -123,6 +124,12 @@ class Reader:
         self._meanings: dict[int, Meaning] = {}
         self._evaluators: dict[int, _Evaluator] = {}
         self._units = [(unit.name, unit.width // 8, unit.order) for unit in target.units]
+
+    def on(self, code: GuestCode, context: Mapping[str, int]) -> Reader:
+        """A reader of another module, which knows of instructions what this one has learnt."""
+        other = copy(self)
+        other._code, other.context = code, context
+        return other
 
     def read(self, offset: int) -> Instruction | None:
         """The instruction at `offset`; None if there is none that is defined."""
