@@ -144,6 +144,12 @@ class Emitter:
         self.label = label
         self.lines.append(f"{label}:")
 
+    def keep_block(self) -> None:
+        """Something that LLVM does not look into: the block is not empty then, so that values that it hands on are
+        moved in it, and not in its predecessors.
+        """
+        self.do('call void asm sideeffect "", ""()')
+
     def slot(self, ty: str) -> Operand:
         """Stack space for one value of type `ty`; the same each time, for use within a few instructions."""
         name = f"%slot{len(self._slots)}"

@@ -129,6 +129,7 @@ class Accesses:
         brought: list[tuple[str, list[Operand]]] = []
         for point, state in zip(points, states, strict=True):
             e.begin(self._landings[point])
+            e.keep_block()
             made: set[Value] = set()
             values = [self._state_of(f, place, state.get(place), samples[place], made) for place in varying]
             offset = Operand("i64", str(known_offset(point.attrs["pc"])))

@@ -115,7 +115,7 @@ class RegionLowering(Lowering):
             case "at":
                 self._accesses.point = op
             case "poll":
-                poll = self.e.let("i32", f"load atomic i32, {self.e.at(CPU, MEMBERS['poll'])} monotonic, align 4")
+                poll = self.e.let("i32", f"load volatile i32, {self.e.at(CPU, MEMBERS['poll'])}, align 4")
                 self.bind(op, self.e.icmp("ne", poll, 0))
             case "dispatch":
                 self._dispatch(op)
