@@ -23,6 +23,8 @@ class Operand:
 
 CPU = Operand("ptr", "%cpu")
 MEM = Operand("ptr", "%mem")
+#: LLVM's floats, by bits.
+FLOATS = {16: "half", 32: "float", 64: "double"}
 
 
 def element_type(ty: str) -> str:

@@ -290,4 +290,8 @@ def _overflow(f: Lowering, what: str, a: Operand, b: Operand) -> Operand:
 
 @lowers("select")
 def _select(f: Lowering, op: Op) -> Operand:
+    condition, *values = op.operands
+    kept = [f.kept_float(value) for value in values]
+    if kept[0] is not None and kept[1] is not None and kept[0].type == kept[1].type:
+        return f.e.select(f.of(condition), kept[0], f.e.cast("bitcast", kept[1], kept[0].type))
     return f.e.select(*f.args(op))

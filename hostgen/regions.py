@@ -101,6 +101,8 @@ class RegionFrame:
 class RegionLowering(Lowering):
     """The lowering of one region: the table of operations, and those that only regions have."""
 
+    keeps_floats = True
+
     def __init__(self, machine: Machine, frame: RegionFrame, accesses: Accesses) -> None:
         super().__init__(Emitter(Module(machine.host.triple)), machine, frame)
         self._accesses = accesses
