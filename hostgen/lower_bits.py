@@ -9,7 +9,6 @@ from pyqemu.hostgen.lower import Lowering, lowers
 from pyqemu.translator.ir.function import Op
 from pyqemu.translator.ir.types import Bits, Vec
 
-
 #: As what the bits of vectors are kept, by their number.
 _WHOLE = {64: "double", 128: "<2 x double>"}
 
