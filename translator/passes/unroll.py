@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pyqemu.translator.ir.cfg import predecessors
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 
-#: Operations of a body, at most.
-_MOST_OPS = 160
+#: Operations of a body, at most: it is compiled twice.
+_MOST_OPS = 110
 
 
 @dataclass(frozen=True, slots=True)
