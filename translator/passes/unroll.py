@@ -9,7 +9,7 @@ from pyqemu.translator.ir.cfg import predecessors
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 
 #: Operations of a body, at most: it is compiled twice.
-_MOST_OPS = 110
+_MOST_OPS = 130
 
 
 @dataclass(frozen=True, slots=True)
