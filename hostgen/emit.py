@@ -23,6 +23,8 @@ class Operand:
 
 CPU = Operand("ptr", "%cpu")
 MEM = Operand("ptr", "%mem")
+#: LLVM's floats, by bits.
+FLOATS = {16: "half", 32: "float", 64: "double"}
 
 
 def element_type(ty: str) -> str:
@@ -143,6 +145,12 @@ class Emitter:
         """Starts block `label`."""
         self.label = label
         self.lines.append(f"{label}:")
+
+    def keep_block(self) -> None:
+        """Something that LLVM does not look into: the block is not empty then, so that values that it hands on are
+        moved in it, and not in its predecessors.
+        """
+        self.do('call void asm sideeffect "", ""()')
 
     def slot(self, ty: str) -> Operand:
         """Stack space for one value of type `ty`; the same each time, for use within a few instructions."""

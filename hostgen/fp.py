@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pyqemu.hostgen.emit import (
+    FLOATS,
     UNLIKELY,
     Emitter,
     Operand,
@@ -26,7 +27,6 @@ from pyqemu.hostgen.host import Host
 _CONSTRAINED = "llvm.experimental.constrained"
 _DYNAMIC = 'metadata !"round.dynamic"'
 _STRICT = 'metadata !"fpexcept.strict"'
-FLOATS = {16: "half", 32: "float", 64: "double"}
 _WIDTHS = {"float": 32, "double": 64}
 #: Bits of the fraction, and the exponent's bias.
 FRACTION = {16: 10, 32: 23, 64: 52}

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pyqemu.hostgen.emit import CPU, UNLIKELY, Emitter, Operand, constant
+from pyqemu.hostgen.emit import CPU, FLOATS, UNLIKELY, Emitter, Operand, constant, element_type, like
 from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.layout import Layout
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.ir.function import Block, Function, Op, Value
+from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import OPS, Effect
 from pyqemu.translator.ir.types import Bits, Type, Vec
 from pyqemu.translator.static import StaticExpr
@@ -73,12 +73,12 @@ def llvm_type(ty: Type) -> str:
     return f"i{ty.width}" if isinstance(ty, Bits) or ty.lanes == 1 else f"<{ty.lanes} x i{ty.width}>"
 
 
-def _phi_type(ty: Type) -> str:
-    """The float type as which a block argument is passed, if it is a vector's only lane: it is part of a wide register,
-    or a float, and as an integer it would be moved to the general registers and back.
+def _lane_type(ty: Type) -> str:
+    """The float type as which a vector's only lane is kept: it is part of a wide register, or a float, and what one
+    block hands to another as an integer is moved to the general registers and back.
     """
     one_lane = isinstance(ty, Vec) and ty.lanes == 1
-    return {32: "float", 64: "double"}.get(ty.width, "") if one_lane else ""
+    return FLOATS.get(ty.width, "") if one_lane and ty.width >= 32 else ""
 
 
 def result_type(types: tuple[Type, ...]) -> str:
@@ -100,6 +100,10 @@ def touches_fp(function: Function) -> bool:
 class Lowering:
     """The lowering of one function; rules find operands, types and surroundings here."""
 
+    #: Whether scalars of vector registers are floats from one operation to the next, and not only from block to block.
+    #: Not in stencils: LLVM would load "floats" that are holes from memory.
+    keeps_floats = False
+
     def __init__(self, e: Emitter, machine: Machine, frame: Frame, dead: frozenset[str] = frozenset()) -> None:
         self.e = e
         self.machine = machine
@@ -110,6 +114,7 @@ class Lowering:
         self.spare_arguments = ""  # of tail calls, behind `cpu` and `mem`
         self.notes: dict[int, Operand] = {}  # by identity of floating-point results: whether they are NaNs
         self._values: dict[int, Operand] = {}
+        self._floats: dict[int, Operand] = {}  # values whose bits are kept as floats, or as a vector of them
         self._definitions: dict[int, Op] = {}
         self._labels: dict[int, str] = {}
         self._incoming: dict[int, list[tuple[str, list[Operand]]]] = {}
@@ -117,12 +122,22 @@ class Lowering:
     # --- for the rules ---
 
     def of(self, value: Value) -> Operand:
-        """The LLVM value of an IR value."""
-        return self._values[id(value)]
+        """The LLVM value of an IR value; of one that is kept as a float, its bits, cast here and now."""
+        kept = self._floats.get(id(value))
+        return self._values[id(value)] if kept is None else self.e.cast("bitcast", kept, llvm_type(value.type))
+
+    def as_float(self, value: Value) -> Operand:
+        """The value as floats of its width (32 or 64)."""
+        kept = self.kept_float(value)
+        return kept or self.e.cast("bitcast", self.of(value), like(llvm_type(value.type), FLOATS[value.type.width]))
+
+    def kept_float(self, value: Value) -> Operand | None:
+        """What the value is kept as, if it is a float (`double`), or the vector of floats of a whole register."""
+        return self._floats.get(id(value)) if self.keeps_floats else None
 
     def args(self, op: Op) -> list[Operand]:
         """The operation's operands."""
-        return [self._values[id(value)] for value in op.operands]
+        return [self.of(value) for value in op.operands]
 
     def definition(self, value: Value) -> Op | None:
         """The operation whose result `value` is, if it has been lowered."""
@@ -131,7 +146,16 @@ class Lowering:
     def bind(self, op: Op, *results: Operand) -> None:
         """Says what the operation's results are; for rules of several results."""
         for value, operand in zip(op.results, results, strict=True):
-            self._values[id(value)] = operand
+            self._bind(value, operand)
+
+    def _bind(self, value: Value, operand: Operand) -> None:
+        """Rules may give floats for bits, where they have them."""
+        lane = _lane_type(value.type)
+        one = isinstance(value.type, Bits) or value.type.lanes == 1
+        if self.keeps_floats and one and (lane or element_type(operand.type) in FLOATS.values()):
+            self._floats[id(value)] = self.e.cast("bitcast", operand, lane or operand.type)
+        else:
+            self._values[id(value)] = self.e.cast("bitcast", operand, llvm_type(value.type))
 
     def type(self, op: Op) -> str:
         """LLVM type of the operation's only result."""
@@ -160,7 +184,9 @@ class Lowering:
             self._labels[id(block)] = f"b{number}"
             self._incoming[id(block)] = []
             for argument in block.arguments:
-                self._values[id(argument)] = Operand(llvm_type(argument.type), f"%a{e.fresh()}")
+                lane = _lane_type(argument.type)
+                kept = self._floats if lane else self._values
+                kept[id(argument)] = Operand(lane or llvm_type(argument.type), f"%a{e.fresh()}")
         e.begin("entry")
         self.edge(function.entry, parameters)
         e.jump(self._labels[id(function.entry)])
@@ -183,7 +209,7 @@ class Lowering:
         match op.name:
             case "jump":
                 (successor,) = op.successors
-                self.edge(successor.block, [self.of(v) for v in successor.arguments])
+                self.edge(successor.block, self._passed(successor))
                 self.e.jump(self._labels[id(successor.block)])
             case "branch":
                 self._branch(op)
@@ -195,7 +221,7 @@ class Lowering:
                     raise UnsupportedError(f"operation {op.name!r} has no lowering")
                 result = rule(self, op)
                 if result is not None:
-                    self._values[id(op.results[0])] = result
+                    self._bind(op.results[0], result)
                 for value in op.results:
                     self._definitions[id(value)] = op
 
@@ -208,7 +234,7 @@ class Lowering:
         e.branch(self.of(op.operands[0]), ways[0], ways[1], weights)
         for label, successor in zip(ways, op.successors, strict=True):
             e.begin(label)
-            self.edge(successor.block, [self.of(v) for v in successor.arguments])
+            self.edge(successor.block, self._passed(successor))
             e.jump(self._labels[id(successor.block)])
 
     def label(self, block: Block) -> str:
@@ -217,9 +243,15 @@ class Lowering:
 
     def edge(self, block: Block, arguments: list[Operand]) -> None:
         """Says that control goes from the current label to `block`, with these arguments."""
-        floats = [_phi_type(argument.type) for argument in block.arguments]
-        passed = [self.e.cast("bitcast", a, ty) if ty else a for a, ty in zip(arguments, floats, strict=True)]
+        targets = [self._argument(argument) for argument in block.arguments]
+        passed = [self.e.cast("bitcast", a, t.type) for a, t in zip(arguments, targets, strict=True)]
         self._incoming[id(block)].append((self.e.label, passed))
+
+    def _passed(self, successor: Successor) -> list[Operand]:
+        return [self.kept_float(value) or self.of(value) for value in successor.arguments]
+
+    def _argument(self, value: Value) -> Operand:
+        return self._floats.get(id(value)) or self._values[id(value)]
 
     def is_cold(self, block: Block) -> bool:
         """Whether control hardly ever comes to `block`."""
@@ -227,17 +259,11 @@ class Lowering:
 
     def _phis(self, block: Block) -> list[str]:
         lines: list[str] = []
-        casts: list[str] = []
         for index, argument in enumerate(block.arguments):
-            target = self.of(argument)
+            target = self._argument(argument)
             edges = ", ".join(f"[ {args[index].ref}, %{label} ]" for label, args in self._incoming[id(block)])
-            ty = _phi_type(argument.type)
-            if ty:
-                lines.append(f"  {target.ref}.f = phi {ty} {edges}")
-                casts.append(f"  {target.ref} = bitcast {ty} {target.ref}.f to {target.type}")
-            else:
-                lines.append(f"  {target.ref} = phi {target.type} {edges}")
-        return lines + casts
+            lines.append(f"  {target.ref} = phi {target.type} {edges}")
+        return lines
 
 
 def _reverse_postorder(function: Function) -> list[Block]:

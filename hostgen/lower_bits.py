@@ -4,19 +4,41 @@ from __future__ import annotations
 
 import hashlib
 
-from pyqemu.hostgen.emit import Operand, constant, element_type, lanes_of, like, width_of
+from pyqemu.hostgen.emit import FLOATS, Operand, constant, element_type, lanes_of, like, width_of
 from pyqemu.hostgen.lower import Lowering, lowers
 from pyqemu.translator.ir.function import Op
+from pyqemu.translator.ir.types import Bits, Vec
+
+#: As what the bits of vectors are kept, by their number.
+_WHOLE = {64: "double", 128: "<2 x double>"}
 
 
 @lowers("zext", "sext", "trunc")
 def _resize(f: Lowering, op: Op) -> Operand:
-    return f.e.cast(op.name, f.args(op)[0], f.type(op))
+    (a,), (result,) = op.operands, op.results
+    kept = f.kept_float(a)
+    if kept is not None and op.name == "trunc" and result.type.total in (32, 64) and a.type.total == 128:
+        return _float_lane(f, kept, result.type.total, 0)
+    if kept is not None and op.name == "zext" and result.type.total == 128:
+        vector = f"<{128 // a.type.total} x {kept.type}>"
+        return f.e.with_lane(Operand(vector, "zeroinitializer"), kept, 0)
+    return f.e.cast(op.name, f.of(a), f.type(op))
 
 
 @lowers("bitcast")
 def _bitcast(f: Lowering, op: Op) -> Operand:
-    return f.e.cast("bitcast", f.args(op)[0], f.type(op))
+    """What is kept as floats stays so: a vector register's whole content, and its lower half."""
+    (a,), (result,) = op.operands, op.results
+    kept = f.kept_float(a)
+    if kept is not None:
+        return kept
+    whole = f.keeps_floats and isinstance(a.type, Vec) and isinstance(result.type, Bits)
+    return f.e.cast("bitcast", f.of(a), _WHOLE.get(a.type.total, f.type(op)) if whole else f.type(op))
+
+
+def _float_lane(f: Lowering, vector: Operand, width: int, index: int) -> Operand:
+    """A lane of a 128-bit vector, as a float."""
+    return f.e.lane(f.e.cast("bitcast", vector, f"<{128 // width} x {FLOATS[width]}>"), index)
 
 
 @lowers("concat")
@@ -62,21 +84,33 @@ def _insert(f: Lowering, op: Op) -> Operand:
 
 @lowers("splat")
 def _splat(f: Lowering, op: Op) -> Operand:
-    (a,) = f.args(op)
-    ty = f.type(op)
-    return f.e.splat(a, ty) if lanes_of(ty) else a
+    (a,), ty = op.operands, f.type(op)
+    one = f.kept_float(a) or f.of(a)
+    if not lanes_of(ty):
+        return one
+    return f.e.cast("bitcast", f.e.splat(one, like(ty, one.type)), ty)
 
 
 @lowers("lane")
 def _lane(f: Lowering, op: Op) -> Operand:
-    (a,) = f.args(op)
-    return f.e.lane(a, op.attrs["index"]) if lanes_of(a.type) else a
+    (a,) = op.operands
+    kept = f.kept_float(a)
+    if kept is not None:
+        return kept
+    if f.keeps_floats and a.type.total == 128 and a.type.width in (32, 64):
+        return _float_lane(f, f.of(a), a.type.width, op.attrs["index"])
+    vector = f.of(a)
+    return f.e.lane(vector, op.attrs["index"]) if lanes_of(vector.type) else vector
 
 
 @lowers("with_lane")
 def _with_lane(f: Lowering, op: Op) -> Operand:
-    a, b = f.args(op)
-    return f.e.with_lane(a, b, op.attrs["index"]) if lanes_of(a.type) else b
+    a, b = op.operands
+    one, ty = f.kept_float(b) or f.of(b), f.type(op)
+    if not lanes_of(ty):
+        return one
+    vector = f.e.cast("bitcast", f.of(a), like(ty, one.type))
+    return f.e.cast("bitcast", f.e.with_lane(vector, one, op.attrs["index"]), ty)
 
 
 @lowers("shuffle")

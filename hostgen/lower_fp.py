@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pyqemu.hostgen.emit import CPU, Operand, constant, element_type, lanes_of, like, width_of
-from pyqemu.hostgen.fp import FLOATS, Fp, power
+from pyqemu.hostgen.emit import CPU, FLOATS, Operand, constant, element_type, lanes_of, like, width_of
+from pyqemu.hostgen.fp import Fp, power
 from pyqemu.hostgen.lower import Lowering, lowers
 from pyqemu.hostgen.pack_format import CPU as MEMBERS
 from pyqemu.translator.errors import UnsupportedError
@@ -30,27 +30,27 @@ def _each(f: Lowering, name: str, ty: str, *args: Operand) -> Operand:
 
 @lowers(*_ARITHMETIC)
 def _arithmetic(f: Lowering, op: Op) -> Operand:
-    args = f.args(op)
-    width = width_of(args[0].type)
+    width = op.operands[0].type.width
     name = _ARITHMETIC[op.name]
     fp = _fp(f)
     if name == "fma" and (width == 16 or "fma" not in f.host.level.has):
-        return _each(f, f"fma.{width}", f"i{width}", *args)
+        return _each(f, f"fma.{width}", f"i{width}", *f.args(op))
     if width == 16:  # double has more than twice the digits: rounding twice is rounding once
-        wide = [fp.as_float(_each(f, "cvt.16.64", "i64", arg)) for arg in args]
+        wide = [fp.as_float(_each(f, "cvt.16.64", "i64", arg)) for arg in f.args(op)]
         return _each(f, "cvt.64.16", "i16", fp.as_bits(fp.arithmetic(name, *wide)))
-    numbers = [fp.as_float(arg) for arg in args]
+    numbers = [f.as_float(value) for value in op.operands]
     result = fp.arithmetic(name, *numbers)
     nan = fp.with_tininess(name, result, *numbers) if name in _TINY else None
     if nan is not None:
         f.notes[id(op.results[0])] = nan
-    return fp.as_bits(result)
+    return result
 
 
-def _single(f: Lowering, a: Operand) -> Operand:
+def _single(f: Lowering, value: Value) -> Operand:
     """As floats at least 32 bits wide, exactly."""
-    fp = _fp(f)
-    return fp.as_float(_each(f, "cvt.16.32", "i32", a) if width_of(a.type) == 16 else a)
+    if value.type.width > 16:
+        return f.as_float(value)
+    return _fp(f).as_float(_each(f, "cvt.16.32", "i32", f.of(value)))
 
 
 @lowers("fcvt")
@@ -95,7 +95,7 @@ def _to_integer(f: Lowering, op: Op) -> Operand:
     def convert(x: Operand) -> Operand:
         return fp.to_integer(x, ty, op.attrs["rm"], signed=signed)
 
-    return fp.each_lane(convert, _single(f, f.args(op)[0]))
+    return fp.each_lane(convert, _single(f, op.operands[0]))
 
 
 @lowers("sitof", "uitof")
@@ -123,10 +123,10 @@ def _from_integer(f: Lowering, op: Op) -> Operand:
 @lowers("frint")
 def _frint(f: Lowering, op: Op) -> Operand:
     fp = _fp(f)
-    (a,) = f.args(op)
+    (a,) = op.operands
     rounded = fp.round(_single(f, a), op.attrs["rm"], exact=bool(op.attrs["exact"]))
     bits = fp.as_bits(rounded)
-    return _each(f, "cvt.32.16", "i16", bits) if width_of(a.type) == 16 else bits
+    return _each(f, "cvt.32.16", "i16", bits) if a.type.width == 16 else bits
 
 
 @lowers(*_COMPARE)
@@ -136,7 +136,7 @@ def _compare(f: Lowering, op: Op) -> Operand:
         nan = f.notes.get(id(op.operands[0]))  # an arithmetic result is never signalling
         if nan is not None:
             return nan
-    a, b = (_single(f, arg) for arg in f.args(op))
+    a, b = (_single(f, value) for value in op.operands)
     signal = bool(op.attrs["signal"])
     predicate = _COMPARE[op.name]
     if lanes_of(a.type) and signal:

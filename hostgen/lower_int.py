@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyqemu.hostgen.comparisons import emit, known_bit, relation_of
 from pyqemu.hostgen.emit import Operand, constant, element_type, lanes_of, like, width_of
 from pyqemu.hostgen.lower import Lowering, lowers
 from pyqemu.translator.errors import UnsupportedError
@@ -37,6 +38,10 @@ def _hole(f: Lowering, op: Op) -> Operand:
 
 @lowers(*_BINARY)
 def _binary(f: Lowering, op: Op) -> Operand:
+    if op.name in ("and", "or") and op.operands[0].type.total == 1:
+        together = _together(f, op)
+        if together is not None:
+            return together
     a, b = f.args(op)
     if _is_known(a) and _is_known(b):  # LLVM would take symbol + offset for an address
         a, b = f.e.opaque(a), f.e.opaque(b)
@@ -204,34 +209,18 @@ def _carryless_product(f: Lowering, op: Op) -> Operand:
 
 @lowers(*_COMPARE)
 def _compare(f: Lowering, op: Op) -> Operand:
+    if op.operands[0].type.total == 1:
+        together = _together(f, op)
+        if together is not None:
+            return together
     a, b = f.args(op)
-    if op.name in ("eq", "ne") and a.type == "i1":
-        compared = _signed_comparison(f, *op.operands)
-        if compared is not None:  # sign and overflow of a difference differ just if it is less than 0
-            return f.e.icmp("sge" if op.name == "eq" else "slt", *compared)
     return f.e.icmp(_COMPARE[op.name], a, b)
 
 
-def _signed_comparison(f: Lowering, first: Value, second: Value) -> tuple[Operand, Operand] | None:
-    """a and y where one of the bits is `a - y < 0` and the other the overflow of a - y."""
-    for sign, overflow in ((first, second), (second, first)):
-        negative, over = f.definition(sign), f.definition(overflow)
-        if negative is None or over is None or (negative.name, over.name) != ("slt", "add_overflow"):
-            continue
-        difference, inverted = f.definition(negative.operands[0]), f.definition(over.operands[1])
-        if difference is None or difference.name != "sub" or inverted is None or inverted.name != "not":
-            continue
-        a, y = difference.operands
-        zero = f.of(negative.operands[1]).ref == "0" and _known_bit(f, over.operands[2]) == 1
-        if zero and over.operands[0] is a and inverted.operands[0] is y:
-            return f.of(a), f.of(y)
-    return None
-
-
-def _known_bit(f: Lowering, value: Value) -> int | None:
-    """A carry that is a constant."""
-    definition = f.definition(value)
-    return definition.attrs["value"] & 1 if definition is not None and definition.name == "const" else None
+def _together(f: Lowering, op: Op) -> Operand | None:
+    """One comparison instead of an operation on flags."""
+    relation = relation_of(f, op)
+    return None if relation is None else emit(f, relation)
 
 
 def _complement_of(f: Lowering, value: Value) -> Operand | None:
@@ -255,7 +244,7 @@ def _complement_of(f: Lowering, value: Value) -> Operand | None:
 def _add_carry(f: Lowering, op: Op) -> Operand:
     e = f.e
     a, b, c = f.args(op)
-    carry = _known_bit(f, op.operands[2])
+    carry = known_bit(f, op.operands[2])
     if carry == 0:
         return e.icmp("ult", e.op("add", a, b), a)
     if carry == 1:
@@ -272,7 +261,7 @@ def _add_overflow(f: Lowering, op: Op) -> Operand:
     e = f.e
     a, b, c = f.args(op)
     if not lanes_of(a.type):
-        carry = _known_bit(f, op.operands[2])
+        carry = known_bit(f, op.operands[2])
         if carry == 0:
             return _overflow(f, "sadd", a, b)
         if carry == 1:
@@ -290,4 +279,8 @@ def _overflow(f: Lowering, what: str, a: Operand, b: Operand) -> Operand:
 
 @lowers("select")
 def _select(f: Lowering, op: Op) -> Operand:
+    condition, *values = op.operands
+    kept = [f.kept_float(value) for value in values]
+    if kept[0] is not None and kept[1] is not None and kept[0].type == kept[1].type:
+        return f.e.select(f.of(condition), kept[0], f.e.cast("bitcast", kept[1], kept[0].type))
     return f.e.select(*f.args(op))

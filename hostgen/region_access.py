@@ -7,7 +7,7 @@ past the access pays nothing (docs/decisions/exact-regions.md).
 
 from __future__ import annotations
 
-from pyqemu.hostgen.emit import Operand
+from pyqemu.hostgen.emit import FLOATS, Operand
 from pyqemu.hostgen.host import GuestAccess
 from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.lower_exit import stop
@@ -54,6 +54,9 @@ class Accesses:
         access = self._instruction(f, result, store=False)
         pointer = self._pointer(f, op, result)
         loaded = self._call(f, access, f"={access.constraint},*m", pointer, access.type)
+        if access.type == FLOATS.get(result.type.total) and op.attrs["endian"] == "le":
+            f.bind(op, loaded)
+            return
         if access.type == "i32" and result.type.total < 32:
             loaded = f.e.cast("trunc", loaded, f"i{result.type.total}")
         f.bind(op, byte_order(f, op, f.e.cast("bitcast", loaded, f.type(op))))
@@ -63,7 +66,10 @@ class Accesses:
         stored = op.operands[1]
         access = self._instruction(f, stored, store=True)
         pointer = self._pointer(f, op, stored)
-        value = f.e.cast("bitcast", byte_order(f, op, f.args(op)[1]), access.type)
+        value = f.kept_float(stored)
+        if value is None or value.type != access.type or op.attrs["endian"] != "le":
+            value = byte_order(f, op, f.of(stored))
+        value = f.e.cast("bitcast", value, access.type)
         self._call(f, access, f"=*m,{access.constraint}", f"{pointer}, {value}", "void")
         if op.attrs["order"] == "seqcst":
             f.e.do("fence seq_cst")
@@ -129,6 +135,7 @@ class Accesses:
         brought: list[tuple[str, list[Operand]]] = []
         for point, state in zip(points, states, strict=True):
             e.begin(self._landings[point])
+            e.keep_block()
             made: set[Value] = set()
             values = [self._state_of(f, place, state.get(place), samples[place], made) for place in varying]
             offset = Operand("i64", str(known_offset(point.attrs["pc"])))

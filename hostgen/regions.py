@@ -101,6 +101,8 @@ class RegionFrame:
 class RegionLowering(Lowering):
     """The lowering of one region: the table of operations, and those that only regions have."""
 
+    keeps_floats = True
+
     def __init__(self, machine: Machine, frame: RegionFrame, accesses: Accesses) -> None:
         super().__init__(Emitter(Module(machine.host.triple)), machine, frame)
         self._accesses = accesses
@@ -115,7 +117,7 @@ class RegionLowering(Lowering):
             case "at":
                 self._accesses.point = op
             case "poll":
-                poll = self.e.let("i32", f"load atomic i32, {self.e.at(CPU, MEMBERS['poll'])} monotonic, align 4")
+                poll = self.e.let("i32", f"load volatile i32, {self.e.at(CPU, MEMBERS['poll'])}, align 4")
                 self.bind(op, self.e.icmp("ne", poll, 0))
             case "dispatch":
                 self._dispatch(op)

@@ -28,6 +28,7 @@ _NO_PART = (
     "translator/passes/defer_flags.py",
     "translator/passes/promote_state.py",
     "translator/passes/region_pipeline.py",
+    "translator/passes/unroll.py",
     # Assembly is read by people's tools.
     "translator/adl/asm_complaint.py",
     "translator/adl/asm_grammar.py",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyqemu.hostgen.lower import rules
+from pyqemu.hostgen.lower import Lowering, rules
 from pyqemu.translator.ir.builder import Builder, make_op
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.interp import Environment, run
@@ -217,6 +217,18 @@ GROUPS = {"integer": _integer_cases, "bits": _bit_cases, "float": _float_cases}
 def test_operations_agree_with_the_interpreter(group: str, level: str, before: bool) -> None:
     if before and group != "float":
         pytest.skip("tininess is for floats")
+    _agree(group, level, before)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("group", ("bits", "float"))
+def test_scalars_may_be_kept_as_floats(group: str, level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As regions keep them: the same results."""
+    monkeypatch.setattr(Lowering, "keeps_floats", True)
+    _agree(group, level, True)
+
+
+def _agree(group: str, level: str, before: bool) -> None:
     cases = GROUPS[group]()
     functions = [function_of(case, f"f{i}") for i, case in enumerate(cases)]
     runnables = Code(level, before).compile(functions)

@@ -21,6 +21,7 @@ from pyqemu.translator.passes.pipeline import PIPELINE
 from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
+from pyqemu.translator.passes.unroll import Unroll
 
 #: Passes by the names that tests and tools use.
 PASSES: Mapping[str, Any] = {
@@ -32,6 +33,7 @@ PASSES: Mapping[str, Any] = {
     "forward_state": ForwardState,
     "promote_state": PromoteState,
     "simplify_cfg": SimplifyCfg,
+    "unroll": Unroll,
 }
 _NAMES = {cls: name for name, cls in PASSES.items()}
 _ITEM = re.compile(r"\s*(?P<name>[^\s,{}]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|\Z)")

@@ -10,6 +10,7 @@ from pyqemu.translator.passes.defer_flags import DeferFlags
 from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
+from pyqemu.translator.passes.unroll import Unroll
 from pyqemu.translator.target import Register
 
 
@@ -19,6 +20,7 @@ def region_pipeline(region: Region, registers: Sequence[Register]) -> tuple[Pass
     deferred = flags if not set(flags) & set(region.shared) else ()
     return (
         SimplifyCfg(),
+        Unroll(),
         DeferFlags(deferred),
         PromoteState((*region.shared, *deferred), write_through=True),
         Dce(),

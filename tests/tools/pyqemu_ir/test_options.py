@@ -116,7 +116,7 @@ def test_json_has_all_stages() -> None:
     assert list(found) == [stage for stage in STAGES if stage != "filled"]
     assert [line["text"] for line in found["asm"]] == LOOP.splitlines()
     promoted = "promote_state{keep=NF;ZF;CF;VF write_through}"
-    assert [step["pass"] for step in found["passes"]] == ["simplify_cfg", promoted]
+    assert [step["pass"] for step in found["passes"]] == ["simplify_cfg", "unroll", promoted]
     assert found["passes"][-1]["ir"] in dump("-", "--stage", "passes", stdin=LOOP)
     assert found["ir"] in dump("-", "--stage", "ir", stdin=LOOP)
     single = json.loads(dump(ADD, "--json"))
