@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from pyqemu.hostgen.host import Host
+
+
+class Effort(Enum):
+    """How much LLVM's passes do; the value says it to people.
+
+    QUICK is for code that hardly ever runs for long. Its few passes take a tenth of FULL's time; code generation, which
+    is the same for all, makes up for most of what they leave undone in straight code.
+    """
+
+    FULL = "-O2"
+    LESS = "-O1"
+    QUICK = "quick"
 
 
 class Compilation:
@@ -23,15 +36,23 @@ class Compilation:
         self._module = self._llvm.parse_assembly(text)
         self._module.verify()
 
-    def optimise(self, speed: int = 2, *, timed: bool = False) -> str:
-        """Runs LLVM's passes, for -O`speed`. `timed`: gives their report of how long each took, else an empty text."""
-        options = self._llvm.create_pipeline_tuning_options(speed)
+    def optimise(self, effort: Effort = Effort.FULL, *, timed: bool = False) -> str:
+        """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text."""
+        options = self._llvm.create_pipeline_tuning_options(1 if effort is Effort.LESS else 2)
         options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
         builder = self._llvm.create_pass_builder(self._machine, options)
         if timed:
             builder.start_pass_timing()
-        builder.getModulePassManager().run(self._module, builder)
+        passes = self._quick() if effort is Effort.QUICK else builder.getModulePassManager()
+        passes.run(self._module, builder)
         return builder.finish_pass_timing() if timed else ""
+
+    def _quick(self) -> Any:
+        passes = self._llvm.create_new_module_pass_manager()
+        passes.add_simplify_cfg_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+        return passes
 
     def text(self) -> str:
         """The module as it is now."""
@@ -47,8 +68,8 @@ def compilation_for(text: str, host: Host) -> Compilation:
     return Compilation(text, host.triple, host.level.cpu, host.level.features)
 
 
-def compile_module(text: str, triple: str, cpu: str, features: str, speed: int = 2) -> bytes:
-    """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
+def compile_module(text: str, triple: str, cpu: str, features: str, effort: Effort = Effort.FULL) -> bytes:
+    """An ELF object; for worker processes, hence simple arguments only. LLVM's errors come as RuntimeError."""
     compilation = Compilation(text, triple, cpu, features)
-    compilation.optimise(speed)
+    compilation.optimise(effort)
     return compilation.emit()

@@ -6,13 +6,19 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyqemu.hostgen.compiler import compile_module
+from pyqemu.hostgen.compiler import Effort, compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.objects import ObjectReader, Patch
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.lift.region import Region
+
+
+#: The share of a region that has to lie in loops for it to count as one. Three quarters of the regions with loops have
+#: less: they are functions with a short loop in passing.
+_MOSTLY_LOOPS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +62,25 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
     return module.text()
 
 
-def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
-    """Compiles regions, in one module those with loops and in another those without."""
+def compile_regions(regions: Sequence[RegionText], host: Host, *, hot: bool = True) -> list[CompiledRegion]:
+    """Compiles regions, in one module those that LLVM is to take the same effort for. `hot`: see effort_for."""
     made: list[CompiledRegion] = []
-    for speed in (2, 1):
-        texts = [text for text in regions if speed_of(text) == speed]
+    for effort in Effort:
+        texts = [text for text in regions if effort_for(text.region, hot=hot) is effort]
         if texts:
             level = host.level
-            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, speed)
+            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, effort)
             made += read_regions(data, texts, host)
     return made
 
 
-def speed_of(text: RegionText) -> int:
-    """LLVM's -O for a region: one without loops runs but once each time, so that cheaper passes will do."""
-    return 2 if text.region.loops else 1
+def effort_for(region: Region, *, hot: bool = True) -> Effort:
+    """What a region is worth. One that is not known to be `hot` has to be mostly a loop to be worth as much as a hot one
+    with any loop at all; a hot one without loops is worth cheaper passes.
+    """
+    if hot:
+        return Effort.FULL if region.loops else Effort.LESS
+    return Effort.FULL if region.loops >= _MOSTLY_LOOPS else Effort.QUICK
 
 
 def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
