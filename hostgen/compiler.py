@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -9,15 +10,19 @@ from pyqemu.hostgen.host import Host
 
 
 class Effort(Enum):
-    """How much LLVM's passes do; the value says it to people.
-
-    QUICK is for code that hardly ever runs for long. Its few passes take a tenth of FULL's time; code generation, which
-    is the same for all, makes up for most of what they leave undone in straight code.
-    """
+    """How much LLVM's passes do for a module; the value says it to people."""
 
     FULL = "-O2"
-    LESS = "-O1"
-    QUICK = "quick"
+    LOOPS = "a short list for loops"
+    STRAIGHT = "a short list for straight code"
+
+
+_STRAIGHT = ("simplify_cfg", "instruction_combine", "simplify_cfg")
+#: Passes in place of LLVM's own lists. docs/passes.md says what they cost and win.
+_SHORT: Mapping[Effort, tuple[str, ...]] = {
+    Effort.STRAIGHT: _STRAIGHT,
+    Effort.LOOPS: (*_STRAIGHT, "loop_unroll", "instruction_combine", "simplify_cfg"),
+}
 
 
 class Compilation:
@@ -38,20 +43,19 @@ class Compilation:
 
     def optimise(self, effort: Effort = Effort.FULL, *, timed: bool = False) -> str:
         """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text."""
-        options = self._llvm.create_pipeline_tuning_options(1 if effort is Effort.LESS else 2)
+        options = self._llvm.create_pipeline_tuning_options(2)
         options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
         builder = self._llvm.create_pass_builder(self._machine, options)
         if timed:
             builder.start_pass_timing()
-        passes = self._quick() if effort is Effort.QUICK else builder.getModulePassManager()
+        passes = self._short(_SHORT[effort]) if effort in _SHORT else builder.getModulePassManager()
         passes.run(self._module, builder)
         return builder.finish_pass_timing() if timed else ""
 
-    def _quick(self) -> Any:
+    def _short(self, names: Sequence[str]) -> Any:
         passes = self._llvm.create_new_module_pass_manager()
-        passes.add_simplify_cfg_pass()
-        passes.add_instruction_combine_pass()
-        passes.add_simplify_cfg_pass()
+        for name in names:
+            getattr(passes, f"add_{name}_pass")()
         return passes
 
     def text(self) -> str:
@@ -69,7 +73,7 @@ def compilation_for(text: str, host: Host) -> Compilation:
 
 
 def compile_module(text: str, triple: str, cpu: str, features: str, effort: Effort = Effort.FULL) -> bytes:
-    """An ELF object; for worker processes, hence simple arguments only. LLVM's errors come as RuntimeError."""
+    """An ELF object; for worker processes, hence no objects of LLVM's. LLVM's errors come as RuntimeError."""
     compilation = Compilation(text, triple, cpu, features)
     compilation.optimise(effort)
     return compilation.emit()

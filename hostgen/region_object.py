@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pyqemu.hostgen.compiler import Effort, compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
+from pyqemu.hostgen.lower import touches_fp
 from pyqemu.hostgen.objects import ObjectReader, Patch
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.ops import PURE
+from pyqemu.translator.ir.types import Vec
 from pyqemu.translator.lift.region import Region
-
-
-#: The share of a region that has to lie in loops for it to count as one. Three quarters of the regions with loops have
-#: less: they are functions with a short loop in passing.
-_MOSTLY_LOOPS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,11 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
     return module.text()
 
 
-def compile_regions(regions: Sequence[RegionText], host: Host, *, hot: bool = True) -> list[CompiledRegion]:
-    """Compiles regions, in one module those that LLVM is to take the same effort for. `hot`: see effort_for."""
+def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
+    """Compiles regions, in one module those that LLVM is to take the same effort for."""
     made: list[CompiledRegion] = []
     for effort in Effort:
-        texts = [text for text in regions if effort_for(text.region, hot=hot) is effort]
+        texts = [text for text in regions if effort_for(text.region) is effort]
         if texts:
             level = host.level
             data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, effort)
@@ -74,13 +73,18 @@ def compile_regions(regions: Sequence[RegionText], host: Host, *, hot: bool = Tr
     return made
 
 
-def effort_for(region: Region, *, hot: bool = True) -> Effort:
-    """What a region is worth. One that is not known to be `hot` has to be mostly a loop to be worth as much as a hot one
-    with any loop at all; a hot one without loops is worth cheaper passes.
+def effort_for(region: Region) -> Effort:
+    """What a region is worth. Loops over integers are faster without most of LLVM's passes, which keep more values than
+    there are registers; loops that compute with floats or vectors need them.
     """
-    if hot:
-        return Effort.FULL if region.loops else Effort.LESS
-    return Effort.FULL if region.loops >= _MOSTLY_LOOPS else Effort.QUICK
+    if not region.loops:
+        return Effort.STRAIGHT
+    return Effort.FULL if touches_fp(region.function) or _computes_vectors(region.function) else Effort.LOOPS
+
+
+def _computes_vectors(function: Function) -> bool:
+    ops = (op for block in function.blocks for op in block.ops if op.name in PURE and op.name != "bitcast")
+    return any(isinstance(value.type, Vec) and value.type.lanes > 1 for op in ops for value in op.operands)
 
 
 def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:

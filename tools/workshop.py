@@ -63,10 +63,8 @@ class Workshop:
         """What decodes a module's instructions."""
         return Reader(self.target, self.target, code, context)
 
-    def compile(
-        self, reader: Reader, plans: Iterable[RegionPlan], *, hot: bool = True
-    ) -> tuple[list[CompiledRegion], list[LeftOut]]:
-        """Regions for plans; those that cannot be made are said to be left out. `hot`: they are known to run often."""
+    def compile(self, reader: Reader, plans: Iterable[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOut]]:
+        """Regions for plans, in one LLVM module; those that cannot be made are said to be left out."""
         texts: list[RegionText] = []
         left_out: list[LeftOut] = []
         for plan in plans:
@@ -79,7 +77,7 @@ class Workshop:
                 left_out.append(LeftOut(plan.name, "begins with what regions do not do"))
             else:
                 texts.append(text)
-        return (compile_regions(texts, self.host, hot=hot) if texts else []), left_out
+        return (compile_regions(texts, self.host) if texts else []), left_out
 
     def _text(self, reader: Reader, plan: RegionPlan) -> RegionText | None:
         found = trace(reader, plan.entries, plan.allows)

@@ -30,5 +30,5 @@ WRITE = "write<S[1]> %1"
 def test_reads_wait_only_for_what_stays(before: str, after: str, late: bool) -> None:
     """A landing may read a register for itself unless it has been written before the access."""
     function = parse_function(TEXT.format(before=before, after=after))
-    accesses = Accesses(Region("late", function, (0,), ((0, 8),), 2, {}, 0.0, ()), MEM)
+    accesses = Accesses(Region("late", function, (0,), ((0, 8),), 2, {}, False, ()), MEM)
     assert accesses.is_deferred(function.blocks[1].ops[0]) is late

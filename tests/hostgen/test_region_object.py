@@ -36,7 +36,7 @@ func @lookup {{
 def test_tables_stand_behind_the_code(level: str) -> None:
     """A table has a name of its own, by which nobody could find it in an archive."""
     machine = Machine(host(level), lay_out(REGISTERS), CONTEXT, EXCEPTIONS, 2, False)
-    region = Region("lookup", parse_function(LOOKUP), (0,), ((0, 4),), 1, {}, 0.0, ())
+    region = Region("lookup", parse_function(LOOKUP), (0,), ((0, 4),), 1, {}, False, ())
     (made,) = compile_regions([region_text(region, machine, zero_membase=True)], machine.host)
     assert {patch.symbol for patch in made.patches} <= {ORIGIN, EXITS}
     assert struct.pack(f"<{len(TABLE)}H", *TABLE) in made.code

@@ -67,7 +67,7 @@ def _start(task: Task) -> None:
 
 def _run(plans: Sequence[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOut]]:
     assert _worker is not None
-    return _worker.workshop.compile(_worker.reader, plans, hot=False)
+    return _worker.workshop.compile(_worker.reader, plans)
 
 
 def compile_all(

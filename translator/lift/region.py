@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pyqemu.translator.ir.cfg import blocks_in_loops
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import ACCESSES
 from pyqemu.translator.ir.types import I1
@@ -31,7 +30,7 @@ class Region:
     ranges: tuple[tuple[int, int], ...]
     instructions: int
     context: Mapping[str, int]
-    loops: float  # the share of it that lies in loops, of its operations as lifted
+    loops: bool
     shared: tuple[str, ...]  # registers that outlined functions use, which therefore stay in the state
 
 
@@ -41,13 +40,8 @@ def lift(trace: Trace, reader: Reader, name: str, functions: Mapping[str, Functi
     called = (op.attrs["fn"] for block in function.blocks for op in block.ops if op.name == "call")
     return Region(
         name, function, trace.entries, tuple(ranges_of(trace.instructions.values())), len(trace.instructions),
-        reader.context, _share_in_loops(function) if trace.loop_heads else 0.0, registers_of(functions, called),
+        reader.context, bool(trace.loop_heads), registers_of(functions, called),
     )  # fmt: skip
-
-
-def _share_in_loops(function: Function) -> float:
-    inside = sum(len(block.ops) for block in blocks_in_loops(function))
-    return inside / sum(len(block.ops) for block in function.blocks)
 
 
 def ranges_of(instructions: Iterable[Instruction]) -> Iterable[tuple[int, int]]:
