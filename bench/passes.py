@@ -1,7 +1,7 @@
 """`python -m bench.passes [PROGRAM] [--every N] [--markdown FILE]`: what each region pass wins, as a table.
 
-Regions of a program's functions are made as pyqemu-aot makes them, then with each pass left out, with each that is not in
-the pipeline added, and with LLVM's -O2 in place of its short lists. docs/passes.md is made by --markdown.
+Regions of a program's functions are made as pyqemu-aot makes them, then with each pass left out, with each that is not
+in the pipeline added, and with LLVM's -O2 in place of its short lists. docs/passes.md is made by --markdown.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from pyqemu.hostgen.region_object import compile_regions, module_text, read_regi
 from pyqemu.hostgen.regions import RegionText, region_text
 from pyqemu.tools.installed import pack_for
 from pyqemu.tools.workshop import Workshop, settle_memory
-from pyqemu.translator.lift.instructions import Reader
 from pyqemu.translator.lift.module import read_module
-from pyqemu.translator.lift.plan import RegionPlan, plan_program
+from pyqemu.translator.lift.plan import plan_program
 from pyqemu.translator.lift.region import Region, lift
 from pyqemu.translator.lift.trace import trace
 from pyqemu.translator.passes.by_name import name_of, parse_passes
@@ -145,8 +144,8 @@ def page(program: Path, every: int, instructions: int, made: str) -> str:
     return (
         "# What region passes win\n\nMade by `python -m bench.passes --markdown docs/passes.md`; do not edit.\n\n"
         f"One in {every} regions of {program.name}, {instructions} guest instructions; each figure is for one of them. "
-        "Times are of the CPU, on a machine with other work: a tenth more or less says nothing. How passes work: the first "
-        "lines of each file in `translator/passes`.\n\n" + made
+        "Times are of the CPU, on a machine with other work: a tenth more or less says nothing. How passes work: the "
+        "first lines of each file in `translator/passes`.\n\n" + made
     )
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pyqemu.hostgen.listing import Line, Marks, listing, listing_text
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import EXIT_KINDS
-from pyqemu.hostgen.region_object import CompiledRegion, module_text, read_regions, effort_for
+from pyqemu.hostgen.region_object import CompiledRegion, effort_for, module_text, read_regions
 from pyqemu.hostgen.regions import EXITS, RegionText, region_text
 from pyqemu.tools.pyqemu_ir.asm_stage import add_assembly, add_decoding
 from pyqemu.tools.pyqemu_ir.baseline import Baseline

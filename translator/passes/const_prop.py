@@ -1,8 +1,8 @@
 """Constants and copies across blocks (sparse conditional constant propagation, Wegman and Zadeck 1991).
 
 A block argument is a constant, or a copy of another value, if it is so on every edge that control can take; which edges
-those are is found together with the constants, so that what only a dead branch brings does not count. What turns out to be
-constant becomes `const`, decided branches become jumps. What the latter leave behind, simplify_cfg and dce remove.
+those are is found together with the constants, so that what only a dead branch brings does not count. What turns out to
+be constant becomes `const`, decided branches become jumps. What is left behind, simplify_cfg and dce remove.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import PURE
 from pyqemu.translator.passes.fold import constant_result
-from pyqemu.translator.passes.rewrite import ops_of, replace_uses
+from pyqemu.translator.passes.rewrite import replace_uses
 
 #: What is known of a value: nothing yet (it is not in the table), that it is a constant or a value (itself, if it is
 #: neither a constant nor a copy).

@@ -1,7 +1,7 @@
 """Common subexpressions by dominators: what is computed where the same was computed on every way there is not computed
 again.
 
-Pure operations only. Floating-point operations raise flags, accesses can fault, and reads of state may differ: they stay.
+Pure operations only: floating-point operations raise flags, accesses can fault, and reads of state may differ.
 """
 
 from __future__ import annotations
