@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from pyqemu.hostgen.host import Host
+
+
+class Effort(Enum):
+    """How much LLVM's passes do for a module; the value says it to people."""
+
+    FULL = "-O2"
+    LOOPS = "a short list for loops"
+    STRAIGHT = "a short list for straight code"
+
+
+_STRAIGHT = ("simplify_cfg", "instruction_combine", "simplify_cfg")
+#: Passes in place of LLVM's own lists. docs/passes.md says what they cost and win.
+_SHORT: Mapping[Effort, tuple[str, ...]] = {
+    Effort.STRAIGHT: _STRAIGHT,
+    Effort.LOOPS: (*_STRAIGHT, "loop_unroll", "instruction_combine", "simplify_cfg"),
+}
 
 
 class Compilation:
@@ -23,15 +41,22 @@ class Compilation:
         self._module = self._llvm.parse_assembly(text)
         self._module.verify()
 
-    def optimise(self, speed: int = 2, *, timed: bool = False) -> str:
-        """Runs LLVM's passes, for -O`speed`. `timed`: gives their report of how long each took, else an empty text."""
-        options = self._llvm.create_pipeline_tuning_options(speed)
+    def optimise(self, effort: Effort = Effort.FULL, *, timed: bool = False) -> str:
+        """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text."""
+        options = self._llvm.create_pipeline_tuning_options(2)
         options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
         builder = self._llvm.create_pass_builder(self._machine, options)
         if timed:
             builder.start_pass_timing()
-        builder.getModulePassManager().run(self._module, builder)
+        passes = self._short(_SHORT[effort]) if effort in _SHORT else builder.getModulePassManager()
+        passes.run(self._module, builder)
         return builder.finish_pass_timing() if timed else ""
+
+    def _short(self, names: Sequence[str]) -> Any:
+        passes = self._llvm.create_new_module_pass_manager()
+        for name in names:
+            getattr(passes, f"add_{name}_pass")()
+        return passes
 
     def text(self) -> str:
         """The module as it is now."""
@@ -47,8 +72,8 @@ def compilation_for(text: str, host: Host) -> Compilation:
     return Compilation(text, host.triple, host.level.cpu, host.level.features)
 
 
-def compile_module(text: str, triple: str, cpu: str, features: str, speed: int = 2) -> bytes:
-    """An ELF object; for worker processes, hence strings only. LLVM's errors come as RuntimeError."""
+def compile_module(text: str, triple: str, cpu: str, features: str, effort: Effort = Effort.FULL) -> bytes:
+    """An ELF object; for worker processes, hence no objects of LLVM's. LLVM's errors come as RuntimeError."""
     compilation = Compilation(text, triple, cpu, features)
-    compilation.optimise(speed)
+    compilation.optimise(effort)
     return compilation.emit()

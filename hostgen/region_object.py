@@ -6,13 +6,18 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyqemu.hostgen.compiler import compile_module
+from pyqemu.hostgen.compiler import Effort, compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
+from pyqemu.hostgen.lower import touches_fp
 from pyqemu.hostgen.objects import ObjectReader, Patch
 from pyqemu.hostgen.region_access import FAULTS
 from pyqemu.hostgen.regions import ENTRIES, Exit, RegionText
 from pyqemu.translator.errors import UnsupportedError
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.ops import PURE
+from pyqemu.translator.ir.types import Vec
+from pyqemu.translator.lift.region import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +62,29 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
 
 
 def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
-    """Compiles regions, in one module those with loops and in another those without."""
+    """Compiles regions, in one module those that LLVM is to take the same effort for."""
     made: list[CompiledRegion] = []
-    for speed in (2, 1):
-        texts = [text for text in regions if speed_of(text) == speed]
+    for effort in Effort:
+        texts = [text for text in regions if effort_for(text.region) is effort]
         if texts:
             level = host.level
-            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, speed)
+            data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, effort)
             made += read_regions(data, texts, host)
     return made
 
 
-def speed_of(text: RegionText) -> int:
-    """LLVM's -O for a region: one without loops runs but once each time, so that cheaper passes will do."""
-    return 2 if text.region.loops else 1
+def effort_for(region: Region) -> Effort:
+    """What a region is worth. Loops over integers are faster without most of LLVM's passes, which keep more values than
+    there are registers; loops that compute with floats or vectors need them.
+    """
+    if not region.loops:
+        return Effort.STRAIGHT
+    return Effort.FULL if touches_fp(region.function) or _computes_vectors(region.function) else Effort.LOOPS
+
+
+def _computes_vectors(function: Function) -> bool:
+    ops = (op for block in function.blocks for op in block.ops if op.name in PURE and op.name != "bitcast")
+    return any(isinstance(value.type, Vec) and value.type.lanes > 1 for op in ops for value in op.operands)
 
 
 def read_regions(data: bytes, regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:

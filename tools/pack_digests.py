@@ -25,6 +25,8 @@ _NO_PART = (
     "translator/program/*",
     "translator/lift/*",
     "translator/passes/by_name.py",
+    "translator/passes/const_prop.py",
+    "translator/passes/cse.py",
     "translator/passes/defer_flags.py",
     "translator/passes/promote_state.py",
     "translator/passes/region_pipeline.py",

@@ -6,11 +6,12 @@ import struct
 
 import pytest
 
+from pyqemu.hostgen.compiler import Effort
 from pyqemu.hostgen.hosts.x86_64 import host
 from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.module_address import ORIGIN
-from pyqemu.hostgen.region_object import compile_regions
+from pyqemu.hostgen.region_object import compile_regions, effort_for
 from pyqemu.hostgen.regions import EXITS, region_text
 from pyqemu.translator.ir.parser import parse_function
 from pyqemu.translator.lift.region import Region
@@ -40,3 +41,20 @@ def test_tables_stand_behind_the_code(level: str) -> None:
     (made,) = compile_regions([region_text(region, machine, zero_membase=True)], machine.host)
     assert {patch.symbol for patch in made.patches} <= {ORIGIN, EXITS}
     assert struct.pack(f"<{len(TABLE)}H", *TABLE) in made.code
+
+
+@pytest.mark.parametrize(
+    ("computation", "loops", "effort"),
+    [
+        ("%1:i64 = add %0 %0", False, Effort.STRAIGHT),
+        ("%1:i64 = fadd %0 %0", False, Effort.STRAIGHT),
+        ("%1:i64 = add %0 %0", True, Effort.LOOPS),
+        ("%1:i64 = fadd %0 %0", True, Effort.FULL),
+        ("%9:v2x32 = bitcast %0\n  %1:i64 = bitcast %9", True, Effort.LOOPS),
+        ("%8:v2x32 = bitcast %0\n  %9:v2x32 = add %8 %8\n  %1:i64 = bitcast %9", True, Effort.FULL),
+    ],
+)
+def test_effort(computation: str, *, loops: bool, effort: Effort) -> None:
+    """Loops get LLVM's whole list if they compute with floats or vectors, and not for moving them only."""
+    text = f"func @f {{\n^entry:\n  %0:i64 = read<A>\n  {computation}\n  write<A> %1\n  next\n}}\n"
+    assert effort_for(Region("f", parse_function(text), (0,), ((0, 4),), 1, {}, loops, ())) is effort

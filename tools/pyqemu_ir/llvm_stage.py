@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pyqemu.hostgen.compiler import compilation_for
+from pyqemu.hostgen.compiler import Effort, compilation_for
 from pyqemu.hostgen.host import Host
 from pyqemu.tools.pyqemu_ir.report import Report
 
@@ -16,18 +16,18 @@ _TIME = re.compile(r"\s*(?:[\d.]+ \(\s*[\d.]+%\)\s+){3}(?P<seconds>[\d.]+) \(\s*
 _SHORTEST = 0.0001
 
 
-def compile_text(text: str, host: Host, report: Report, speed: int = 2) -> bytes | None:
-    """The object of a module, if a stage beyond LLVM's is wanted. `speed`: LLVM's -O."""
+def compile_text(text: str, host: Host, report: Report, effort: Effort = Effort.FULL) -> bytes | None:
+    """The object of a module, if a stage beyond LLVM's is wanted. `effort`: of LLVM's passes."""
     report.add("llvm", "LLVM, as lowered", text)
     if not report.needs_beyond("llvm"):
         return None
     compilation = compilation_for(text, host)
     with report.timing("LLVM's passes"):
-        times = compilation.optimise(speed, timed=report.timed)
+        times = compilation.optimise(effort, timed=report.timed)
     report.times += _pass_times(times)
     report.add(
         "llvm-opt",
-        f"LLVM, after its passes at -O{speed}, for {host.level.name}",
+        f"LLVM, after its passes at {effort.value}, for {host.level.name}",
         _BOILERPLATE.sub("", compilation.text()),
     )
     if not report.needs_beyond("llvm-opt"):

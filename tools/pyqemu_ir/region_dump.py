@@ -9,7 +9,7 @@ from functools import partial
 from pyqemu.hostgen.listing import Line, Marks, listing, listing_text
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import EXIT_KINDS
-from pyqemu.hostgen.region_object import CompiledRegion, module_text, read_regions, speed_of
+from pyqemu.hostgen.region_object import CompiledRegion, effort_for, module_text, read_regions
 from pyqemu.hostgen.regions import EXITS, RegionText, region_text
 from pyqemu.tools.pyqemu_ir.asm_stage import add_assembly, add_decoding
 from pyqemu.tools.pyqemu_ir.baseline import Baseline
@@ -91,7 +91,7 @@ class RegionDump:
         with report.timing("lowering"):
             text = region_text(region, self._machine, zero_membase=True)
         host = self._machine.host
-        data = compile_text(module_text([text], host), host, report, speed_of(text))
+        data = compile_text(module_text([text], host), host, report, effort_for(text.region))
         if data is not None and report.wants("host"):
             (made,) = read_regions(data, [text], host)
             title = f"host code, {host.level.name}, {len(made.code)} bytes"

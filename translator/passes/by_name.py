@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pyqemu.translator.passes.const_prop import ConstProp
 from pyqemu.translator.passes.copyprop import CopyProp
+from pyqemu.translator.passes.cse import Cse
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.dead_state import DeadState
 from pyqemu.translator.passes.defer_flags import DeferFlags
@@ -25,7 +27,9 @@ from pyqemu.translator.passes.unroll import Unroll
 
 #: Passes by the names that tests and tools use.
 PASSES: Mapping[str, Any] = {
+    "const_prop": ConstProp,
     "copyprop": CopyProp,
+    "cse": Cse,
     "dce": Dce,
     "dead_state": DeadState,
     "defer_flags": DeferFlags,

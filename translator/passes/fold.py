@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyqemu.translator.ir.function import Function, Op
@@ -22,7 +22,8 @@ class Fold:
         return simplify_all(function, _simplify)
 
 
-_COMMUTATIVE = frozenset({
+#: Operations whose operands may change places.
+COMMUTATIVE = frozenset({
     "add", "mul", "umulh", "smulh", "and", "or", "xor", "umin", "umax", "smin", "smax", "uadd_sat",
     "sadd_sat", "clmul", "eq", "ne",
 })  # fmt: skip
@@ -80,10 +81,13 @@ def _zero_index(op: Op) -> Simplified:
 
 
 def _folded(op: Op, facts: Facts) -> int | None:
-    """The constant that all lanes of the result are, if the operands are constants."""
+    return constant_result(op, [facts.constant(operand) for operand in op.operands])
+
+
+def constant_result(op: Op, constants: Sequence[int | None]) -> int | None:
+    """The constant that all lanes of a pure operation's result are, given those that its operands are."""
     values: list[Runtime] = []
-    for operand in op.operands:
-        constant = facts.constant(operand)
+    for operand, constant in zip(op.operands, constants, strict=True):
         if constant is None:
             return None
         values.append((constant,) * operand.type.lanes if isinstance(operand.type, Vec) else constant)
@@ -100,7 +104,7 @@ def _ones(value: int, ty: Type) -> int:
 
 def _binary(op: Op, facts: Facts) -> Simplified:
     left, right = op.operands
-    if op.name in _COMMUTATIVE and facts.constant(left) is not None:
+    if op.name in COMMUTATIVE and facts.constant(left) is not None:
         return Rewrite(op.name, (right, left))  # two constants would have been folded
     if left is right:
         if op.name in _SAME:

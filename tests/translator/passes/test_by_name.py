@@ -28,7 +28,7 @@ def test_pipeline_and_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fold,dec", "no pass 'dec'; there are copyprop, dce"),
+        ("fold,dec", "no pass 'dec'; there are const_prop, copyprop"),
         ("dce{lods}", "no option 'lods' of dce; it has loads"),
         ("fold{x}", "no option 'x' of fold; it has none"),
         ("dce{loads=1}", "option 'loads' of dce takes no value"),
