@@ -108,6 +108,17 @@ void Requests::finish() {
   if (getpid() == process_ && !pending_.empty()) send();
 }
 
+void Requests::exiting(bool alone) {
+  if (getpid() != process_) return;
+  pause();
+  std::lock_guard guard(mutex_);
+  if (pending_.empty()) return;
+  const int child = alone ? go_on_in_child() : -1;
+  if (child > 0) return;
+  send();
+  if (child == 0) _exit(0);
+}
+
 void Requests::pause() {
   if (getpid() != process_) return;
   side_.stop();

@@ -22,8 +22,10 @@ class Requests {
   // A block was found hot (see HotBlock). Any thread.
   void hot(const CpuHeader *cpu, uint64_t pc);
 
-  // The process ends, or executes something else: what was noted is asked for, for the next run.
+  // The process executes something else, or exits: what was noted is asked for, for the next run. An exiting
+  // process that is `alone`, in its only thread, leaves that to a child.
   void finish();
+  void exiting(bool alone);
   // The process is about to change who it is, or what it may do: no thread is left that would stay what it was.
   void pause();
 

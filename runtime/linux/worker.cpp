@@ -86,4 +86,14 @@ bool start_worker(const std::string &program, const std::string &folder) {
   return child > 0 && status == 0;
 }
 
+int go_on_in_child() {
+  uint64_t all = ~uint64_t{0};
+  host::system_call(SYS_rt_sigprocmask, SIG_SETMASK, reinterpret_cast<uint64_t>(&all), 0, sizeof all);
+  const auto child = static_cast<int>(host::system_call(SYS_clone, 0, 0));  // its end sends no signal
+  if (child != 0) return child;
+  setsid();
+  if (!forget_guest()) _exit(1);
+  return 0;
+}
+
 }  // namespace pyqemu::user

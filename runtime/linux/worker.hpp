@@ -15,4 +15,8 @@ std::string find_worker();
 // done.
 bool start_worker(const std::string &program, const std::string &folder);
 
+// Goes on in a child of this process as well, which is about to exit and has no other thread: gives 0 in the
+// child, which has nothing of the guest's either; else what clone gives.
+int go_on_in_child();
+
 }  // namespace pyqemu::user

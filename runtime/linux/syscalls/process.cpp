@@ -22,7 +22,7 @@ int64_t sys_exit_group(Thread &thread, Arguments a) {
   if (thread.guest->options->log & kLogStrace) strace_line(thread, "exit_group", a, 0);
   if (thread.guest->options->log & kLogStats) log_stats(*thread.guest);
   if (thread.guest->options->log & kLogCount) log_count(*thread.guest);
-  thread.guest->requests.finish();
+  if (!thread.vfork_child) thread.guest->requests.exiting(thread.guest->threads == 1);
   exit_now(static_cast<int>(a[0]));
 }
 

@@ -173,6 +173,18 @@ void at_the_end() {
   CHECK(hot.size() == 400);
 }
 
+// Of who exits, a child asks, which nobody has to wait for.
+void exiting() {
+  RequestSetup s(Jit::kAsync, kWorker);
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  s.requests.exiting(true);
+  for (int i = 0; i < 500 && s.in_folder("requests").empty(); i++) usleep(10000);
+  CHECK(s.in_folder("requests") == content_of(s.key(), "hot 13010\n"));
+  CHECK(waitpid(-1, nullptr, WNOHANG) == -1 && errno == ECHILD);
+  while (waitpid(-1, nullptr, __WALL) > 0) {
+  }
+}
+
 // A child has no thread and nothing of what its parent will ask for; it asks for its own.
 void forked() {
   RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
@@ -231,6 +243,7 @@ int main() {
   asynchronous();
   pauses();
   at_the_end();
+  exiting();
   forked();
   not_asked_for();
   without_worker();
