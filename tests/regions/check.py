@@ -157,7 +157,9 @@ class Runner:
     def _pass(self, pc: int, machine: Machine) -> None:
         now = machine.snapshot().digest()
         before = self.path.setdefault(pc, set())
-        self.comes_back |= now in before
+        if now in before:  # all that would follow is known
+            self.comes_back = True
+            raise Endless
         before.add(now)
         if machine.memory.polled:
             self.polled.setdefault(pc, set()).add(now)

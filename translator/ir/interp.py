@@ -209,19 +209,17 @@ class _Frame:
 
     def _execute(self, op: Op) -> None:
         values = [self._values[value] for value in op.operands]
-        result: Runtime | None
-        if op.name in interp_fp.OPERATIONS:
-            result = interp_fp.fp_result(op, values, self._env.fp)
-        elif op.name in MEANINGS:
-            result = MEANINGS[op.name](self, op, values)
-        else:
-            result = pure_result(op, values)
-            if result is None:
-                raise NotImplementedError(op.name)
-        if op.name != "call" and result is not None:
+        meaning = MEANINGS.get(op.name)
+        result = pure_result(op, values) if meaning is None else meaning(self, op, values)
+        if result is not None:
             self._values[op.results[0]] = result
+        elif meaning is None:
+            raise NotImplementedError(op.name)
 
     # --- operations that are not pure ---
+
+    def fp_operation(self, op: Op, values: list[Runtime]) -> Runtime:
+        return interp_fp.fp_result(op, values, self._env.fp)
 
     def hole(self, op: Op, values: list[Runtime]) -> Runtime:
         return self._static(op.attrs["expr"]) & ((1 << op.results[0].type.width) - 1)
@@ -319,8 +317,9 @@ def _byte_order(op: Op) -> Any:
     return "little" if op.attrs["endian"] == "le" else "big"
 
 
-#: Operations with effects, and those that need decode-time values.
+#: Operations with effects, and those that need decode-time values; what gives no result, or several, gives None.
 MEANINGS: Mapping[str, Callable[[_Frame, Op, list[Runtime]], Runtime | None]] = {
+    **dict.fromkeys(interp_fp.OPERATIONS, _Frame.fp_operation),
     "hole": _Frame.hole,
     "any": _Frame.any,
     "fp_flags": _Frame.fp_flags,

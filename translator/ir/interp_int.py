@@ -146,9 +146,10 @@ def elementwise(
 ) -> Runtime:
     """`meaning` for each lane, cut to the result's element width."""
     mask, width = (1 << result.width) - 1, operand.width
+    if isinstance(result, Bits):
+        return int(meaning(width, *values)) & mask
     lanes = zip(*map(lanes_of, values), strict=True)
-    results = tuple(int(meaning(width, *lane)) & mask for lane in lanes)
-    return results if isinstance(result, Vec) else results[0]
+    return tuple(int(meaning(width, *lane)) & mask for lane in lanes)
 
 
 def _select(op: Op, values: Sequence[Runtime]) -> Runtime:
