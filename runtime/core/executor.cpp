@@ -35,7 +35,7 @@ StopKind EngineImpl::loop(Thread &thread) {
         break;
       case kExitException:
         return StopKind::kException;
-      case kExitHot:
+      case kExitHead:
         leave_head(thread, static_cast<uint32_t>(cpu->exit_slot));
         break;
       case kExitSync:
@@ -48,7 +48,7 @@ StopKind EngineImpl::loop(Thread &thread) {
   }
 }
 
-// A counted block was left at its head: because of the poll flag, or the counter.
+// A block was left at its head: because of the poll flag, or its counter.
 void EngineImpl::leave_head(Thread &thread, uint32_t block) {
   thread.cpu->pc = blocks_.blocks[block].guest_pc;
   if (profile_.has_run_out(block)) report_hot(thread, block);

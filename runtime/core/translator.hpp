@@ -84,7 +84,7 @@ class Translator {
   void emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs);
   void emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
-  uint32_t emit_stub(const FixedCode &stub, uint64_t value);
+  uint32_t emit_stub(const FixedCode &stub, uint32_t number);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
   void align_exits(const Stencil &stencil, uint32_t saved);
@@ -101,7 +101,7 @@ class Translator {
   Stencils &stencils_;
   Decoder &decoder_;
   Profile &profile_;
-  FixedCode head_, count_down_, exit_direct_, exit_here_, exit_hot_;
+  FixedCode head_, count_down_, exit_direct_, exit_head_;
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
   std::array<Item, kMaxBlockInsns> items_;
