@@ -1,7 +1,7 @@
 """The image: outlined functions, helpers, entry and read-only data, linked so that they run at any address.
 
 Functions are added as symbols ask for them: `fn.NAME` is an outlined function of the guest, `soft.…` a
-helper (softfp), `const.…` and `table.…` constants that came with objects.
+helper (softfp), `leave.…` the end of exit stubs (fixed), `const.…` and `table.…` constants that came with objects.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from pyqemu.hostgen import softfp
 from pyqemu.hostgen.emit import Emitter, Module, Operand
+from pyqemu.hostgen.fixed import LEAVES, define_leave
 from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.lower import Lowering, Machine, llvm_type, result_type, touches_fp
 from pyqemu.hostgen.lower_state import function_symbol
@@ -111,6 +112,8 @@ class Image:
         prefix, _, rest = symbol.partition(".")
         if symbol == "enter":
             host.define_entry(module)
+        elif symbol in LEAVES:
+            define_leave(symbol, module)
         elif prefix == "soft":
             softfp.define(symbol, module, host, tininess_before=self._machine.tininess_before)
         elif prefix == "fn" and rest in self._functions:

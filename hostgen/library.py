@@ -189,7 +189,7 @@ class Library:
                 insn, value, _ = symbol[1:].split(".")
                 self._check(stencil, patch, kind)
                 return Reloc(patch.offset, kind, int(insn), int(value), patch.addend)
-            case "fn" | "soft" | "const" | "table" if kind is None:
+            case "fn" | "soft" | "leave" | "const" | "table" if kind is None:
                 return Reloc(patch.offset, RelocKind.IMAGE, 0, 0, patch.addend, symbol)
             case _:
                 raise UnsupportedError(f"{stencil.label}: relocation {patch.type} to {symbol!r}")

@@ -91,8 +91,8 @@ PackHeader = Record(
     "I magic version; s[32] digest; I arch_name host_level; I[4] root; B[4] unit_bytes unit_big_endian;"
     "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
     "I undefined_exception image_bytes enter; I[7] image_reserved;"
-    "I head_poll head_none exit_direct exit_here undefined icache_coherent head_count count_down exit_hot;"
-    "s[32] stencil_digest; I[5] reserved",
+    "I head_poll head_none exit_direct exit_head undefined icache_coherent head_count count_down;"
+    "s[32] stencil_digest; I[6] reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
 Candidate = Record("Candidate", "Q mask value inputs; I encoding guard last here")
@@ -214,7 +214,7 @@ class ExitReason(IntEnum):
     EXCEPTION = 2
     SYNC = 3
     LEFT = 4
-    HOT = 5
+    HEAD = 5
 
 
 EXIT_KINDS = {"plain": 0, "call": 1, "return": 2}

@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "host_code.hpp"
@@ -98,14 +99,16 @@ void CodeCache::reset() {
   cold_ = size_;
 }
 
+// As ReservedArray does: an eighth of what there is, within bounds. There is less cold code than hot code.
 void CodeCache::touch() {
+  const uint32_t ahead = std::clamp(used() / 8, kLeastAhead, kMostAhead) & ~(kLeastAhead - 1);
   if (hot_ + kMargin > hot_touched_) {
-    uint32_t end = hot_touched_ + kAhead < size_ ? hot_touched_ + kAhead : size_;
+    uint32_t end = hot_touched_ + ahead < size_ ? hot_touched_ + ahead : size_;
     madvise(write_ + hot_touched_, end - hot_touched_, MADV_POPULATE_WRITE);
     hot_touched_ = end;
   }
   if (cold_ < cold_touched_ + kMargin / 2) {
-    uint32_t begin = cold_touched_ > kAhead / 2 ? cold_touched_ - kAhead / 2 : 0;
+    uint32_t begin = cold_touched_ > ahead / 2 ? cold_touched_ - ahead / 2 : 0;
     madvise(write_ + begin, cold_touched_ - begin, MADV_POPULATE_WRITE);
     cold_touched_ = begin;
   }

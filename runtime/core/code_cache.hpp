@@ -61,7 +61,7 @@ class CodeCache {
   void discard(void *memory) const;
 
  private:
-  static constexpr uint32_t kAhead = 32768, kMargin = 8192;
+  static constexpr uint32_t kLeastAhead = 16384, kMostAhead = 65536, kMargin = 4096;
 
   CodeCache() = default;
   void touch();

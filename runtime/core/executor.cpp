@@ -35,7 +35,7 @@ StopKind EngineImpl::loop(Thread &thread) {
         break;
       case kExitException:
         return StopKind::kException;
-      case kExitHot:
+      case kExitHead:
         leave_head(thread, static_cast<uint32_t>(cpu->exit_slot));
         break;
       case kExitSync:
@@ -48,7 +48,7 @@ StopKind EngineImpl::loop(Thread &thread) {
   }
 }
 
-// A counted block was left at its head: because of the poll flag, or the counter.
+// A block was left at its head: because of the poll flag, or its counter.
 void EngineImpl::leave_head(Thread &thread, uint32_t block) {
   thread.cpu->pc = blocks_.blocks[block].guest_pc;
   if (profile_.has_run_out(block)) report_hot(thread, block);
@@ -141,9 +141,9 @@ uint32_t EngineImpl::translate_locked(Thread &thread, uint64_t pc, size_t availa
     flush(thread);
     if ((block = blocks_.find(pc, thread.context->id)) != kNone) return block;
   }
-  const size_t bytes = host::fetch_copy(fetched_.data(), host_pointer(pc), available);
   const bool copied = tables_.header->icache_coherent == 0 && changeable != 0;
-  block = translator_->translate({pc, {fetched_.data(), bytes}, copied}, *thread.context);
+  GuestCode code(pc, static_cast<const uint8_t *>(host_pointer(pc)), available, fetched_, copied);
+  block = translator_->translate(code, *thread.context);
   if (stencils_.damage() != nullptr) error_.store(stencils_.damage());
   return block;
 }

@@ -25,7 +25,7 @@ bool FixedCode::load(const PackTables &tables, Stencils &stencils, uint32_t numb
 
 bool FixedCode::load_value(const RelocRec &reloc) {
   const auto kind = static_cast<RelocKind>(reloc.kind);
-  if (kind != RelocKind::kAbs64 && kind != RelocKind::kAbs32S) return false;
+  if (kind == RelocKind::kAbs8) return false;
   value_field_ = reloc.offset;
   value_bytes_ = kind == RelocKind::kAbs64 ? 8 : 4;
   return true;
@@ -47,6 +47,11 @@ bool FixedCode::load_jump(const StencilRec &stencil, const RelocRec &reloc) {
   const auto kind = static_cast<RelocKind>(reloc.kind);
   if (kind == RelocKind::kNext) {
     host::write_rel32(code_ + reloc.offset, static_cast<int32_t>(size_ - reloc.offset) - 4);
+    return true;
+  }
+  if (kind == RelocKind::kImage && image_field_ == kNone) {
+    image_field_ = reloc.offset;
+    image_target_ = reloc.value + static_cast<uint32_t>(reloc.addend);
     return true;
   }
   if (kind != RelocKind::kExit || reloc.value >= stencil.exit_count || exit_fields_[reloc.value] != kNone)

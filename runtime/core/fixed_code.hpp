@@ -12,7 +12,7 @@ namespace pyqemu {
 class FixedCode {
  public:
   // From stencil `number`, which has `values` values (0 or 1, which is `here`) and `exits` exits, each with
-  // one field; false if that is not how it is.
+  // one field, and refers to the image once at most; false if that is not how it is.
   bool load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values, uint32_t exits);
 
   uint32_t size() const { return size_; }
@@ -30,6 +30,12 @@ class FixedCode {
   }
   // The code, and more behind it, to be written over.
   void copy_roughly_to(uint8_t *to) const { memcpy(to, code_, sizeof code_); }
+  // In the copy at offset `at` of the code cache, lets the jump to the image go there, if there is one.
+  void set_image_jump(uint8_t *copy, uint32_t at) const {
+    if (image_field_ == kNone) return;
+    const uint32_t distance = image_target_ - (at + image_field_);
+    memcpy(copy + image_field_, &distance, sizeof distance);
+  }
   // Fills the field of the value, if there is one.
   void set_value(uint8_t *copy, uint64_t value) const {
     if (value_bytes_ == 8)
@@ -39,7 +45,7 @@ class FixedCode {
   }
 
  private:
-  static constexpr uint32_t kPiece = 16;
+  static constexpr uint32_t kPiece = 8;
 
   bool load_value(const RelocRec &reloc);
   void load_exit(const StencilRec &stencil, uint32_t exit);
@@ -47,6 +53,7 @@ class FixedCode {
 
   uint8_t code_[64] = {};
   uint32_t size_ = 0, value_field_ = 0, value_bytes_ = 0;
+  uint32_t image_field_ = kNone, image_target_ = 0;
   uint32_t exit_fields_[kMaxExits] = {};
 };
 

@@ -122,8 +122,8 @@ const char *PackFile::check_header() const {
     return "the pack's flags are damaged";
   if (h.context_count > 4 || h.pc_shift > 6 || h.address_bits == 0 || h.address_bits > 64)
     return "the pack's header is damaged";
-  for (uint32_t stencil : {h.head_poll, h.head_none, h.exit_direct, h.exit_here, h.undefined, h.head_count,
-                           h.count_down, h.exit_hot})
+  for (uint32_t stencil :
+       {h.head_poll, h.head_none, h.exit_direct, h.exit_head, h.undefined, h.head_count, h.count_down})
     if (stencil >= t.stencil.size()) return "the pack lacks a stencil that the runtime needs";
   for (int unit = 0; unit < 4; unit++) {
     if (h.root[unit] == kNone) continue;

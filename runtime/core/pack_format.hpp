@@ -30,11 +30,11 @@ struct PackHeader {
   uint32_t image_bytes;      // of .pq.image that matter
   uint32_t enter;            // offsets into the image
   uint32_t image_reserved[7];
-  uint32_t head_poll, head_none, exit_direct, exit_here, undefined;  // stencil numbers
+  uint32_t head_poll, head_none, exit_direct, exit_head, undefined;  // stencil numbers
   uint32_t icache_coherent;  // 1: the architecture sees its own stores to code
-  uint32_t head_count, count_down, exit_hot;  // stencil numbers
+  uint32_t head_count, count_down;  // stencil numbers
   uint8_t stencil_digest[32];  // of what the pack's contents depend on; for who makes packs
-  uint32_t reserved[5];
+  uint32_t reserved[6];
 };
 
 // index = (word >> shift) & ((1 << bits) - 1); child[first_child + index] in .pq.child: top bit set: node, else an
@@ -214,7 +214,7 @@ enum ExitReason : uint32_t {
   kExitException = 2,  // cpu->exception, exc_args; cpu->pc is the instruction
   kExitSync = 3,       // code or context changed; cpu->pc is where to go on
   kExitLeft = 4,       // Engine::leave_from_handler; cpu->pc is where to go on
-  kExitHot = 5,        // cpu->exit_slot is the block whose counter has run out, or that was polled
+  kExitHead = 5,       // cpu->exit_slot is the block that was left at its head: polled, or its counter ran out
 };
 
 struct CpuHeader {

@@ -32,9 +32,13 @@ class Profile {
     counters_[block] = threshold_;
     return reinterpret_cast<uint64_t>(&counters_[block]);
   }
+  // Says that block number `block` is not counted.
+  void leave_out(uint32_t block) {
+    if (threshold_ != 0) start(block);
+  }
   // Whether a counter has run out, or went on beyond that in another thread. No lock is needed.
   bool has_run_out(uint32_t block) const {
-    return __atomic_load_n(&counters_[block], __ATOMIC_RELAXED) - 1 >= threshold_;
+    return threshold_ != 0 && __atomic_load_n(&counters_[block], __ATOMIC_RELAXED) - 1 >= threshold_;
   }
   // The counter of a block at `pc` has run out; it begins anew. Whether that is the first time.
   bool run_out(uint32_t block, uint64_t pc, uint32_t context) {

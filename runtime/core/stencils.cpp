@@ -24,9 +24,13 @@ bool has_way(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 bool Stencils::reserve() {
   // Stencils may share their relocations; what is far beyond that is damaged.
   const size_t stencils = tables_.stencil.size() + 1, relocs = tables_.reloc.size();
-  return ready_.reserve(stencils) && forms_.reserve(tables_.form.size() + 1) && stencils_.reserve(stencils) &&
-         holes_.reserve(2 * kHoleGroup * stencils + 4 * relocs + kMaxRelocs) &&
-         others_.reserve(4 * relocs + kMaxRelocs);
+  if (!ready_.reserve(stencils) || !forms_.reserve(tables_.form.size() + 1) || !stencils_.reserve(stencils) ||
+      !holes_.reserve(2 * kHoleGroup * stencils + 4 * relocs + kMaxRelocs) ||
+      !others_.reserve(4 * relocs + kMaxRelocs))
+    return false;
+  ready_.touch(ready_.capacity());  // read all over before much is written: each page would fault twice
+  forms_.touch(forms_.capacity());
+  return true;
 }
 
 const FormRec *Stencils::check_form(uint32_t number) {

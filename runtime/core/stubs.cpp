@@ -13,8 +13,7 @@ const char *Translator::prepare() {
   const bool heads =
       options_.count ? load(&head_, header.head_count, 1, 1) : load(&head_, header.head_poll, 0, 1);
   if (!heads || !load(&count_down_, header.count_down, 1, 1) ||
-      !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_here_, header.exit_here, 1, 0) ||
-      !load(&exit_hot_, header.exit_hot, 1, 0))
+      !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_head_, header.exit_head, 1, 0))
     stencils_.set_damage("a stencil that every block needs is damaged");
   for (uint8_t number = 0; number < 4; number++)
     if (header.root[number] != kNone)
@@ -22,20 +21,18 @@ const char *Translator::prepare() {
   return stencils_.damage();
 }
 
-// A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves for the
-// block's own address; they are never chained. One stub serves both: whoever gets there can see if the
-// counter has run out.
+// A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves with the
+// block's number; they are never chained. One stub serves both: whoever gets there can see if the counter has
+// run out.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
-  uint32_t stub;
+  const uint32_t block = blocks_.blocks.size(), stub = emit_stub(exit_head_, block);
   if (profile_.wants(pc, context)) {
-    const uint32_t block = blocks_.blocks.size();
-    stub = emit_stub(exit_hot_, block);
     count_down_.copy_roughly_to(cache_.writable(hot_));
     count_down_.set_value(cache_.writable(hot_), profile_.start(block));
     set_rel32(hot_ + count_down_.exit_field(0), stub);
     hot_ += count_down_.size();
   } else {
-    stub = emit_stub(exit_here_, pc);
+    profile_.leave_out(block);
   }
   head_.copy_roughly_to(cache_.writable(hot_));
   head_.set_value(cache_.writable(hot_), item_count_);
@@ -65,11 +62,12 @@ uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table
   return first;
 }
 
-// A copy among the cold code, with `value` in its field.
-uint32_t Translator::emit_stub(const FixedCode &stub, uint64_t value) {
+// A copy among the cold code, with `number` in its field.
+uint32_t Translator::emit_stub(const FixedCode &stub, uint32_t number) {
   cold_ -= stub.size();
   stub.copy_to(cache_.writable(cold_));
-  stub.set_value(cache_.writable(cold_), value);
+  stub.set_value(cache_.writable(cold_), number);
+  stub.set_image_jump(cache_.writable(cold_), cold_);
   return cold_;
 }
 

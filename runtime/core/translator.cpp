@@ -56,7 +56,7 @@ bool Translator::room() const {
   return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
 }
 
-uint32_t Translator::translate(const Fetched &code, const DecodeContext &context) {
+uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
   if (decode_block(code, context) == 0) return kNone;
   if (!options_.count) fuse();
   drop_dead_flags();
@@ -80,14 +80,14 @@ inline void Translator::prefetch(const Stencil &stencil) const {
 }
 
 // The first unit that has a match gives the instruction.
-inline const Stencil *Translator::decode_one(const Fetched &code, uint32_t at, const DecodeContext &context,
+inline const Stencil *Translator::decode_one(GuestCode &code, uint32_t at, const DecodeContext &context,
                                              Item *item, uint32_t *bytes) {
   const Unit &unit = units_[0];
   *bytes = unit.bytes;
-  if (at + unit.bytes <= code.bytes.size()) [[likely]] {
-    item->word[0] = load_word(code.bytes.data() + at, unit.bytes, unit.big_endian);
+  if (code.reaches(at + unit.bytes)) [[likely]] {
+    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
     item->unit[0] = unit.number;
-    const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc + at, context);
+    const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context);
     if (stencil != nullptr) [[likely]]
       return stencil;
   }
@@ -95,20 +95,20 @@ inline const Stencil *Translator::decode_one(const Fetched &code, uint32_t at, c
 }
 
 // As decode_one, when the first unit has no match. Null if there are too few bytes, or the pack is damaged.
-const Stencil *Translator::decode_rare(const Fetched &code, uint32_t at, const DecodeContext &context,
-                                       Item *item, uint32_t *bytes) {
+const Stencil *Translator::decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
+                                       uint32_t *bytes) {
   bool cut = false;
   uint32_t smallest = 8;
   for (const Unit &unit : std::span(units_).first(unit_count_)) {
     smallest = std::min(smallest, unit.bytes);
-    if (at + unit.bytes > code.bytes.size()) {
+    if (!code.reaches(at + unit.bytes)) {
       cut = true;
       continue;
     }
-    item->word[0] = load_word(code.bytes.data() + at, unit.bytes, unit.big_endian);
+    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
     item->unit[0] = unit.number;
     *bytes = unit.bytes;
-    if (const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc + at, context))
+    if (const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context))
       return stencil;
   }
   if (cut || stencils_.damage() != nullptr) return nullptr;
@@ -117,9 +117,9 @@ const Stencil *Translator::decode_rare(const Fetched &code, uint32_t at, const D
 }
 
 // Fills items_; gives their number.
-uint32_t Translator::decode_block(const Fetched &code, const DecodeContext &context) {
+uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context) {
   const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
-  const auto in_page = static_cast<uint32_t>(BlockTable::kPageBytes - code.pc % BlockTable::kPageBytes);
+  const auto in_page = static_cast<uint32_t>(BlockTable::kPageBytes - code.pc() % BlockTable::kPageBytes);
   // While instructions are counted, a block that is entered retires all of its instructions: it ends where it
   // could be left.
   const uint32_t lasts = options_.count ? kEndsBlock | kFaults | kHasExit : kEndsBlock;
@@ -215,7 +215,7 @@ uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values)
 }
 
 // Copies a stencil and fills in all that it has of its own.
-inline void Translator::emit_item(const Fetched &code, const Item &item, const DecodeContext &context) {
+inline void Translator::emit_item(const GuestCode &code, const Item &item, const DecodeContext &context) {
   const Stencil &stencil = *item.stencil;
   uint32_t values[kHoleGroup];
   for (uint32_t k = 0; k < kHoleGroup; k++)
@@ -232,10 +232,10 @@ inline void Translator::emit_item(const Fetched &code, const Item &item, const D
   if (!stencil.only_holes) emit_rest(code, item, context, at);
 }
 
-void Translator::emit_block(const Fetched &code, const DecodeContext &context, Block *block) {
+void Translator::emit_block(const GuestCode &code, const DecodeContext &context, Block *block) {
   cold_ = cache_.cold();
   hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
-  block->guest_pc = code.pc;
+  block->guest_pc = code.pc();
   block->context = context.id;
   block->entry = block->host = hot_;
   block->guest_bytes = static_cast<uint16_t>(guest_length_);
@@ -243,7 +243,7 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   block->insn_count = static_cast<uint16_t>(item_count_);
   block->first_slot = blocks_.slots.size();
 
-  emit_head(code.pc, context.id);
+  emit_head(code.pc(), context.id);
   stored_.place = kNowhere;
   InsnMark *mark = &blocks_.insns[blocks_.insns.extend(item_count_)];
   for (uint32_t i = 0; i < item_count_; i++) {
@@ -252,23 +252,24 @@ void Translator::emit_block(const Fetched &code, const DecodeContext &context, B
   }
   if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) {
     uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
-    emit_tail_jump((code.pc + guest_length_) & mask);
+    emit_tail_jump((code.pc() + guest_length_) & mask);
   }
   block->host_bytes = hot_ - block->host;
   block->slot_count = blocks_.slots.size() - block->first_slot;
   block->copy = kNone;
-  if (code.changeable) {
+  if (code.changeable()) {
     block->copy = blocks_.copies.extend(guest_length_);
-    memcpy(&blocks_.copies[block->copy], code.bytes.data(), guest_length_);
+    memcpy(&blocks_.copies[block->copy], code.bytes(), guest_length_);
   }
   host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
 }
 
 // What is in the stencil's copy at `at` beside quick holes, and what follows it.
-void Translator::emit_rest(const Fetched &code, const Item &item, const DecodeContext &context, uint32_t at) {
+void Translator::emit_rest(const GuestCode &code, const Item &item, const DecodeContext &context,
+                           uint32_t at) {
   const Stencil &stencil = *item.stencil;
-  const DecodeInputs inputs[2] = {{item.word[0], code.pc + item.guest[0], context.values},
-                                  {item.word[1], code.pc + item.guest[1], context.values}};
+  const DecodeInputs inputs[2] = {{item.word[0], code.pc() + item.guest[0], context.values},
+                                  {item.word[1], code.pc() + item.guest[1], context.values}};
   emit_others(stencil, at, inputs);
   emit_exits(stencil, at, inputs[stencil.insns - 1]);
 }

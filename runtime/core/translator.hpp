@@ -12,6 +12,7 @@
 #include "decoder.hpp"
 #include "engine.hpp"
 #include "fixed_code.hpp"
+#include "guest_code.hpp"
 #include "profile.hpp"
 #include "stencils.hpp"
 #include "value_form.hpp"
@@ -22,13 +23,6 @@ inline constexpr uint32_t kMaxBlockInsns = 512;
 inline constexpr uint32_t kMaxFetchBytes = kMaxBlockInsns * 8;
 // Room that a block needs at most: it ends before it grows beyond half of this.
 inline constexpr uint32_t kBlockRoom = 65536;
-
-// Guest code as it was fetched for one block.
-struct Fetched {
-  uint64_t pc = 0;
-  std::span<const uint8_t> bytes;
-  bool changeable = false;  // keep a copy, to be compared at the next isync
-};
 
 class Translator {
  public:
@@ -41,7 +35,7 @@ class Translator {
   bool room() const;
   // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
   // Stencils::damage).
-  uint32_t translate(const Fetched &code, const DecodeContext &context);
+  uint32_t translate(GuestCode &code, const DecodeContext &context);
 
   // Lets a block that was counted be entered behind its counter.
   void stop_counting(uint32_t block);
@@ -72,25 +66,25 @@ class Translator {
     uint8_t unit[2];
   };
 
-  uint32_t decode_block(const Fetched &code, const DecodeContext &context);
-  const Stencil *decode_one(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+  uint32_t decode_block(GuestCode &code, const DecodeContext &context);
+  const Stencil *decode_one(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
                             uint32_t *bytes);
-  const Stencil *decode_rare(const Fetched &code, uint32_t at, const DecodeContext &context, Item *item,
+  const Stencil *decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
                              uint32_t *bytes);
   void prefetch(const Stencil &stencil) const;
   void fuse();
   void drop_dead_flags();
-  void emit_block(const Fetched &code, const DecodeContext &context, Block *block);
+  void emit_block(const GuestCode &code, const DecodeContext &context, Block *block);
   void emit_head(uint64_t pc, uint32_t context);
-  void emit_item(const Fetched &code, const Item &item, const DecodeContext &context);
+  void emit_item(const GuestCode &code, const Item &item, const DecodeContext &context);
   uint32_t emit_whole(const Item &item, const uint32_t *values);
   uint32_t emit_without_load(const Item &item, const uint32_t *values);
-  void emit_rest(const Fetched &code, const Item &item, const DecodeContext &context, uint32_t at);
+  void emit_rest(const GuestCode &code, const Item &item, const DecodeContext &context, uint32_t at);
   void emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]);
   void emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs);
   void emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
-  uint32_t emit_stub(const FixedCode &stub, uint64_t value);
+  uint32_t emit_stub(const FixedCode &stub, uint32_t number);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
   void align_exits(const Stencil &stencil, uint32_t saved);
@@ -107,7 +101,7 @@ class Translator {
   Stencils &stencils_;
   Decoder &decoder_;
   Profile &profile_;
-  FixedCode head_, count_down_, exit_direct_, exit_here_, exit_hot_;
+  FixedCode head_, count_down_, exit_direct_, exit_head_;
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
   std::array<Item, kMaxBlockInsns> items_;

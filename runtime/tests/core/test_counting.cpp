@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <map>
+#include <thread>
 
 #include "check.hpp"
 #include "host_code.hpp"
@@ -139,6 +140,32 @@ void hot_blocks() {
   CHECK(reported_once());
 }
 
+// A block that was hot and is made anew is not counted: who leaves it at its head has no counter that ran
+// out.
+void polled_when_not_counted() {
+  EngineOptions options;
+  options.hot_threshold = 5;
+  Machine m(options);
+  Reports reports;
+  m.engine->set_hot(note, &reports);
+  Pages code(4096);
+  put(code, 0, {word(kB, 0, 0, 0)});
+  const auto run_for_a_while = [&] {
+    std::thread clock([&] {
+      usleep(20000);
+      m.engine->interrupt(m.cpu);
+    });
+    CHECK(m.run_at(code.address()) == StopKind::kInterrupted && m.cpu->pc == code.address());
+    clock.join();
+  };
+  run_for_a_while();
+  CHECK(reports.times[code.address()] == 1);
+  const uint64_t run_out = m.engine->stats().counters_run_out;
+  m.engine->invalidate(code.address(), 4096);
+  for (int turn = 0; turn < 3; turn++) run_for_a_while();
+  CHECK(reports.times[code.address()] == 1 && m.engine->stats().counters_run_out == run_out);
+}
+
 // A hot block is not counted any more, however often it goes round.
 void counted_out() {
   EngineOptions options;
@@ -166,6 +193,7 @@ int main() {
   faults();
   threads_and_children();
   hot_blocks();
+  polled_when_not_counted();
   counted_out();
   return result();
 }

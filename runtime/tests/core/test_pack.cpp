@@ -7,13 +7,14 @@
 
 #include "check.hpp"
 
-extern "C" const char test_image_begin[], test_image_enter[], test_image_helper[], test_image_end[];
+extern "C" const char test_image_begin[], test_image_enter[], test_image_helper[], test_image_direct[],
+    test_image_head[], test_image_end[];
 
-// The pack's image: `enter` as docs/pack.md has it, and a helper with its thunk.
+// The pack's image: `enter` as docs/pack.md has it, a helper with its thunk, and what exit stubs jump to.
 asm(R"(
   .pushsection .rodata
-  .globl test_image_begin, test_image_enter, test_image_helper, test_image_end
-  .hidden test_image_begin, test_image_enter, test_image_helper, test_image_end
+  .globl test_image_begin, test_image_enter, test_image_helper, test_image_direct, test_image_head, test_image_end
+  .hidden test_image_begin, test_image_enter, test_image_helper, test_image_direct, test_image_head, test_image_end
   .p2align 4
 test_image_begin:
 test_image_enter:
@@ -35,6 +36,12 @@ test_image_helper:
   xor %ebp, %ebp
   mov (%r13,%rax), %rax
   pop %rbp
+  ret
+test_image_direct:
+  mov %r14, 16(%r12); movl $1, 4(%r12)
+  ret
+test_image_head:
+  mov %r14, 16(%r12); movl $5, 4(%r12)
   ret
 test_image_end:
   .popsection
@@ -135,14 +142,23 @@ void Builder::forms() {
   form_.push_back(sum(rd));
 }
 
-// `{s:FORM}` is a 32-bit hole, `{q:FORM}` a 64-bit one, `{n}` NEXT, `{f:K}` exit K's field, `{x:K}` a way to
-// it among the cold code, `{i}` the helper.
+const char *image_symbol(std::string_view name) {
+  if (name == "direct") return test_image_direct;
+  if (name == "head") return test_image_head;
+  REQUIRE(name == "helper");
+  return test_image_helper;
+}
+
+// `{s:FORM}` is a signed 32-bit hole, `{u:FORM}` an unsigned one, `{q:FORM}` one of 64 bits, `{n}` NEXT,
+// `{f:K}` exit K's field, `{x:K}` a way to it among the cold code, `{i:NAME}` a place in the image.
 void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *width) {
   RelocRec record = {};
   record.offset = static_cast<uint16_t>(offset);
   *width = token[0] == 'q' ? 8 : 4;
-  RelocKind kind = token[0] == 'q' ? RelocKind::kAbs64 : RelocKind::kAbs32S;
-  if (token[0] == 's' || token[0] == 'q') {
+  RelocKind kind = token[0] == 'q'   ? RelocKind::kAbs64
+                   : token[0] == 'u' ? RelocKind::kAbs32
+                                     : RelocKind::kAbs32S;
+  if (token[0] == 's' || token[0] == 'u' || token[0] == 'q') {
     const auto found = std::find(std::begin(kFormNames), std::end(kFormNames), token.substr(2));
     REQUIRE(found != std::end(kFormNames));
     record.value = static_cast<uint32_t>(found - std::begin(kFormNames));
@@ -154,7 +170,7 @@ void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *widt
   }
   if (token[0] == 'i') {
     kind = RelocKind::kImage;
-    record.value = static_cast<uint32_t>(test_image_helper - test_image_begin);
+    record.value = static_cast<uint32_t>(image_symbol(token.substr(2)) - test_image_begin);
   }
   if (token[0] == 'n' || token[0] == 'x' || token[0] == 'i') record.addend = -4;
   record.kind = static_cast<uint8_t>(kind);
@@ -229,10 +245,8 @@ void Builder::runtime_stencils() {
   of_runtime_ = true;
   header_.head_poll = stencil("head_poll", "41 8b 04 24 85 c0  0f 85 {f:0}", kFallsThrough);
   header_.head_none = stencil("head_none", "", kFallsThrough);
-  header_.exit_direct =
-      stencil("exit_direct", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 01000000  c3", kEndsBlock);
-  header_.exit_here =
-      stencil("exit_here", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 04 00000000  c3", kEndsBlock);
+  header_.exit_direct = stencil("exit_direct", "41 be {u:here}  e9 {i:direct}", kEndsBlock);
+  header_.exit_head = stencil("exit_head", "41 be {u:here}  e9 {i:head}", kEndsBlock);
   header_.undefined = stencil(
       "undefined", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
       kEndsBlock);
@@ -241,7 +255,6 @@ void Builder::runtime_stencils() {
       stencil("head_count", "41 8b 04 24 85 c0  75 17  48 b8 {q:here} 49 01 84 24 80000000  e9 {n} {e:0}",
               kFallsThrough);
   header_.count_down = stencil("count_down", "48 b8 {q:here} 83 28 01  0f 84 {x:0}", kFallsThrough);
-  header_.exit_hot = stencil("exit_hot", "49 c7 44 24 10 {s:here}  41 c7 44 24 04 05000000  c3", kEndsBlock);
   of_runtime_ = false;
 }
 
@@ -297,7 +310,7 @@ void Builder::instructions() {
   // otherwise.
   add(kSkip, "SKIP", "41 80 bc 24 {s:z_place} 00  0f 84 {n} {e:0}", kFallsThrough, 1);
   edges(add(kXori, "XORI", text("48 05 {s:xored}"), kFallsThrough), 0, 64, 0);
-  add(kLdHelper, "LDH", text("48 05 {s:imm} e8 {i}"), kFallsThrough | kFaults);
+  add(kLdHelper, "LDH", text("48 05 {s:imm} e8 {i:helper}"), kFallsThrough | kFaults);
   uint32_t guarded = encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:imm}" + store_rd, kFallsThrough));
   candidate(kGuarded, guarded, kRdNot15, false);
   candidate(kGuarded, encoding("GUARDED15", stencil("GUARDED15", "48 c7 c0 {s:negated} 49 89 84 24 00010000",
