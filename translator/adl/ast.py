@@ -236,9 +236,14 @@ class Flags(Decl):
     group: str | None = None
 
 
+#: What a write to a view does to the register's other bits: those above become 0, copies of the sign, or ones (those
+#: below 0), or all are kept.
+WRITE_POLICIES = ("zext", "sext", "ones", "keep")
+
+
 @dataclass(frozen=True, slots=True)
 class View(Decl):
-    """`view NAME(params)[index]: bN = target [except K zero] [write zext|keep]`."""
+    """`view NAME(params)[index]: bN = target [except K zero] [write POLICY]`."""
 
     name: str
     parameters: tuple[str, ...]
@@ -246,7 +251,7 @@ class View(Decl):
     type: TypeExpr | None
     target: Expr
     zero: int | None
-    policy: str | None
+    policy: str | None  # one of WRITE_POLICIES
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,10 @@ class DeclarationTransform(StatementTransform):
 
     def view(self, c: Children) -> ast.Decl:
         name, parameters, index, type_, target, zero, policy = c
-        if policy is not None and str(policy) not in ("zext", "keep"):
+        if policy is not None and str(policy) not in ast.WRITE_POLICIES:
+            known = ", ".join(ast.WRITE_POLICIES)
             raise DescriptionError(
-                self.token_span(policy), f"{str(policy)!r} is not a write policy", "it is zext or keep"
+                self.token_span(policy), f"{str(policy)!r} is not a write policy", f"it is one of {known}"
             )
         span = self.token_span(name)
         return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy))
