@@ -22,9 +22,9 @@ from tests.targets.words import has_field, random_word, with_field
 NOT_RUN = frozenset({"ECALL"})
 #: No place in a sequence: they end it, give clocks, or want the load before them that they belong to.
 NOT_IN_SEQUENCES = frozenset({"JALR", "EBREAK", "COUNTER", "SC"})
-_ACCESSES = frozenset({"LOAD", "STORE", "LR", "SC", "AMO", "FLOAD", "FSTORE"})
+ACCESSES = frozenset({"LOAD", "STORE", "LR", "SC", "AMO", "FLOAD", "FSTORE"})
 _ALIGNED = frozenset({"LR", "SC", "AMO"})
-_BRANCHES = frozenset({"JAL", "BRANCH"})
+BRANCHES = frozenset({"JAL", "BRANCH"})
 _RESERVED_MODES = (5, 6)
 #: Registers that hold addresses in a sequence: two of them can be named by three bits.
 BASES = (2, 8, 9)
@@ -109,14 +109,12 @@ class Generator:
     def _tamed(self, encoding: Encoding, word: int) -> int:
         """`word` with a short way forward if it branches, with a base register that holds a good address."""
         rng, tamed = self.rng, word
-        if encoding.instruction in _BRANCHES:
+        if encoding.instruction in BRANCHES:
             for name in ("i", "j"):
                 tamed = with_field(encoding, tamed, name, rng.randrange(1, 8))
-        elif encoding.instruction in _ACCESSES:
+        elif encoding.instruction in ACCESSES:
             if rng.random() < 0.95:
-                tamed = with_field(encoding, tamed, "rs1", rng.choice(BASES))
-                tamed = with_field(encoding, tamed, "s", rng.choice(BASES[1:]) - 8)
-                tamed = with_field(encoding, tamed, "imm", rng.randrange(-64, 64))
+                tamed = with_base(encoding, tamed, rng)
         elif encoding.fields_of(tamed).get("rm") in _RESERVED_MODES:
             tamed = with_field(encoding, tamed, "rm", 7)
         elif has_field(encoding, "rd") and encoding.fields_of(tamed)["rd"] in BASES and rng.random() < 0.9:
@@ -148,7 +146,7 @@ class Generator:
     def _aimed(self, encoding: Encoding, case: Case) -> tuple[Case, Run]:
         """The case, with its base register moved so that the first access hits the data page (or nearly)."""
         run = self.interpreter.run(case)
-        if encoding.instruction not in _ACCESSES or run.fault is None:
+        if encoding.instruction not in ACCESSES or run.fault is None:
             return case, run
         fields = encoding.fields_of(case.words[-1])
         base = fields["rs1"] if "rs1" in fields else 8 + fields["s"] if "s" in fields else 2
@@ -165,6 +163,13 @@ class Generator:
         if kind < 0.9:
             return rng.randrange(PAGE - 64)
         return rng.choice((rng.randrange(PAGE - 16, PAGE + 16), rng.randrange(-16, 16)))
+
+
+def with_base(encoding: Encoding, word: int, rng: random.Random) -> int:
+    """An access's word with one of BASES and a small offset."""
+    word = with_field(encoding, word, "rs1", rng.choice(BASES))
+    word = with_field(encoding, word, "s", rng.choice(BASES[1:]) - 8)
+    return with_field(encoding, word, "imm", rng.randrange(-64, 64))
 
 
 def _with_x(case: Case, place: int, value: int) -> Case:

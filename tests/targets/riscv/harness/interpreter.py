@@ -13,6 +13,16 @@ _HOST_MODE = {1: 3, 2: 2, 3: 1}
 Run = interpreter.Run[State]
 
 
+def host_mode(frm: int) -> int:
+    """The rounding mode of fp_set_mode."""
+    return _HOST_MODE.get(frm, 0)
+
+
+def mode_kind(frm: int) -> int:
+    """The description's frm_kind."""
+    return 1 if frm == 4 else 2 if frm > 4 else 0
+
+
 def reversed_flags(flags: int) -> int:
     """fflags as the host's sticky flags, and back."""
     return int(f"{flags & 31:05b}"[::-1], 2)
@@ -30,8 +40,8 @@ class Interpreter(interpreter.Interpreter[State]):
         machine.registers["GPR"] = dict(enumerate(state.x))
         machine.registers["FPR"] = dict(enumerate(state.f))
         machine.registers["FCSR"][0] = frm << 5
-        machine.env.ctx["frm_kind"] = 1 if frm == 4 else 2 if frm > 4 else 0
-        machine.env.fp.rounding, machine.env.fp.flags = _HOST_MODE.get(frm, 0), reversed_flags(state.fcsr)
+        machine.env.ctx["frm_kind"] = mode_kind(frm)
+        machine.env.fp.rounding, machine.env.fp.flags = host_mode(frm), reversed_flags(state.fcsr)
 
     def state(self, machine: Machine) -> State:
         """See the base class."""
