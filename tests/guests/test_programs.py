@@ -125,8 +125,8 @@ def test_small_code_cache(guest: Architecture, case: Case, linking: str, built: 
     check(guest, case, linking, built, PYQEMU_CODE_CACHE=str(SMALL_CACHE))
 
 
-#: Programs that wait for a time, and do not while each piece of code is waited for.
-SLOW = ("interrupts", "processes")
+#: Programs in which times matter, which are others while each piece of code is waited for.
+SLOW = ("interrupts", "processes", "signals")
 
 
 @pytest.mark.guest
