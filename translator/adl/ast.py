@@ -199,7 +199,10 @@ class Decl:
 
 @dataclass(frozen=True, slots=True)
 class Use(Decl):
+    """`use "FILE" [if e]`; `condition` is over a variant's constants."""
+
     file: str
+    condition: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +216,13 @@ class Unit(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Property(Decl):
-    """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank."""
+    """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank.
+
+    The value of `address` is a type.
+    """
 
     key: str
-    value: str | int
+    value: str | int | TypeExpr
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ class RegisterFile(Decl):
 
     name: str
     count: int | None
-    width: int
+    type: TypeExpr
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +301,14 @@ class ConstTable(Decl):
     width: int | None
     count: int | None
     value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Variant(Decl):
+    """`variant NAME { const X = e; … }`: one of the architectures that the files describe."""
+
+    name: str
+    constants: tuple[ConstTable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,8 +393,12 @@ class Prefer(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """All declarations of one architecture's files, in order."""
+    """All declarations of one architecture's files, in order; of a variant, its constants among them.
+
+    `is_variant`: there are others, in which other encodings may have words.
+    """
 
     name: str
     folder: Path
     declarations: tuple[Decl, ...]
+    is_variant: bool = False

@@ -22,7 +22,7 @@ class DeclarationTransform(StatementTransform):
         return tuple(str(t) for t in c)
 
     def use(self, c: Children) -> ast.Decl:
-        return ast.Use(self.token_span(c[0]), c[0][1:-1])
+        return ast.Use(self.token_span(c[0]), c[0][1:-1], c[1])
 
     def unit(self, c: Children) -> ast.Decl:
         name, width, order = c
@@ -38,18 +38,20 @@ class DeclarationTransform(StatementTransform):
 
     def property_(self, c: Children) -> ast.Decl:
         key = " ".join(str(t) for t in c[:-1])
-        value = self.integer(c[-1]) if c[-1].type == "NUMBER" else str(c[-1])
+        value = c[-1]
+        if isinstance(value, Token):
+            value = self.integer(value) if value.type == "NUMBER" else str(value)
         return ast.Property(self.span(c[0], c[-1]), key, value)
 
     def file_(self, c: Children) -> ast.Decl:
-        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), self._width(c[2]))
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def reg(self, c: Children) -> ast.Decl:
-        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), None, self._width(c[1]))
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), None, c[1])
 
     def _width(self, type_: ast.TypeExpr) -> int:
         if not isinstance(type_.width, ast.Number) or type_.lanes is not None:
-            raise DescriptionError(type_.span, "storage has a fixed number of bits", "say b32, for instance")
+            raise DescriptionError(type_.span, "elements have a fixed number of bits", "say b32, for instance")
         return type_.width.value
 
     def flag(self, c: Children) -> ast.Decl:
@@ -110,6 +112,10 @@ class DeclarationTransform(StatementTransform):
         width = None if type_ is None or type_.width is None else self._width(type_)
         elements = None if count is None else self.integer(count)
         return ast.ConstTable(self.token_span(name), str(name), width, elements, value)
+
+    def variant(self, c: Children) -> ast.Decl:
+        name, *constants = _absent_removed(c)
+        return ast.Variant(self.token_span(name), str(name), tuple(constants))
 
     def operand(self, c: Children) -> ast.Decl:
         name, parameters, type_, *rows = c
