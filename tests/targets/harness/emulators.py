@@ -13,14 +13,19 @@ from tests.targets.harness.machine import Architecture, S, build_runner
 
 
 def emulators(
-    architecture: Architecture[S], folder: Path, guest: str, qemu_cpu: str, our_cpu: str
+    architecture: Architecture[S], folder: Path, guest: str, qemu_cpu: str, our_cpu: str | None
 ) -> dict[str, list[str]]:
-    """Commands by name: QEMU for `guest`, and pyqemu-user if it is there. Skips the test without a cross compiler."""
+    """Commands by name: QEMU for `guest`, and pyqemu-user with `our_cpu` if it is there.
+
+    Skips the test without a cross compiler.
+    """
     try:
         runner = str(build_runner(architecture, folder))
     except FileNotFoundError as error:
         pytest.skip(str(error))
     found = {"QEMU": [str(debian.qemu(guest)), "-cpu", qemu_cpu, runner]}
+    if our_cpu is None:
+        return found
     with contextlib.suppress(FileNotFoundError):
         found["pyqemu-user"] = [str(pyqemu_user()), "-cpu", our_cpu, runner]
     return found

@@ -19,7 +19,8 @@
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
-typedef unsigned long u64;
+typedef unsigned long long u64;
+typedef unsigned long word; /* as wide as an address */
 
 #define CODE 0x10000000UL     /* the sequence; the rest of its page is STOP; cannot be written there */
 #define WRITABLE 0x35a6b000UL /* the same page */
@@ -31,7 +32,7 @@ typedef unsigned long u64;
 #define CODE_BYTES 64
 
 static u8 signal_stack[65536] __attribute__((aligned(16)));
-__attribute__((used)) static u64 saved[16];
+__attribute__((used)) static word saved[16];
 static void copy(void *to, const void *from, u64 bytes) {
   for (u64 i = 0; i < bytes / 8; i++) ((volatile u64 *)to)[i] = ((const u64 *)from)[i];
 }
@@ -66,7 +67,7 @@ static void die(int status) {
   sys(93, status, 0, 0, 0);
   __builtin_unreachable();
 }
-static void map(u64 address, int protection, int file) {
+static void map(word address, int protection, int file) {
   int flags = file < 0 ? 0x32 : 0x11; /* MAP_FIXED with MAP_PRIVATE | MAP_ANONYMOUS, or MAP_SHARED */
   if (syscall6(222, (long)address, PAGE, protection, flags, file, 0) != (long)address) die(3);
 }
@@ -91,13 +92,13 @@ static void handler(int signal, const u32 *info, u8 *context) {
   if (go_on(context)) return;
   reply.signal = (u32)signal;
   reply.si_code = info[2];
-  reply.address = *(const u64 *)(info + 4);
+  reply.address = *(const word *)((const u8 *)info + (sizeof(word) == 8 ? 16 : 12));
   reply.pc = end_case(context, &reply.state);
 }
 
 static void catch(int signal) {
-  struct { void *handler; u64 flags; void *restorer; u64 mask; } action = {
-      (void *)handler, SA_FLAGS, (void *)RESTORER, 0};
+  struct { void *handler; word flags; void *restorer; word mask[2]; } action = {
+      (void *)handler, SA_FLAGS, (void *)RESTORER, {0, 0}};
   sys(134, signal, &action, 0, 8);
 }
 
@@ -113,7 +114,7 @@ static void write_code(const struct request *request) {
 void run(void) {
   static struct request request;
   static const int signals[] = {4, 5, 7, 8, 11};  /* ILL TRAP BUS FPE SEGV */
-  struct { void *sp; u64 flags, size; } stack = {signal_stack, 0, sizeof signal_stack};
+  struct { void *sp; word flags, size; } stack = {signal_stack, 0, sizeof signal_stack};
   u64 random = 0x123456789abcdef1;
   for (u32 i = 0; i < PAGES; i++)
     for (u32 k = 0; k < PAGE / 8; k++) {  /* xorshift64: harness.py makes the same */

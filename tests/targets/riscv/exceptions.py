@@ -35,6 +35,7 @@ EXEMPT: tuple[Exempt, ...] = (
     Exempt(0x0000707F, 0x0000100F, "likewise of FENCE.I", _rejected),
     Exempt(0xFFF0007F, 0x42000053, "FCVT.D.S is exact; LLVM wants rm to be 0", _rejected),
     Exempt(0xFFE0007F, 0xD2000053, "likewise FCVT.D.W and FCVT.D.WU", _rejected),
+    Exempt(0x0200307F, 0x02001013, "LLVM 14 has shifts by 32 and more in RV32 too", lambda ours, _: ours is None),
     Exempt(0x7F, 0x73, "registers and instructions of other modes and extensions", lambda ours, _: ours is None),
 )
 #: The same of 16-bit words: LLVM prints hints by what they would be without compression.

@@ -133,6 +133,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
 
 def test_binutils(target: DescribedTarget, theirs: list[bytes]) -> None:
     """The first word is the one that binutils writes."""
+    if target.address_width != 64:
+        pytest.skip("the lines are RV64's")
     wrong: list[str] = []
     for number, (line, word) in enumerate(zip(LINES, theirs, strict=True)):
         found = target.assemble(line.replace("@", ""), 4 * number)[0].code()

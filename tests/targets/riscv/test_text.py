@@ -10,7 +10,7 @@ from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.harness.command import encodings_of
 from tests.targets.harness.text import check, compare, sweep
 from tests.targets.riscv.exceptions import EXEMPT, EXEMPT_SHORT
-from tests.targets.riscv.harness.text import their_texts
+from tests.targets.riscv.harness.text import disassembler
 from tests.targets.riscv.test_random import FILES
 
 #: Major opcodes of 32-bit instructions.
@@ -32,19 +32,17 @@ def needs_llvm() -> None:
 @pytest.mark.parametrize("file", [*FILES])
 def test_each_encoding(target: DescribedTarget, file: str) -> None:
     """300 words of each encoding."""
-    encodings = encodings_of(target, (file,))
-    assert encodings
     wrong = []
-    for encoding in encodings:
+    for encoding in encodings_of(target, (file,)):
         exempt = EXEMPT if encoding.unit.width == 32 else EXEMPT_SHORT
-        wrong += check(target, [encoding], 300, their_texts, exempt)
+        wrong += check(target, [encoding], 300, disassembler(target), exempt)
     assert not wrong, "\n".join(map(str, wrong[:20]))
 
 
 @pytest.mark.parametrize("opcode", OPCODES)
 def test_each_opcode(target: DescribedTarget, opcode: str) -> None:
     """Random words: what is valid to one side only is found too."""
-    wrong = sweep(target, "I", 0x7F, OPCODES[opcode], 10000, their_texts, EXEMPT)
+    wrong = sweep(target, "I", 0x7F, OPCODES[opcode], 10000, disassembler(target), EXEMPT)
     assert not wrong, "\n".join(map(str, wrong[:20]))
 
 
@@ -52,5 +50,5 @@ def test_each_opcode(target: DescribedTarget, opcode: str) -> None:
 def test_each_compressed(target: DescribedTarget, quadrant: int) -> None:
     """All words."""
     words = range(quadrant, 1 << 16, 4)
-    wrong = list(compare(target, words, "C", their_texts, EXEMPT_SHORT))
+    wrong = list(compare(target, words, "C", disassembler(target), EXEMPT_SHORT))
     assert not wrong, "\n".join(map(str, wrong[:20]))

@@ -18,7 +18,7 @@ from tests.targets.harness.command import options, run
 from tests.targets.riscv.exceptions import ORACLE
 from tests.targets.riscv.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
 from tests.targets.riscv.harness.interpreter import Interpreter
-from tests.targets.riscv.harness.machine import RISCV64
+from tests.targets.riscv.harness.machine import RISCV
 from tests.targets.riscv.harness.ties import TieGenerator
 
 TARGET = Path(__file__).parents[4] / "targets/riscv"
@@ -29,10 +29,11 @@ def main() -> int:
     """Exit status 0 if everything agrees."""
     parser = options(__doc__ or "", EMULATOR)
     parser.add_argument("--ties", action="store_true", help="rounding to nearest, ties away, of ties")
+    parser.add_argument("--variant", choices=["riscv64", "riscv32"], default="riscv64")
     chosen = parser.parse_args()
-    target = load(TARGET)
+    target = load(TARGET, chosen.variant)
     generator = (TieGenerator if chosen.ties else Generator)(target, Interpreter(target), random.Random(chosen.seed))
-    return run(chosen, target, RISCV64, generator, ORACLE, NOT_RUN, NOT_IN_SEQUENCES)
+    return run(chosen, target, RISCV[target.address_width], generator, ORACLE, NOT_RUN, NOT_IN_SEQUENCES)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,6 @@ BRANCHES = frozenset({"JAL", "BRANCH"})
 _RESERVED_MODES = (5, 6)
 #: Registers that hold addresses in a sequence: two of them can be named by three bits.
 BASES = (2, 8, 9)
-_MASK = (1 << 64) - 1
 #: What is above a single in a register.
 BOX = 0xFFFFFFFF << 32
 
@@ -38,6 +37,7 @@ class Generator:
 
     def __init__(self, target: DescribedTarget, interpreter: Interpreter, rng: random.Random) -> None:
         self.target = target
+        self._mask = (1 << target.address_width) - 1
         self.interpreter = interpreter
         self.rng = rng
 
@@ -81,7 +81,7 @@ class Generator:
     def state(self) -> State:
         """Random registers, some of them equal; floats boxed well and badly; all rounding modes, reserved ones too."""
         rng = self.rng
-        x = [0, *(telling_integer(rng) for _ in range(31))]
+        x = [0, *(telling_integer(rng) & self._mask for _ in range(31))]
         f = [self._float() for _ in range(32)]
         for registers in (x, f):
             for _ in range(6):
@@ -141,7 +141,7 @@ class Generator:
             return case
         place = CODE + self.rng.choice((self.rng.randrange(4, PAGE - 4096 // 2), 0x2000 + self.rng.randrange(4096)))
         fields = encoding.fields_of(case.words[-1])
-        return _with_x(case, fields["rs1"], place - fields.get("imm", 0))
+        return _with_x(case, fields["rs1"], place - fields.get("imm", 0) & self._mask)
 
     def _aimed(self, encoding: Encoding, case: Case) -> tuple[Case, Run]:
         """The case, with its base register moved so that the first access hits the data page (or nearly)."""
@@ -151,7 +151,7 @@ class Generator:
         fields = encoding.fields_of(case.words[-1])
         base = fields["rs1"] if "rs1" in fields else 8 + fields["s"] if "s" in fields else 2
         wanted = DATA + self._offset(encoding)
-        moved = _with_x(case, base, case.state.x[base] + wanted - run.fault)
+        moved = _with_x(case, base, case.state.x[base] + wanted - run.fault & self._mask)
         return moved, self.interpreter.run(moved)
 
     def _offset(self, encoding: Encoding) -> int:
@@ -176,4 +176,4 @@ def _with_x(case: Case, place: int, value: int) -> Case:
     if place == 0:
         return case
     x = case.state.x
-    return replace(case, state=replace(case.state, x=(*x[:place], value & _MASK, *x[place + 1 :])))
+    return replace(case, state=replace(case.state, x=(*x[:place], value, *x[place + 1 :])))

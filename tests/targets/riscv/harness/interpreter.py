@@ -6,7 +6,7 @@ from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.harness import interpreter
 from tests.targets.harness.interpreter import Machine
 from tests.targets.harness.machine import SIGBUS, SIGTRAP
-from tests.targets.riscv.harness.machine import RISCV64, State
+from tests.targets.riscv.harness.machine import RISCV, State
 
 _HOST_MODE = {1: 3, 2: 2, 3: 1}
 
@@ -32,7 +32,7 @@ class Interpreter(interpreter.Interpreter[State]):
     """An interpreter of cases; the CPU model that has everything."""
 
     def __init__(self, target: DescribedTarget) -> None:
-        super().__init__(target, RISCV64, next(cpu for cpu in target.cpus if cpu.name == "max"))
+        super().__init__(target, RISCV[target.address_width], next(cpu for cpu in target.cpus if cpu.name == "max"))
 
     def begin(self, state: State, machine: Machine) -> None:
         """See the base class."""

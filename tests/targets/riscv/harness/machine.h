@@ -1,10 +1,16 @@
-/* What runner.c has to know of RV64GC. */
+/* What runner.c has to know of RV64GC and RV32GC. */
 #define STOP 0x9002 /* c.ebreak */
 typedef u16 stop_unit;
 
 struct state {
   u64 x[32], fcsr, f[32];
 };
+
+#if __riscv_xlen == 64
+#define MACROS ".macro get r, i\n ld \\r, 8 * \\i(t0)\n.endm\n.macro put r, i\n sd \\r, 8 * \\i(t0)\n.endm\n"
+#else
+#define MACROS ".macro get r, i\n lw \\r, 4 * \\i(t0)\n.endm\n.macro put r, i\n sw \\r, 4 * \\i(t0)\n.endm\n"
+#endif
 
 static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
   register long a7 asm("a7") = n, a0 asm("a0") = a, a1 asm("a1") = b, a2 asm("a2") = c, a3 asm("a3") = d,
@@ -17,26 +23,21 @@ static long syscall6(long n, long a, long b, long c, long d, long e, long f) {
 void enter(const struct state *state);
 void ready(void);
 void leave(void);
-asm(".text\n"
+asm(MACROS
+    ".text\n"
     ".globl enter, ready, leave\nenter:\n"
     "  la t0, saved\n"
-    "  sd s0, 0(t0)\n  sd s1, 8(t0)\n  sd s2, 16(t0)\n  sd s3, 24(t0)\n  sd s4, 32(t0)\n  sd s5, 40(t0)\n"
-    "  sd s6, 48(t0)\n  sd s7, 56(t0)\n  sd s8, 64(t0)\n  sd s9, 72(t0)\n  sd s10, 80(t0)\n  sd s11, 88(t0)\n"
-    "  sd ra, 96(t0)\n  sd sp, 104(t0)\n"
+    "  put s0, 0\n  put s1, 1\n  put s2, 2\n  put s3, 3\n  put s4, 4\n  put s5, 5\n  put s6, 6\n  put s7, 7\n"
+    "  put s8, 8\n  put s9, 9\n  put s10, 10\n  put s11, 11\n  put ra, 12\n  put sp, 13\n"
     "  addi t0, a0, 264\n"
-    "  fld f0, 0(t0)\n  fld f1, 8(t0)\n  fld f2, 16(t0)\n  fld f3, 24(t0)\n  fld f4, 32(t0)\n  fld f5, 40(t0)\n"
-    "  fld f6, 48(t0)\n  fld f7, 56(t0)\n  fld f8, 64(t0)\n  fld f9, 72(t0)\n  fld f10, 80(t0)\n  fld f11, 88(t0)\n"
-    "  fld f12, 96(t0)\n  fld f13, 104(t0)\n  fld f14, 112(t0)\n  fld f15, 120(t0)\n  fld f16, 128(t0)\n"
-    "  fld f17, 136(t0)\n  fld f18, 144(t0)\n  fld f19, 152(t0)\n  fld f20, 160(t0)\n  fld f21, 168(t0)\n"
-    "  fld f22, 176(t0)\n  fld f23, 184(t0)\n  fld f24, 192(t0)\n  fld f25, 200(t0)\n  fld f26, 208(t0)\n"
-    "  fld f27, 216(t0)\n  fld f28, 224(t0)\n  fld f29, 232(t0)\n  fld f30, 240(t0)\n  fld f31, 248(t0)\n"
-    "  ld t1, 256(a0)\n  fscsr t1\n"
+    "  .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, "
+    "28, 29, 30, 31\n  fld f\\n, 8 * \\n(t0)\n  .endr\n"
+    "  lw t1, 256(a0)\n  fscsr t1\n"
     "ready:\n  ebreak\n"
     "leave:\n"
     "  la t0, saved\n"
-    "  ld s0, 0(t0)\n  ld s1, 8(t0)\n  ld s2, 16(t0)\n  ld s3, 24(t0)\n  ld s4, 32(t0)\n  ld s5, 40(t0)\n"
-    "  ld s6, 48(t0)\n  ld s7, 56(t0)\n  ld s8, 64(t0)\n  ld s9, 72(t0)\n  ld s10, 80(t0)\n  ld s11, 88(t0)\n"
-    "  ld ra, 96(t0)\n  ld sp, 104(t0)\n  ret\n"
+    "  get s0, 0\n  get s1, 1\n  get s2, 2\n  get s3, 3\n  get s4, 4\n  get s5, 5\n  get s6, 6\n  get s7, 7\n"
+    "  get s8, 8\n  get s9, 9\n  get s10, 10\n  get s11, 11\n  get ra, 12\n  get sp, 13\n  ret\n"
     ".globl _start\n_start:\n  j run\n");
 
 #define SA_FLAGS 0x08000004 /* SA_SIGINFO | SA_ONSTACK */
@@ -52,28 +53,31 @@ static void sync_code(void) {
 static const struct state *starting;
 
 static void start(const struct state *state) {
-  static u64 scratch;
+  static u32 scratch;
   starting = state;
-  asm volatile("sc.d zero, zero, %0" : "+A"(scratch)); /* no case sees another's reservation */
+  asm volatile("sc.w zero, zero, %0" : "+A"(scratch)); /* no case sees another's reservation */
   enter(state);
 }
 
-/* struct ucontext: uc_mcontext is at 176: pc, x1 ... x31, then f0 ... f31 at 432, fcsr at 688. */
+/* struct ucontext, and in it uc_mcontext: pc, x1 ... x31, then f0 ... f31 and fcsr. */
+#define CONTEXT (__riscv_xlen == 64 ? 176 : 160)
+#define FLOATS (CONTEXT + 32 * sizeof(word))
+
 static int go_on(u8 *context) {
-  u64 *machine = (u64 *)(context + 176);
-  if (machine[0] != (u64)ready) return 0;
-  copy(machine + 1, starting->x + 1, 31 * 8);
+  word *machine = (word *)(context + CONTEXT);
+  if (machine[0] != (word)ready) return 0;
+  for (u32 i = 1; i < 32; i++) machine[i] = (word)starting->x[i];
   machine[0] = CODE;
   return 1;
 }
 
 static u64 end_case(u8 *context, struct state *state) {
-  u64 *machine = (u64 *)(context + 176), pc = machine[0];
+  word *machine = (word *)(context + CONTEXT), pc = machine[0];
   state->x[0] = 0;
-  copy(state->x + 1, machine + 1, 31 * 8);
-  copy(state->f, context + 432, 256);
-  state->fcsr = *(u32 *)(context + 688);
-  machine[2] = (u64)(signal_stack + 256); /* leave sets sp before anything uses it */
-  machine[0] = (u64)leave;
+  for (u32 i = 1; i < 32; i++) state->x[i] = machine[i];
+  copy(state->f, context + FLOATS, 256);
+  state->fcsr = *(u32 *)(context + FLOATS + 256);
+  machine[2] = (word)(signal_stack + 256); /* leave sets sp before anything uses it */
+  machine[0] = (word)leave;
   return pc;
 }

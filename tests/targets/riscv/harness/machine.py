@@ -43,14 +43,22 @@ def _inputs(case: Case) -> str:
     return f"{x}, fcsr={case.state.fcsr:#x}, {f}"
 
 
-RISCV64 = machine.Architecture(
-    compiler="riscv64-linux-gnu-gcc",
-    flags=("-mcmodel=medany", "-Wl,-Ttext-segment=0x1d6b3a0000,--no-relax",),
-    folder=Path(__file__).parent,
-    state=State,
-    state_bytes=_STATE.size,
-    stop=(0x9002).to_bytes(2, "little"),
-    size=size,
-    text=text_of,
-    inputs=_inputs,
-)
+def _architecture(flags: tuple[str, ...]) -> machine.Architecture[State]:
+    return machine.Architecture(
+        compiler="riscv64-linux-gnu-gcc",
+        flags=("-mcmodel=medany", *flags),
+        folder=Path(__file__).parent,
+        state=State,
+        state_bytes=_STATE.size,
+        stop=(0x9002).to_bytes(2, "little"),
+        size=size,
+        text=text_of,
+        inputs=_inputs,
+    )
+
+
+#: By XLEN.
+RISCV = {
+    64: _architecture(("-Wl,-Ttext-segment=0x1d6b3a0000,--no-relax",)),
+    32: _architecture(("-march=rv32gc", "-mabi=ilp32d", "-Wl,-Ttext-segment=0x2d6b3000,--no-relax")),
+}

@@ -30,6 +30,8 @@ class TieGenerator(Generator):
         return replace(super().state(), x=x, f=f, fcsr=_AWAY << 5 | self.rng.choice((0, self.rng.getrandbits(5))))
 
     def _integer(self) -> int:
+        if self._mask >> 32 == 0:
+            return self.rng.getrandbits(32)
         bits = self.rng.choice((*_PRECISION.values(), *(p + 1 for p in _PRECISION.values())))
         value = (self.rng.getrandbits(bits) | 1 | 1 << bits - 1) << self.rng.randrange(64 - bits)
         return self.rng.choice((value, -value)) & (1 << 64) - 1
