@@ -23,6 +23,11 @@ def _rejected(ours: str | None, theirs: str | None) -> bool:
     return theirs is None
 
 
+def _zfa(ours: str | None, theirs: str | None) -> bool:
+    names = ("fli.", "fminm.", "fmaxm.", "fround", "fleq.", "fltq.", "fcvtmod.", "fmvh.", "fmvp.")
+    return theirs is None and ours is not None and ours.startswith(names)
+
+
 def _says(start: str) -> Callable[[str | None, str | None], bool]:
     return lambda _, theirs: theirs is not None and theirs.startswith(start)
 
@@ -30,6 +35,7 @@ def _says(start: str) -> Callable[[str | None, str | None], bool]:
 #: 32-bit words whose text or validity differs from LLVM's.
 EXEMPT: tuple[Exempt, ...] = (
     Exempt(0xFE00507F, 0x0E005033, "LLVM 14 has no Zicond", _rejected),
+    Exempt(0x7F, 0x53, "nor Zfa", _zfa),
     Exempt(0x0000707F, 0x0000000F, "LLVM 14 has no name for the empty set", lambda _, theirs: "unknown" in f"{theirs}"),
     Exempt(0x0000707F, 0x0000000F, "reserved fields of FENCE are ignored; LLVM wants them 0", _rejected),
     Exempt(0x0000707F, 0x0000100F, "likewise of FENCE.I", _rejected),
@@ -41,6 +47,8 @@ EXEMPT: tuple[Exempt, ...] = (
 #: The same of 16-bit words: LLVM prints hints by what they would be without compression.
 EXEMPT_SHORT: tuple[Exempt, ...] = (
     Exempt(0xFFFF, 0x0000, "LLVM has a name for it; it is illegal", _says("unimp")),
+    Exempt(0xE003, 0x8000, "LLVM 14 has no Zcb", _rejected),
+    Exempt(0xFC43, 0x9C41, "likewise", _rejected),
     Exempt(0xF07F, 0x6001, "C.LUI of 0 is reserved", lambda ours, _: ours is None),
     Exempt(0xE003, 0x0001, "a hint that does nothing", _says("c.nop ")),
     Exempt(0xE003, 0x4001, "likewise", _says("c.li zero,")),

@@ -16,11 +16,14 @@ from tests.targets.riscv.harness.machine import Case
 from tests.targets.riscv.harness.ties import TieGenerator
 
 #: Cases of each encoding, by the file that it is in.
-FILES = {"integer": 60, "words": 60, "bitmanip": 60, "control": 100, "memory": 100, "csr": 200, "float": 200}
+FILES = {
+    "integer": 60, "words": 60, "bitmanip": 60, "control": 100, "memory": 100, "zcb": 60,
+    "csr": 200, "float": 200, "zfa": 200,
+}  # fmt: skip
 SEQUENCES = {  # by what they are made of: the words of one, how many
     "plain": (("integer", "words", "bitmanip"), 8, 500),
-    "branches and memory": (("integer", "words", "control", "memory", "bitmanip"), 14, 1000),
-    "floating point": (("float", "csr"), 10, 1500),
+    "branches and memory": (("integer", "words", "control", "memory", "bitmanip", "zcb"), 14, 1000),
+    "floating point": (("float", "zfa", "csr"), 10, 1500),
 }
 #: Instructions that round.
 ROUNDING = ("FARITH", "FSQRT", "FMADD", "FCVT_S_D", "FCVT_to_int", "FCVT_from_int")

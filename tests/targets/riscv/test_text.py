@@ -29,7 +29,11 @@ def needs_llvm() -> None:
         pytest.skip("needs llvm-mc")
 
 
-@pytest.mark.parametrize("file", [*FILES])
+#: Files whose instructions LLVM 14 does not know.
+NEWER = ("zcb", "zfa")
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file not in NEWER])
 def test_each_encoding(target: DescribedTarget, file: str) -> None:
     """300 words of each encoding."""
     wrong = []

@@ -22,7 +22,7 @@ from tests.targets.riscv.harness.machine import RISCV
 from tests.targets.riscv.harness.ties import TieGenerator
 
 TARGET = Path(__file__).parents[4] / "targets/riscv"
-EMULATOR = "qemu-riscv64 -cpu rv64,zicond=true"
+EMULATOR = "qemu-riscv64 -cpu rv64,zicond=true,zcb=true"
 
 
 def main() -> int:

@@ -21,7 +21,9 @@ from tests.targets.words import has_field, random_word, with_field
 POLL, COUNTER, LABEL, LINK = 27, 26, 24, 1
 _PARTS = frozenset({*BASES, POLL, COUNTER, LABEL})
 #: Files of the description, and how many of 100 instructions come from them.
-_GROUPS: Mapping[str, int] = {"integer": 36, "bitmanip": 8, "memory": 22, "control": 16, "float": 16, "csr": 2}
+_GROUPS: Mapping[str, int] = {
+    "integer": 24, "words": 8, "bitmanip": 8, "zcb": 6, "memory": 20, "control": 16, "float": 14, "zfa": 2, "csr": 2,
+}
 #: They would end nearly every program early.
 _RARE = frozenset({"JALR", "EBREAK", "ECALL", "COUNTER", "FENCE_I"})
 _COUNT_DOWN = 0xFFFD0D13  # addi x26, x26, -1
