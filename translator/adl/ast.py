@@ -347,12 +347,13 @@ class Function(Decl):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecl:
-    """`enc [UNIT] "picture" [if guard] [with f = e f = e]`."""
+    """`enc [UNIT] "picture" [if guard] [with f = e f = e] [needs feature, …]`."""
 
     unit: str | None
     picture: str
     guard: Expr | None
     given: tuple[tuple[str, Expr], ...]
+    needs: tuple[str, ...]
     span: Span = field(compare=False, repr=False)
 
 

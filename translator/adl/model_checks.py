@@ -220,9 +220,10 @@ def _function(model: Model, declaration: ast.Decl) -> Found:
 def _names_of_instruction(model: Model, declaration: ast.Decl) -> Found:
     if not isinstance(declaration, ast.Instruction):
         return
-    for feature in declaration.needs:
+    of_encodings = [(feature, encoding.span) for encoding in declaration.encodings for feature in encoding.needs]
+    for feature, span in [*((feature, declaration.span) for feature in declaration.needs), *of_encodings]:
         if feature not in model.features:
-            yield unknown("feature", feature, declaration.span, model.features)
+            yield unknown("feature", feature, span, model.features)
     if not declaration.encodings:
         yield DescriptionError(declaration.span, f"{declaration.name} has no encoding", 'say `enc "…"`')
 

@@ -49,7 +49,7 @@ def _bind(
     encoding = Encoding(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
         picture.mask, picture.value, picture.should_mask, picture.should_value,
-        picture.fields, guard, frozenset(instruction.needs),
+        picture.fields, guard, frozenset((*instruction.needs, *declaration.needs)),
     )  # fmt: skip
     return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
 

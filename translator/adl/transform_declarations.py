@@ -206,9 +206,10 @@ class InstructionTransform(DeclarationTransform):
         return "ref", c[1][1:-1]
 
     def enc(self, c: Children) -> tuple[str, ast.EncodingDecl]:
-        unit, picture, guard, given = c
+        unit, picture, guard, given, needs = c
         unit_name = None if unit is None else str(unit)
-        return "enc", ast.EncodingDecl(unit_name, picture[1:-1], guard, given or (), self.token_span(picture))
+        span = self.token_span(picture)
+        return "enc", ast.EncodingDecl(unit_name, picture[1:-1], guard, given or (), needs or (), span)
 
     def given(self, c: Children) -> tuple[tuple[str, ast.Expr], ...]:
         return tuple((str(c[i]), c[i + 1]) for i in range(0, len(c), 2))

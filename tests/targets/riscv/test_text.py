@@ -29,11 +29,7 @@ def needs_llvm() -> None:
         pytest.skip("needs llvm-mc")
 
 
-#: Files whose instructions LLVM 14 does not know.
-NEWER = ("zcb", "zfa")
-
-
-@pytest.mark.parametrize("file", [file for file in FILES if file not in NEWER])
+@pytest.mark.parametrize("file", FILES)
 def test_each_encoding(target: DescribedTarget, file: str) -> None:
     """300 words of each encoding."""
     wrong = []

@@ -23,7 +23,7 @@ NOT_RUN = frozenset({"ECALL"})
 #: No place in a sequence: they end it, give clocks, or want the load before them that they belong to; QEMU leaves out
 #: an FROUND, and the flags that it raises, if its result is overwritten.
 NOT_IN_SEQUENCES = frozenset({"JALR", "EBREAK", "COUNTER", "SC", "FROUND"})
-ACCESSES = frozenset({"LOAD", "STORE", "LR", "SC", "AMO", "FLOAD", "FSTORE", "CB_LOAD", "CB_STORE"})
+ACCESSES = frozenset({"LOAD", "STORE", "LR", "SC", "AMO", "FLOAD", "FSTORE"})
 _ALIGNED = frozenset({"LR", "SC", "AMO"})
 BRANCHES = frozenset({"JAL", "BRANCH"})
 _RESERVED_MODES = (5, 6)

@@ -29,10 +29,10 @@ def reversed_flags(flags: int) -> int:
 
 
 class Interpreter(interpreter.Interpreter[State]):
-    """An interpreter of cases; the CPU model that has everything."""
+    """An interpreter of cases for a CPU model, or for the one that has everything."""
 
-    def __init__(self, target: DescribedTarget) -> None:
-        super().__init__(target, RISCV[target.address_width], next(cpu for cpu in target.cpus if cpu.name == "max"))
+    def __init__(self, target: DescribedTarget, model: str = "max") -> None:
+        super().__init__(target, RISCV[target.address_width], next(cpu for cpu in target.cpus if cpu.name == model))
 
     def begin(self, state: State, machine: Machine) -> None:
         """See the base class."""

@@ -22,7 +22,7 @@ POLL, COUNTER, LABEL, LINK = 27, 26, 24, 1
 _PARTS = frozenset({*BASES, POLL, COUNTER, LABEL})
 #: Files of the description, and how many of 100 instructions come from them.
 _GROUPS: Mapping[str, int] = {
-    "integer": 24, "words": 8, "bitmanip": 8, "zcb": 6, "memory": 20, "control": 16, "float": 14, "zfa": 2, "csr": 2,
+    "integer": 24, "words": 8, "bitmanip": 10, "memory": 24, "control": 16, "float": 14, "zfa": 2, "csr": 2,
 }
 #: They would end nearly every program early.
 _RARE = frozenset({"JALR", "EBREAK", "ECALL", "COUNTER", "FENCE_I"})
