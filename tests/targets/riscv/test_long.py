@@ -1,4 +1,4 @@
-"""The long run: half a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`.
+"""The long run: more than a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`.
 
 Cases come in rounds of a seed each, so that a failure names the seed to run again. `PYQEMU_LONG_ROUNDS` asks for more.
 """
@@ -17,7 +17,7 @@ from tests.targets.riscv.harness.ties import TieGenerator
 from tests.targets.riscv.test_random import ROUNDING, SEQUENCES, compare
 
 ROUNDS = range(int(os.environ.get("PYQEMU_LONG_ROUNDS", "10")))
-CASES = 300  # of each encoding and round: 10 rounds of 126 encodings are more than 370,000 cases
+CASES = 300  # of each encoding and round: 10 rounds of both variants' 250 encodings are 750,000 cases
 MORE_SEQUENCES = 4000  # of each kind and round
 
 
