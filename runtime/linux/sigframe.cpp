@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t kMostFrameBytes = 16384;
 constexpr size_t kTrampolineBytes = 64;
+constexpr size_t kFpFlags = 5;
 
 enum class Source {
   kRegister,
@@ -46,6 +47,7 @@ struct FrameLayout {
   size_t size = 0, align = 16, red_zone = 0, context_offset = 0, frame_offset = 0;
   std::vector<Item> items, fault_items;
   std::vector<FlagBit> flags;
+  std::vector<unsigned> fp_flags;  // bits of the guest's status register: invalid, division by zero, overflow, …
   RegRef signal, info, context, frame, link;
   bool has_frame = false, has_link = false, good = true;
 };
@@ -141,7 +143,25 @@ FrameLayout parse_layout(const Abi &abi) {
     flag.bit = static_cast<unsigned>(parse_number(bit));
     layout.flags.push_back(flag);
   });
+  each_word(abi.text("sigframe.fp_flags", "0 1 2 3 4"), [&](std::string_view word) {
+    const char *bit = word.data();
+    layout.fp_flags.push_back(static_cast<unsigned>(parse_number(bit)));
+  });
+  layout.good &= layout.fp_flags.size() == kFpFlags;
   return layout;
+}
+
+// The host's sticky flags as the guest's status register has them, and back.
+uint64_t guest_fp_flags(const FrameLayout &layout, uint32_t flags) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < kFpFlags; i++) value |= uint64_t{flags >> i & 1} << layout.fp_flags[i];
+  return value;
+}
+
+uint32_t host_fp_flags(const FrameLayout &layout, uint64_t value) {
+  uint32_t flags = 0;
+  for (size_t i = 0; i < kFpFlags; i++) flags |= static_cast<uint32_t>(value >> layout.fp_flags[i] & 1) << i;
+  return flags;
 }
 
 const FrameLayout &layout_of(const Abi &abi) {
@@ -210,8 +230,8 @@ void put_item(const FrameContext &at, const Item &item) {
       for (const FlagBit &flag : at.layout.flags) value |= (get_reg(cpu, flag.reg) & 1) << flag.bit;
       break;
     case Source::kFpStatus:
-      value =
-          (get_reg(cpu, item.reg) & ~uint64_t{31}) | ((host::fp_flags(cpu->host_fp) | cpu->fp_extra) & 31);
+      value = (get_reg(cpu, item.reg) & ~guest_fp_flags(at.layout, ~0u)) |
+              guest_fp_flags(at.layout, host::fp_flags(cpu->host_fp) | cpu->fp_extra);
       break;
     case Source::kStack: {
       KernelStack stack{thread.alt_stack, thread.alt_flags, 0, thread.alt_size};
@@ -248,8 +268,9 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
       for (const FlagBit &flag : at.layout.flags) set_reg(cpu, flag.reg, value >> flag.bit & 1);
       return;
     case Source::kFpStatus:
-      set_reg(cpu, item.reg, value & ~uint64_t{31});
-      cpu->host_fp = host::with_fp_flags(cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) | (value & 31));
+      set_reg(cpu, item.reg, value & ~guest_fp_flags(at.layout, ~0u));
+      cpu->host_fp = host::with_fp_flags(cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) |
+                                                           host_fp_flags(at.layout, value));
       cpu->fp_extra &= ~31u;
       return;
     case Source::kStack: {

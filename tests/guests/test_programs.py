@@ -1,25 +1,25 @@
-"""C and C++ programs from Debian's cross compiler: static, static-pie and dynamic, and with a very small code cache.
+"""C and C++ programs from Debian's cross compilers: static, static-pie and dynamic, and with a very small code cache.
 
 The oracle is QEMU, except where QEMU's user mode is known to be wrong: there it is the same source, compiled for
-the host.
+the host. All of it is run for the first architecture, and behind `-m long` for the others; of these the ordinary run
+has the static programs.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.guests import debian
-from tests.paths import pyqemu_user
+from tests.guests.architectures import AARCH64, RISCV64, Architecture
+from tests.guests.ways import WAYS
 
-GUEST = "aarch64"
 HERE = Path(__file__).parent / "programs"
-#: Where dynamic programs of Debian's cross compiler find their interpreter and libraries.
-SYSROOT = f"/usr/{GUEST}-linux-gnu"
 LINKING = {"static": ("-static",), "static-pie": ("-static-pie", "-fPIE"), "dynamic": ("-pie", "-fPIE")}
 #: Programs whose oracle is the host, and why.
 NATIVE = {
@@ -43,6 +43,21 @@ class Case:
 
 ROUNDS = {"interrupts": ("20000",), "processes": ("100",)}
 CASES = [Case(source, ROUNDS.get(source.stem, ())) for source in sorted(HERE.glob("*.c*"))]
+
+
+def runs(linkings: Mapping[Architecture, Iterable[str]], ordinary: Iterable[str]) -> list[Any]:
+    """Architectures, cases and linkings; after the first architecture only some cases are in the ordinary run."""
+    marks = {True: (), False: pytest.mark.long}
+    return [
+        pytest.param(
+            *(guest, case, linking),
+            id=f"{case.name}-{linking}-{guest}",
+            marks=marks[guest is AARCH64 or case.name in ordinary],
+        )
+        for guest, chosen in linkings.items()
+        for linking in chosen
+        for case in CASES
+    ]
 
 
 def compile_program(case: Case, compiler: str, flags: tuple[str, ...], place: Path) -> Path:
@@ -70,31 +85,57 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("programs")
 
 
-def expected(case: Case, guest: Path, built: Path) -> tuple[int, bytes]:
+def expected(guest: Architecture, case: Case, program: Path, built: Path) -> tuple[int, bytes]:
     """What the oracle gives."""
     if case.name in NATIVE:
         return run([str(compile_program(case, "", ("-O1",), built))], case.arguments)
-    return run([str(debian.qemu(GUEST)), "-cpu", "cortex-a57", "-L", SYSROOT, str(guest)], case.arguments)
+    return run([*guest.qemu, str(program)], case.arguments)
 
 
-@pytest.mark.guest
-@pytest.mark.parametrize("linking", LINKING)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_programs(case: Case, linking: str, built: Path) -> None:
+def check(guest: Architecture, case: Case, linking: str, built: Path, **environment: str) -> None:
     """Exit status and output are the oracle's."""
-    guest = compile_program(case, f"{GUEST}-linux-gnu-", LINKING[linking], built)
-    command = [str(pyqemu_user()), "-cpu", "cortex-a57", "-L", SYSROOT, str(guest)]
-    assert run(command, case.arguments) == expected(case, guest, built)
+    program = compile_program(case, guest.compiler, LINKING[linking], built)
+    found = run([*guest.pyqemu, str(program)], case.arguments, **environment)
+    assert found == expected(guest, case, program, built)
+
+
+STATIC = {AARCH64: ["static"], RISCV64: ["static"]}
+#: Debian's C library for riscv64 has no start for static-pie.
+RELOCATED = {AARCH64: ["static-pie", "dynamic"], RISCV64: ["dynamic"]}
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_small_code_cache(case: Case, built: Path) -> None:
-    """The same with a code cache so small that flushes, threads and signals meet."""
-    guest = compile_program(case, f"{GUEST}-linux-gnu-", LINKING["static"], built)
-    command = [str(pyqemu_user()), "-cpu", "cortex-a57", str(guest)]
-    result = run(command, case.arguments, PYQEMU_CODE_CACHE=str(SMALL_CACHE))
-    assert result == expected(case, guest, built)
+@pytest.mark.parametrize(("guest", "case", "linking"), runs(STATIC, [case.name for case in CASES]))
+def test_static(guest: Architecture, case: Case, linking: str, built: Path) -> None:
+    """Static programs."""
+    check(guest, case, linking, built)
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize(("guest", "case", "linking"), runs(RELOCATED, ["exceptions", "threads"]))
+def test_relocated(guest: Architecture, case: Case, linking: str, built: Path) -> None:
+    """Programs that are relocated when they start."""
+    check(guest, case, linking, built)
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize(("guest", "case", "linking"), runs(STATIC, []))
+def test_small_code_cache(guest: Architecture, case: Case, linking: str, built: Path) -> None:
+    """With a code cache so small that flushes, threads and signals meet."""
+    check(guest, case, linking, built, PYQEMU_CODE_CACHE=str(SMALL_CACHE))
+
+
+#: Programs in which times matter, which are others while each piece of code is waited for.
+SLOW = ("interrupts", "processes", "signals")
+
+
+@pytest.mark.guest
+@pytest.mark.long
+@pytest.mark.parametrize("case", [case for case in CASES if case.name not in SLOW], ids=lambda case: case.name)
+def test_optimised(case: Case, built: Path, tmp_path: Path) -> None:
+    """With optimised code for all that runs; tools/run-ways does that with the first architecture."""
+    (tmp_path / "cache").mkdir(mode=0o700)
+    check(RISCV64, case, "static", built, **WAYS["sync"].environment | {"PYQEMU_CACHE": str(tmp_path / "cache")})
 
 
 LONG = {"interrupts": ("1000000",), "processes": ("1000",)}
@@ -106,7 +147,7 @@ LONG = {"interrupts": ("1000000",), "processes": ("1000",)}
 def test_long_rounds(name: str, cache: str, built: Path) -> None:
     """A million signals that interrupt blocking calls, none lost; a thousand children of each kind."""
     case = Case(HERE / f"{name}.c", LONG[name])
-    guest = compile_program(case, f"{GUEST}-linux-gnu-", LINKING["static"], built)
+    program = compile_program(case, AARCH64.compiler, LINKING["static"], built)
     environment = {"PYQEMU_CODE_CACHE": cache} if cache else {}
-    result = run([str(pyqemu_user()), "-cpu", "cortex-a57", str(guest)], case.arguments, **environment)
+    result = run([*AARCH64.pyqemu, str(program)], case.arguments, **environment)
     assert result == run([str(compile_program(case, "", ("-O1",), built))], case.arguments)

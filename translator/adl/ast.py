@@ -199,7 +199,10 @@ class Decl:
 
 @dataclass(frozen=True, slots=True)
 class Use(Decl):
+    """`use "FILE" [if e]`; `condition` is over a variant's constants."""
+
     file: str
+    condition: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +216,13 @@ class Unit(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Property(Decl):
-    """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank."""
+    """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank.
+
+    The value of `address` is a type.
+    """
 
     key: str
-    value: str | int
+    value: str | int | TypeExpr
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +231,7 @@ class RegisterFile(Decl):
 
     name: str
     count: int | None
-    width: int
+    type: TypeExpr
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +242,14 @@ class Flags(Decl):
     group: str | None = None
 
 
+#: What a write to a view does to the register's other bits: those above become 0, copies of the sign, or ones (those
+#: below 0), or all are kept.
+WRITE_POLICIES = ("zext", "sext", "ones", "keep")
+
+
 @dataclass(frozen=True, slots=True)
 class View(Decl):
-    """`view NAME(params)[index]: bN = target [except K zero] [write zext|keep]`."""
+    """`view NAME(params)[index]: bN = target [except K zero] [write POLICY]`."""
 
     name: str
     parameters: tuple[str, ...]
@@ -246,7 +257,7 @@ class View(Decl):
     type: TypeExpr | None
     target: Expr
     zero: int | None
-    policy: str | None
+    policy: str | None  # one of WRITE_POLICIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +304,14 @@ class ConstTable(Decl):
 
 
 @dataclass(frozen=True, slots=True)
+class Variant(Decl):
+    """`variant NAME { const X = e; … }`: one of the architectures that the files describe."""
+
+    name: str
+    constants: tuple[ConstTable, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """One argument's pattern: ranges (low, high included); none at all for `_`."""
 
@@ -328,12 +347,13 @@ class Function(Decl):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecl:
-    """`enc [UNIT] "picture" [if guard] [with f = e f = e]`."""
+    """`enc [UNIT] "picture" [if guard] [with f = e f = e] [needs feature, …]`."""
 
     unit: str | None
     picture: str
     guard: Expr | None
     given: tuple[tuple[str, Expr], ...]
+    needs: tuple[str, ...]
     span: Span = field(compare=False, repr=False)
 
 
@@ -374,8 +394,12 @@ class Prefer(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """All declarations of one architecture's files, in order."""
+    """All declarations of one architecture's files, in order; of a variant, its constants among them.
+
+    `is_variant`: there are others, in which other encodings may have words.
+    """
 
     name: str
     folder: Path
     declarations: tuple[Decl, ...]
+    is_variant: bool = False

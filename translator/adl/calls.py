@@ -183,7 +183,7 @@ def _bind(body: Body, function: ast.Function, arguments: list[Val], spans: list[
     for parameter, argument, span in parameters:
         if parameter.type.width is None:
             continue
-        open_names = _open_names(parameter.type, scope)
+        open_names = _open_names(body, parameter.type, scope)
         if open_names:
             raise body.error(
                 span,
@@ -198,9 +198,8 @@ def _bind(body: Body, function: ast.Function, arguments: list[Val], spans: list[
     return bound
 
 
-def _open_names(ty: ast.TypeExpr, scope: Scope) -> list[str]:
-    parts = (ty.width, ty.lanes)
-    return [part.name for part in parts if isinstance(part, ast.Name) and scope.find(part.name) is None]
+def _open_names(body: Body, ty: ast.TypeExpr, scope: Scope) -> list[str]:
+    return [part.name for part in (ty.width, ty.lanes) if isinstance(part, ast.Name) and _is_open(body, part, scope)]
 
 
 def _infer(
@@ -219,12 +218,14 @@ def _infer(
     if isinstance(have, Vec):
         parts.append((parameter.type.lanes, have.lanes))
     for part, size in parts:
-        if isinstance(part, ast.Name) and scope.find(part.name) is None and not _is_global(body, part.name):
+        if isinstance(part, ast.Name) and _is_open(body, part, scope):
             scope.names[part.name] = size
 
 
-def _is_global(body: Body, name: str) -> bool:
-    return name in body.declarations.constants or name in body.declarations.contexts
+def _is_open(body: Body, name: ast.Name, scope: Scope) -> bool:
+    """Whether arguments decide what a name in a type stands for."""
+    known = body.declarations.constants, body.declarations.contexts
+    return scope.find(name.name) is None and not any(name.name in names for names in known)
 
 
 # --- outlined functions --------------------------------------------------------------------------

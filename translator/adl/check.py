@@ -66,10 +66,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--shapes", action="store_true", help="elaborate all instructions and count their stencils"
     )
+    parser.add_argument("--variant", help="the variant that is checked (default: the first one)")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
     try:
-        architecture = _checked(options.folder, shapes=options.shapes)
+        architecture = _checked(options.folder, options.variant, shapes=options.shapes)
     except DescriptionError as error:
         for one in error.all():
             print(one, file=sys.stderr)
@@ -84,10 +85,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _checked(folder: Path, *, shapes: bool) -> ast.Architecture:
+def _checked(folder: Path, variant: str | None, *, shapes: bool) -> ast.Architecture:
     if not folder.is_dir():
         return parse_text(folder.read_text(encoding="utf-8"), folder)
-    architecture = parse_folder(folder)
+    architecture = parse_folder(folder, variant)
     model = check_architecture(architecture)
     if shapes:
         for line in shape_report(model):

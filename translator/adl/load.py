@@ -192,9 +192,9 @@ class DescribedTarget:
         return test
 
 
-def load(folder: Path | str) -> DescribedTarget:
-    """The architecture that `folder` describes. Raises DescriptionError."""
-    model = build(parse_folder(folder))
+def load(folder: Path | str, variant: str | None = None) -> DescribedTarget:
+    """The architecture that `folder` describes, or one of its variants (the first one). Raises DescriptionError."""
+    model = build(parse_folder(folder, variant))
     errors = find_conflicts(model)
     if errors:
         raise combined(errors)

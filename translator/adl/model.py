@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError, combined, nearest
 from pyqemu.translator.adl.static_expr import Environment, Globals
+from pyqemu.translator.adl.variants import fixed_int
 from pyqemu.translator.static import StaticExpr
 from pyqemu.translator.target import (
     ContextVariable,
@@ -92,19 +93,28 @@ class Model:
 
     def exception_kinds(self) -> tuple[ExceptionKind, ...]:
         """The exceptions in the order of their numbers."""
-        return tuple(_exception_kind(declaration) for declaration in self.exceptions.values())
+        return tuple(self._exception_kind(declaration) for declaration in self.exceptions.values())
 
+    def _exception_kind(self, declaration: ast.ExceptionDecl) -> ExceptionKind:
+        widths: list[int] = []
+        for parameter in declaration.parameters:
+            width = self.fixed_width(parameter.type, "an exception's argument is up to 64 bits")
+            if width > 64:
+                raise DescriptionError(
+                    parameter.type.span, "an exception's argument is up to 64 bits", "say b16, for instance"
+                )
+            widths.append(width)
+        return ExceptionKind(declaration.name, tuple(widths))
 
-def _exception_kind(declaration: ast.ExceptionDecl) -> ExceptionKind:
-    widths: list[int] = []
-    for parameter in declaration.parameters:
-        width = parameter.type.width
-        if not isinstance(width, ast.Number) or parameter.type.lanes is not None or width.value > 64:
-            raise DescriptionError(
-                parameter.type.span, "an exception's argument is up to 64 bits", "say b16, for instance"
-            )
-        widths.append(width.value)
-    return ExceptionKind(declaration.name, tuple(widths))
+    def fixed_width(self, type_: ast.TypeExpr, wanted: str) -> int:
+        """The width of a type of bits that constants decide. Raises DescriptionError, which says what is `wanted`."""
+        try:
+            width = 0 if type_.width is None or type_.lanes is not None else fixed_int(type_.width, self.constants)
+        except DescriptionError:
+            width = 0
+        if width <= 0:
+            raise DescriptionError(type_.span, wanted, "say b16, for instance")
+        return width
 
 
 # --- declarations --------------------------------------------------------------------------------
@@ -138,8 +148,9 @@ class _Builder:
             case ast.Unit(span, name, width, order):
                 if self.take("unit", name, span):
                     model.units[name] = Unit(name, width, order)
-            case ast.RegisterFile(span, name, count, width):
+            case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
+                    width = self._storage_width(type_)
                     model.registers[name] = Register(name, width, count or 1, count is not None, False, False)
             case ast.Flags():
                 self._add_flags(declaration)
@@ -154,6 +165,13 @@ class _Builder:
                 pass  # looked at when all names are known
             case _:
                 self._add_by_name(declaration)
+
+    def _storage_width(self, type_: ast.TypeExpr) -> int:
+        try:
+            return self.model.fixed_width(type_, "storage has a fixed number of bits")
+        except DescriptionError as error:
+            self.errors.append(error)
+            return 1
 
     def _add_flags(self, declaration: ast.Flags) -> None:
         """`flag` declares; `flags G = …` names a group, and declares those of its flags that are not yet."""
@@ -193,7 +211,8 @@ def build(architecture: ast.Architecture) -> Model:
     from pyqemu.translator.adl.model_encodings import bind_encodings
 
     builder = _Builder(architecture)
-    for declaration in architecture.declarations:
+    constants = [d for d in architecture.declarations if isinstance(d, ast.ConstTable)]  # widths are made of them
+    for declaration in dict.fromkeys([*constants, *architecture.declarations]):
         builder.add(declaration)
     builder.errors += check_declarations(builder.model)
     if not builder.errors:

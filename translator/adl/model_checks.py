@@ -34,21 +34,15 @@ def check_declarations(model: Model) -> list[DescriptionError]:
     if "undefined" not in model.exceptions:
         advice = "words that are no instruction raise it; say `exception undefined()`"
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
-    for declaration in declarations:
-        for check in (
-            _properties,
-            _cpu,
-            _view,
-            _constant,
-            _operand,
-            _function,
-            _names_of_instruction,
-            _prefer,
-        ):
-            try:
-                errors += check(model, declaration)
-            except DescriptionError as error:
-                errors.append(error)
+    properties = (_properties,)  # first: what the others look at is made with the width of addresses
+    others = (_cpu, _view, _constant, _operand, _function, _names_of_instruction, _prefer)
+    for checks in (properties, others):
+        for declaration in declarations:
+            for check in checks:
+                try:
+                    errors += check(model, declaration)
+                except DescriptionError as error:
+                    errors.append(error)
     try:
         model.exception_kinds()
     except DescriptionError as error:
@@ -71,13 +65,14 @@ def _properties(model: Model, declaration: ast.Decl) -> Found:
     match key, value:
         case "data order", str(order):
             properties = replace(properties, data_order=order)
-        case "address", str(width):
-            if width not in ("b16", "b32", "b64"):
+        case "address", ast.TypeExpr() as type_:
+            width = model.fixed_width(type_, "addresses have a fixed number of bits")
+            if width not in (16, 32, 64):
                 yield DescriptionError(
-                    declaration.span, f"addresses cannot be {width}", "they are b16, b32 or b64"
+                    declaration.span, f"addresses cannot be b{width}", "they are b16, b32 or b64"
                 )
                 return
-            properties = replace(properties, address_width=int(width[1:]))
+            properties = replace(properties, address_width=width)
         case "icache", _:
             properties = replace(properties, coherent_icache=value == "coherent")
         case "tininess", _:
@@ -225,9 +220,10 @@ def _function(model: Model, declaration: ast.Decl) -> Found:
 def _names_of_instruction(model: Model, declaration: ast.Decl) -> Found:
     if not isinstance(declaration, ast.Instruction):
         return
-    for feature in declaration.needs:
+    of_encodings = [(feature, encoding.span) for encoding in declaration.encodings for feature in encoding.needs]
+    for feature, span in [*((feature, declaration.span) for feature in declaration.needs), *of_encodings]:
         if feature not in model.features:
-            yield unknown("feature", feature, declaration.span, model.features)
+            yield unknown("feature", feature, span, model.features)
     if not declaration.encodings:
         yield DescriptionError(declaration.span, f"{declaration.name} has no encoding", 'say `enc "…"`')
 

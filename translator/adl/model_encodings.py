@@ -1,4 +1,7 @@
-"""Encodings of the model: pictures, given fields, guards and conditions, made into `target.Encoding`s."""
+"""Encodings of the model: pictures, given fields, guards and conditions, made into `target.Encoding`s.
+
+Where there are variants, an encoding whose guard is never true is another variant's.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ def bind_encodings(model: Model) -> list[DescriptionError]:
     for instruction in model.instructions.values():
         for position, declaration in enumerate(instruction.encodings):
             try:
-                model.encodings.append(_bind(model, instruction, declaration, position))
+                bound = _bind(model, instruction, declaration, position)
+                if bound.encoding.guard != 0:
+                    model.encodings.append(bound)
             except DescriptionError as error:
                 errors.setdefault(error.span, error)
     return list(errors.values())
@@ -32,7 +37,7 @@ def _bind(
     guard: StaticExpr = 1
     if declaration.guard is not None:
         guard = _decode_time(environment, declaration.guard)
-        if guard == 0:
+        if guard == 0 and not model.architecture.is_variant:
             raise DescriptionError(
                 declaration.guard.span, "this guard is never true", "so the encoding has no words"
             )
@@ -44,7 +49,7 @@ def _bind(
     encoding = Encoding(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
         picture.mask, picture.value, picture.should_mask, picture.should_value,
-        picture.fields, guard, frozenset(instruction.needs),
+        picture.fields, guard, frozenset((*instruction.needs, *declaration.needs)),
     )  # fmt: skip
     return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
 

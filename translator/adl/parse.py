@@ -21,6 +21,7 @@ from pyqemu.translator.adl.ast import Span
 from pyqemu.translator.adl.errors import DescriptionError, combined, remember_source
 from pyqemu.translator.adl.syntax_advice import advice_for, describe
 from pyqemu.translator.adl.transform_declarations import InstructionTransform
+from pyqemu.translator.adl.variants import Chosen, choose
 
 _OPENING = {"LPAR": "RPAR", "LSQB": "RSQB"}
 
@@ -232,7 +233,8 @@ def parse_text(text: str, file: Path = Path("<text>")) -> ast.Architecture:
     name, declarations = _parse_file(source, text)
     if source.errors:
         raise combined(source.errors)
-    return ast.Architecture(name or "", file.parent, tuple(declarations))
+    chosen = choose(declarations, None, Span(file, 1, 1, 1, 1))
+    return _architecture(name, file.parent, declarations, chosen)
 
 
 def parse_expression(text: str, span: Span) -> ast.Expr:
@@ -253,8 +255,11 @@ def _moved(token: Token, span: Span) -> Token:
     return Token(token.type, token.value, 0, span.line, first, span.line, last)
 
 
-def parse_folder(folder: Path | str) -> ast.Architecture:
-    """Parses `main.arch` of a folder and the files that it uses, in that order. Raises DescriptionError."""
+def parse_folder(folder: Path | str, variant: str | None = None) -> ast.Architecture:
+    """Parses `main.arch` of a folder and the files that it uses, in that order, as one of its variants (the first one).
+
+    Raises DescriptionError.
+    """
     folder = Path(folder)
     main = folder / "main.arch"
     errors: list[DescriptionError] = []
@@ -266,20 +271,30 @@ def parse_folder(folder: Path | str) -> ast.Architecture:
     name, declarations = _parse_file(source, main.read_text(encoding="utf-8"))
     if name is None and not errors:
         errors.append(DescriptionError(Span(main, 1, 1, 1, 1), "main.arch begins with `arch NAME {`"))
-    declarations = _with_used(folder, declarations, errors, {main})
+    chosen = choose(declarations, variant, Span(main, 1, 1, 1, 1))
+    declarations = _with_used(folder, declarations, chosen, errors, {main})
     if errors:
         raise combined(errors)
-    return ast.Architecture(name or "", folder, tuple(declarations))
+    return _architecture(name, folder, declarations, chosen)
+
+
+def _architecture(name: str | None, folder: Path, declarations: list[ast.Decl], chosen: Chosen) -> ast.Architecture:
+    """The variant's constants in place of all variants."""
+    kept = [d for d in declarations if not isinstance(d, ast.Variant)]
+    together = (*chosen.constants.values(), *kept)
+    return ast.Architecture(chosen.name or name or "", folder, together, chosen.name is not None)
 
 
 def _with_used(
-    folder: Path, declarations: list[ast.Decl], errors: list[DescriptionError], seen: set[Path]
+    folder: Path, declarations: list[ast.Decl], chosen: Chosen, errors: list[DescriptionError], seen: set[Path]
 ) -> list[ast.Decl]:
-    """Declarations with each `use` replaced by what the file holds."""
+    """Declarations with each `use` replaced by what the file holds, if the variant has it."""
     result: list[ast.Decl] = []
     for declaration in declarations:
         if not isinstance(declaration, ast.Use):
             result.append(declaration)
+            continue
+        if not chosen.holds(declaration.condition):
             continue
         file = folder / declaration.file
         if file in seen or not file.is_file():
@@ -288,5 +303,7 @@ def _with_used(
             continue
         seen.add(file)
         _, used = _parse_file(_Source(file, errors), file.read_text(encoding="utf-8"))
-        result += _with_used(folder, used, errors, seen)
+        misplaced = [d for d in used if isinstance(d, ast.Variant)]
+        errors += [DescriptionError(d.span, "a variant stands in main.arch") for d in misplaced]
+        result += _with_used(folder, used, chosen, errors, seen)
     return result

@@ -23,7 +23,7 @@ from pyqemu.translator.target import Register
 @dataclass(frozen=True, slots=True)
 class Place:
     """Bits low … low+type.total-1 of a register. `policy` says what a write does to the other bits:
-    zext, keep, slice (an explicit slice: keep), or None (such a write is an error).
+    one of ast.WRITE_POLICIES, slice (an explicit slice: keep), or None (such a write is an error).
     """
 
     register: Register
@@ -233,17 +233,24 @@ def write_place(body: Body, place: Place, value: Val, span: ast.Span) -> None:
             span,
             f"only bits {place.low + place.type.total - 1}:{place.low} of {register.name} are written, "
             "and the view has no write policy",
-            "add `write zext` or `write keep` to the view",
+            f"add `write zext` to the view, or another policy ({', '.join(ast.WRITE_POLICIES)})",
         )
     low = place.low
-    if partial and place.policy == "zext":
+    if partial and place.policy in ("zext", "sext", "ones"):
         if low:
             new = body.emitter.concat(new, body.emitter.const(0, Bits(low)))
             low = 0
-        new = body.emitter.resize("zext", new, Bits(register.width))
+        new = _extended(body, new, register.width, place.policy)
     body.touched.writes.add(register.name)
     write = PendingWrite(register.name, place.index, place.zero, register.width, low, new, None)
     body.path.writes = (*body.path.writes, write)
+
+
+def _extended(body: Body, value: Value, width: int, policy: str) -> Value:
+    if policy != "ones":
+        return body.emitter.resize(policy, value, Bits(width))
+    above = width - value.type.width
+    return body.emitter.concat(body.emitter.const((1 << above) - 1, Bits(above)), value) if above else value
 
 
 def write_context(body: Body, name: str, value: Val, span: ast.Span) -> None:

@@ -22,7 +22,7 @@ class DeclarationTransform(StatementTransform):
         return tuple(str(t) for t in c)
 
     def use(self, c: Children) -> ast.Decl:
-        return ast.Use(self.token_span(c[0]), c[0][1:-1])
+        return ast.Use(self.token_span(c[0]), c[0][1:-1], c[1])
 
     def unit(self, c: Children) -> ast.Decl:
         name, width, order = c
@@ -38,18 +38,20 @@ class DeclarationTransform(StatementTransform):
 
     def property_(self, c: Children) -> ast.Decl:
         key = " ".join(str(t) for t in c[:-1])
-        value = self.integer(c[-1]) if c[-1].type == "NUMBER" else str(c[-1])
+        value = c[-1]
+        if isinstance(value, Token):
+            value = self.integer(value) if value.type == "NUMBER" else str(value)
         return ast.Property(self.span(c[0], c[-1]), key, value)
 
     def file_(self, c: Children) -> ast.Decl:
-        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), self._width(c[2]))
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def reg(self, c: Children) -> ast.Decl:
-        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), None, self._width(c[1]))
+        return ast.RegisterFile(self.token_span(c[0]), str(c[0]), None, c[1])
 
     def _width(self, type_: ast.TypeExpr) -> int:
         if not isinstance(type_.width, ast.Number) or type_.lanes is not None:
-            raise DescriptionError(type_.span, "storage has a fixed number of bits", "say b32, for instance")
+            raise DescriptionError(type_.span, "elements have a fixed number of bits", "say b32, for instance")
         return type_.width.value
 
     def flag(self, c: Children) -> ast.Decl:
@@ -60,9 +62,10 @@ class DeclarationTransform(StatementTransform):
 
     def view(self, c: Children) -> ast.Decl:
         name, parameters, index, type_, target, zero, policy = c
-        if policy is not None and str(policy) not in ("zext", "keep"):
+        if policy is not None and str(policy) not in ast.WRITE_POLICIES:
+            known = ", ".join(ast.WRITE_POLICIES)
             raise DescriptionError(
-                self.token_span(policy), f"{str(policy)!r} is not a write policy", "it is zext or keep"
+                self.token_span(policy), f"{str(policy)!r} is not a write policy", f"it is one of {known}"
             )
         span = self.token_span(name)
         return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy))
@@ -109,6 +112,10 @@ class DeclarationTransform(StatementTransform):
         width = None if type_ is None or type_.width is None else self._width(type_)
         elements = None if count is None else self.integer(count)
         return ast.ConstTable(self.token_span(name), str(name), width, elements, value)
+
+    def variant(self, c: Children) -> ast.Decl:
+        name, *constants = _absent_removed(c)
+        return ast.Variant(self.token_span(name), str(name), tuple(constants))
 
     def operand(self, c: Children) -> ast.Decl:
         name, parameters, type_, *rows = c
@@ -199,9 +206,10 @@ class InstructionTransform(DeclarationTransform):
         return "ref", c[1][1:-1]
 
     def enc(self, c: Children) -> tuple[str, ast.EncodingDecl]:
-        unit, picture, guard, given = c
+        unit, picture, guard, given, needs = c
         unit_name = None if unit is None else str(unit)
-        return "enc", ast.EncodingDecl(unit_name, picture[1:-1], guard, given or (), self.token_span(picture))
+        span = self.token_span(picture)
+        return "enc", ast.EncodingDecl(unit_name, picture[1:-1], guard, given or (), needs or (), span)
 
     def given(self, c: Children) -> tuple[tuple[str, ast.Expr], ...]:
         return tuple((str(c[i]), c[i + 1]) for i in range(0, len(c), 2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -69,12 +70,19 @@ def trace(
     walk.entries.update(dict.fromkeys(pending))
     while pending:
         pending = [offset for start in pending for offset in _follow(walk, start)]
+    walk.leaders |= _merges(walk)
     _find_calls(walk, functions)
     heads = _loop_heads(walk)
     walk.entries.update(dict.fromkeys(sorted(heads)))
     return Trace(
         walk.found, frozenset(walk.leaders), tuple(walk.entries), frozenset(heads), walk.called, walk.return_sites
     )
+
+
+def _merges(walk: _Walk) -> set[int]:
+    """Instructions that two others end at, as where a branch goes into the middle of one."""
+    ends = Counter(instruction.end for instruction in walk.found.values() if instruction.meaning.goes_on)
+    return {offset for offset, count in ends.items() if count > 1 and offset in walk.found}
 
 
 def _find_calls(walk: _Walk, functions: frozenset[int]) -> None:

@@ -39,6 +39,12 @@ int64_t sys_madvise(Thread &thread, Arguments a) {
   return thread.guest->space.advise(a[0], a[1], static_cast<int>(a[2]));
 }
 
+// Where the instruction cache is explicit and programs leave it to the kernel: start, end.
+int64_t sys_flush_icache(Thread &thread, Arguments a) {
+  if (a[1] > a[0]) thread.guest->engine->invalidate(a[0], a[1] - a[0]);
+  return 0;
+}
+
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("mmap", sys_mmap),
     own("munmap", sys_munmap),
@@ -46,6 +52,7 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("mremap", sys_mremap),
     own("brk", sys_brk),
     own("madvise", sys_madvise),
+    own("flush_icache", sys_flush_icache),
     waits("msync", SYS_msync),
     pass("mlock", SYS_mlock),
     pass("mlock2", SYS_mlock2),

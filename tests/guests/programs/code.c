@@ -15,6 +15,14 @@ static void make(uint32_t *code, int value) { /* mov w0, #value; ret */
   code[1] = 0xd65f03c0u;
   __builtin___clear_cache((char *)code, (char *)(code + 2));
 }
+#elif defined(__riscv)
+static void make(uint32_t *code, int value) { /* lui a0, upper; addi a0, a0, lower; ret */
+  uint32_t upper = (uint32_t)(value + 0x800) >> 12;
+  code[0] = upper << 12 | 0x00000537u;
+  code[1] = (uint32_t)value << 20 | 0x00050513u;
+  code[2] = 0x00008082u;
+  __builtin___clear_cache((char *)code, (char *)(code + 3));
+}
 #else
 #error "say how this guest returns a number"
 #endif

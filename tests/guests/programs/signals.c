@@ -34,6 +34,9 @@ static void on_fault_repair(int number, siginfo_t *info, void *context) {
 #if defined(__aarch64__)
   frame->uc_mcontext.regs[0] = 4711;
   frame->uc_mcontext.pc += 4;
+#elif defined(__riscv)
+  frame->uc_mcontext.__gregs[REG_A0] = 4711;
+  frame->uc_mcontext.__gregs[REG_PC] += 4;
 #else
 #error "say how this guest's frame looks"
 #endif
@@ -44,6 +47,10 @@ static long load_from(long address) {
   register long x0 __asm__("x0") = address;
   __asm__ volatile("ldr x0, [x0]" : "+r"(x0) : : "memory");
   return x0;
+#elif defined(__riscv)
+  register long a0 __asm__("a0") = address;
+  __asm__ volatile(".option push\n.option norvc\nld a0, 0(a0)\n.option pop" : "+r"(a0) : : "memory");
+  return a0;
 #endif
 }
 

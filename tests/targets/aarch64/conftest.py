@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
 from pathlib import Path
 
 import pytest
 
 from pyqemu.translator.adl.load import DescribedTarget, load
-from tests.guests import debian
-from tests.paths import pyqemu_user
 from tests.targets.aarch64.harness.interpreter import Interpreter
-from tests.targets.aarch64.harness.machine import build_runner
+from tests.targets.aarch64.harness.machine import AARCH64
+from tests.targets.harness import emulators as commands
 
 TARGET = Path(__file__).parents[3] / "targets/aarch64"
 
@@ -32,10 +29,4 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 @pytest.fixture(scope="session")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Commands that run cases, by name: QEMU, and pyqemu-user if it is there."""
-    if shutil.which("aarch64-linux-gnu-gcc") is None:
-        pytest.skip("needs aarch64-linux-gnu-gcc")
-    runner = str(build_runner(tmp_path_factory.mktemp("runner")))
-    found = {"QEMU": [str(debian.qemu("aarch64")), "-cpu", "cortex-a57", runner]}
-    with contextlib.suppress(FileNotFoundError):
-        found["pyqemu-user"] = [str(pyqemu_user()), "-cpu", "cortex-a57", runner]
-    return found
+    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", "cortex-a57", "cortex-a57")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.translator.lift.support import FENCE_I, SYSCALL, traced
+from pyqemu.translator.ir.verifier import verify
+from tests.translator.lift.support import FENCE_I, SYSCALL, lifted, traced
 from tests.translator.program.toy import (
     ALWAYS,
     HIGHER_OR_SAME,
@@ -15,6 +16,9 @@ from tests.translator.program.toy import (
     call,
     jump,
 )
+
+#: movi r1, #0xb000, of which the second half is a short nop.
+MOVI_NOP = 0x0310B000
 
 
 def test_straight_code_is_one_block() -> None:
@@ -34,6 +38,15 @@ def test_a_jump_goes_one_way() -> None:
     found = traced(branch(ALWAYS, 2), NOP, RETURN)
     assert sorted(found.instructions) == [0, 8]
     assert found.leaders == {0, 8}
+
+
+def test_code_that_overlaps() -> None:
+    """An instruction whose second half is one too: what both go on to is a block of its own."""
+    words = (MOVI_NOP, NOP, RETURN)
+    found = traced(*words, entries=(0, 2))
+    assert sorted(found.instructions) == [0, 2, 4, 8]
+    assert found.leaders == {0, 2, 4}
+    verify(lifted(*words, entries=(0, 2)).function)
 
 
 def test_the_head_of_a_loop_is_an_entry() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.targets.aarch64.harness.compare import Oracle
 from tests.targets.aarch64.harness.machine import State
-from tests.targets.aarch64.harness.text import Exempt
+from tests.targets.harness.compare import Oracle
+from tests.targets.harness.text import Exempt
 
 #: Mnemonics that Capstone knows and Armv8.0-A at EL0 does not, by the feature that brings them.
 NOT_HERE = {

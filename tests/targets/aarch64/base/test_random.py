@@ -9,10 +9,10 @@ import pytest
 
 from tests.targets.aarch64.base.exceptions import ORACLE
 from tests.targets.aarch64.base.test_text import FILES
-from tests.targets.aarch64.harness.compare import Report, compare_cases, describe
 from tests.targets.aarch64.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
 from tests.targets.aarch64.harness.interpreter import Interpreter, Run
-from tests.targets.aarch64.harness.machine import Case
+from tests.targets.aarch64.harness.machine import AARCH64, Case
+from tests.targets.harness.compare import Report
 
 CASES = 60  # of each encoding; the harness's own command runs more
 SEQUENCES = {  # by what they are made of: the words of one, how many
@@ -28,9 +28,9 @@ def compare(
     made = list(cases)
     assert made
     for name, command in emulators.items():
-        report = Report(interpreter.target, ORACLE if name == "QEMU" else ())
-        compare_cases(report, command, made)
-        shown = [describe(report.target, mismatch) for mismatch in report.mismatches[:5]]
+        report = Report(interpreter.target, AARCH64, ORACLE if name == "QEMU" else ())
+        report.compare(command, made)
+        shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
         assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
 
 

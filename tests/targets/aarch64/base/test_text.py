@@ -6,7 +6,8 @@ import pytest
 
 from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.aarch64.base.exceptions import EXEMPT
-from tests.targets.aarch64.harness.text import check, sweep
+from tests.targets.aarch64.harness.text import their_texts
+from tests.targets.harness.text import check, sweep
 
 FILES = ("dp_immediate", "dp_register", "branch", "loadstore", "atomic", "system", "crc")
 #: Groups of C4.1 as mask and value; SIMD&FP (op0 x111, and loads and stores with V = 1) are not ours.
@@ -30,12 +31,12 @@ def test_each_encoding(target: DescribedTarget, file: str) -> None:
     """300 words of each encoding."""
     encodings = [e for e in target.encodings if target.bound(e).declaration.span.file.stem == file]
     assert encodings
-    wrong = check(target, encodings, 300, EXEMPT)
+    wrong = check(target, encodings, 300, their_texts, EXEMPT)
     assert not wrong, "\n".join(map(str, wrong[:20]))
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_group(target: DescribedTarget, group: str) -> None:
     """Random words: what is valid to one side only is found too."""
-    wrong = sweep(target, *GROUPS[group], 5000, EXEMPT)
+    wrong = sweep(target, "A64", *GROUPS[group], 5000, their_texts, EXEMPT)
     assert not wrong, "\n".join(map(str, wrong[:20]))

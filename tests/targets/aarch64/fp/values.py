@@ -1,8 +1,4 @@
-"""States that make floating point take its rare ways.
-
-NaNs of all kinds, values whose results are tiny, too large for a float, an integer or a half, or lie half way
-between two results; all modes of FPCR.
-"""
+"""States that make floating point take its rare ways: telling floats, all modes of FPCR."""
 
 from __future__ import annotations
 
@@ -12,61 +8,14 @@ from dataclasses import dataclass, replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
-from tests.targets.aarch64.harness.compare import Mismatch, Report, compare_cases, describe
 from tests.targets.aarch64.harness.generate import Generator
 from tests.targets.aarch64.harness.interpreter import Interpreter, Run
-from tests.targets.aarch64.harness.machine import SIGSEGV, Case, State
+from tests.targets.aarch64.harness.machine import AARCH64, Case, State
+from tests.targets.harness.compare import Mismatch, Report
+from tests.targets.harness.machine import SIGSEGV
+from tests.targets.harness.values import telling_float
 
 RMODE, FZ, DN, AHP = 22, 24, 25, 26
-_FRACTION = {16: 10, 32: 23, 64: 52}
-_EDGES = {
-    16: (0x7D01, 0xFE23, 0x7BFF, 0x03FF, 0x3C01),
-    32: (
-        0x7F800001, 0xFFA00001, 0x7FC00000, 0xFFC12345, 0x7FFFFF, 0x00800001, 0x7F7FFFFF, 0x3EFFFFFF,
-        0x00400000, 0x00200000, 0x477FE000, 0x477FF000, 0x33000000, 0x387FE000, 0x4EFFFFFF,
-        0x7E800000, 0x7F000000, 0x1A000000, 0x20000000,
-    ),
-    64: (
-        0x7FF0000000000001, 0xFFF4000000000001, 0x7FF8000000000000, 0xFFF8123456789ABC,
-        0x000FFFFFFFFFFFFF, 0x0010000000000001, 0x7FEFFFFFFFFFFFFF, 0x3FDFFFFFFFFFFFFF,
-        0x41DFFFFFFFC00000, 0x41EFFFFFFFE00000, 0x47EFFFFFE0000000, 0x47EFFFFFF0000000, 0x380FFFFFE0000000,
-        0x36A0000000000000, 0x3690000000000000, 0x40EFFC0000000000, 0x3E70000000000000, 0x7FD0000000000000,
-    ),
-}  # fmt: skip
-
-
-def telling_float(rng: random.Random, width: int) -> int:
-    """A float's bits: an edge, a power of two, near the least normal one, of middling size, or anything."""
-    fraction = _FRACTION[width]
-    bias = (1 << (width - fraction - 2)) - 1
-    sign = rng.getrandbits(1) << (width - 1)
-    match rng.randrange(6):
-        case 0:
-            return sign ^ rng.choice(_EDGES[width])
-        case 1:
-            powers = (
-                0,
-                1,
-                2 * bias,
-                2 * bias + 1,
-                bias - 1,
-                bias,
-                bias + 1,
-                bias + 31,
-                bias + 32,
-                bias + 63,
-                bias + 64,
-            )
-            return sign | min(rng.choice(powers), 2 * bias + 1) << fraction
-        case 2:
-            return sign | rng.randrange(3) << fraction | rng.getrandbits(fraction)
-        case 3:
-            return sign | (bias + rng.randrange(-2, 3)) << fraction | rng.getrandbits(fraction)
-        case 4:
-            exponent = bias + rng.randrange(-bias // 7, bias // 7)
-            return sign | exponent << fraction | rng.getrandbits(fraction)
-        case _:
-            return rng.getrandbits(width)
 
 
 @dataclass(slots=True)
@@ -110,14 +59,14 @@ def compare(
     """Runs the cases under each emulator; AssertionError if one gives something else."""
     made = list(cases)
     for name, command in emulators.items():
-        report = Report(interpreter.target)
-        compare_cases(report, command, made)
+        report = Report(interpreter.target, AARCH64)
+        report.compare(command, made)
         wrong = [mismatch for mismatch in report.mismatches if not _allowed(mismatch)]
-        shown = "\n".join(describe(interpreter.target, mismatch) for mismatch in wrong[:5])
+        shown = "\n".join(report.describe(mismatch) for mismatch in wrong[:5])
         assert not wrong, f"{name}: {len(wrong)} of {len(made)}:\n{shown}"
 
 
-def _allowed(mismatch: Mismatch) -> bool:
+def _allowed(mismatch: Mismatch[State]) -> bool:
     """Whether only what may differ does.
 
     FPCR.Len and Stride, which AArch64 state does not use and QEMU keeps; vector registers after a fault, as

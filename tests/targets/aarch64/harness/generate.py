@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
-from tests.targets.aarch64.harness.interpreter import Endless, Interpreter, Run
-from tests.targets.aarch64.harness.machine import CODE, DATA, PAGE, PAGES, Case, State
+from tests.targets.aarch64.harness.interpreter import Interpreter, Run
+from tests.targets.aarch64.harness.machine import Case, State
+from tests.targets.harness.interpreter import Endless
+from tests.targets.harness.machine import CODE, DATA, PAGE, PAGES
+from tests.targets.harness.values import telling_integer
 from tests.targets.words import has_field, random_word, with_field
 
 #: Encodings that are not run: what they do is not the instruction set's business.
@@ -22,10 +25,6 @@ NOT_IN_SEQUENCES = frozenset({"BR", "BLR", "RET", "BRK", "ERET_DRPS", "HVC_SMC_H
 _MEMORY_FILES = frozenset({"loadstore", "atomic", "simd_loadstore"})
 _BASES = (28, 29, 31)  # registers that hold addresses in a sequence
 _MASK = (1 << 64) - 1
-_EDGES = (
-    0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF,
-    0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, 1 << 63, _MASK,
-)  # fmt: skip
 _FLOATS = {
     16: (0x0000, 0x8000, 0x3C00, 0xBC00, 0x7C00, 0xFC00, 0x7E00, 0x7D01,
          0xFE00, 0x0001, 0x8001, 0x03FF, 0x0400, 0x7BFF),
@@ -128,19 +127,8 @@ class Generator:
     # --- states --------------------------------------------------------------------------------------
 
     def integer(self) -> int:
-        """64 bits: random, small of either sign, or an edge."""
-        rng = self.rng
-        match rng.randrange(6):
-            case 0:
-                return rng.choice(_EDGES)
-            case 1:
-                return rng.randrange(-256, 256) & _MASK
-            case 2:
-                return 1 << rng.randrange(64)
-            case 3:
-                return (rng.getrandbits(32) << 32 | rng.choice(_EDGES) & 0xFFFFFFFF) & _MASK
-            case _:
-                return rng.getrandbits(64)
+        """64 bits; see telling_integer."""
+        return telling_integer(self.rng)
 
     def vector(self) -> int:
         """128 bits: random, lanes of edges, or lanes of telling floating-point values."""

@@ -16,7 +16,7 @@ from tests.targets.aarch64.fp.values import FZ, FloatGenerator
 from tests.targets.aarch64.harness.generate import Generator
 from tests.targets.aarch64.harness.interpreter import Interpreter
 from tests.targets.aarch64.harness.machine import State
-from tests.targets.aarch64.harness.text import our_text
+from tests.targets.aarch64.harness.text import text_of
 from tests.targets.aarch64.regions.generate import COUNTER, INDEX, LABEL, LINK, POINTERS, POLL, ProgramGenerator
 
 _FLAG_BITS = {"NF": 31, "ZF": 30, "CF": 29, "VF": 28}
@@ -78,7 +78,7 @@ class Aarch64:
 
     def text(self, code: bytes, address: int) -> str:
         """See Subject."""
-        return our_text(self.target, int.from_bytes(code, "little"), address)[1] or "undefined"
+        return text_of(self.target, int.from_bytes(code, "little"), address)
 
 
 def workbench(level: str, area: Area) -> Workbench:

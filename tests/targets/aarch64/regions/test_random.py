@@ -13,7 +13,7 @@ import pytest
 
 from pyqemu.hostgen.hosts import x86_64
 from tests.regions.area import Area
-from tests.regions.run import check, failures
+from tests.regions.command import check_round
 from tests.regions.workbench import Workbench
 from tests.targets.aarch64.regions.subject import workbench
 
@@ -46,13 +46,3 @@ def test_random_regions(level: str, bench: Callable[[str], Workbench]) -> None:
 def test_many_random_regions(seed: int, bench: Callable[[str], Workbench]) -> None:
     """A round of the long run, on the best level that there is."""
     check_round(bench(max(x86_64.supported_levels())), seed, ROUND)
-
-
-def check_round(bench: Workbench, seed: int, count: int) -> None:
-    """AssertionError with the least programs that fail, or if too little was run to mean anything."""
-    report = check(bench, seed, count)
-    print(f"seed {seed}, level {bench.level}: {report}")
-    assert not report.failures, "\n".join([f"seed {seed}:", *failures(bench, report)])
-    assert report.regions > 0.95 * count and report.installed > 0.9 * count
-    assert report.stopped > count // 10 and report.endless < report.starts // 2
-    assert all(report.ends[how] > count // 8 for how in ("exception", "fault")) and report.ends["bad fetch"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.targets.aarch64.harness.text import Exempt
+from tests.targets.harness.text import Exempt
 
 #: What Capstone knows and Armv8.0-A has not, by the feature that brings it.
 NOT_HERE = {

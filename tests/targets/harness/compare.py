@@ -1,0 +1,134 @@
+"""Compares the interpreter's results with an emulator's, and reports coverage and mismatches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Generic, TextIO
+
+from pyqemu.translator.adl.load import DescribedTarget
+from tests.targets.harness.interpreter import Run
+from tests.targets.harness.machine import CODE, SIGSEGV, Architecture, Case, Result, S, run_cases
+
+#: Cases that are sent to one emulator process.
+BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """Words (`word & mask == value`) for which the emulator is known to differ, if `when` takes the state too; counted
+    apart."""
+
+    mask: int
+    value: int
+    reason: str
+    when: Callable[[Any, int], bool] = lambda state, word: True
+
+    def covers(self, case: Case[Any]) -> bool:
+        """Whether the case has such a word."""
+        return any(word & self.mask == self.value and self.when(case.state, word) for word in case.words)
+
+
+@dataclass(frozen=True)
+class Mismatch(Generic[S]):
+    case: Case[S]
+    expected: Result[S]
+    found: Result[S]
+
+
+@dataclass
+class Report(Generic[S]):
+    """Cases run, and those that did not run to their end, by encoding; mismatches."""
+
+    target: DescribedTarget
+    architecture: Architecture[S]
+    oracle: tuple[Oracle, ...] = ()
+    left_out: int = 0
+    cases: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    mismatches: list[Mismatch[S]] = field(default_factory=list[Mismatch[S]])
+
+    def write(self, out: TextIO, show: int) -> None:
+        """Coverage and the first mismatches of each encoding."""
+        wrong = Counter(m.case.name for m in self.mismatches)
+        for name, count in self.cases.items():
+            print(
+                f"{name}: {count} cases, {self.faults[name]} with a signal, {wrong[name]} mismatches",
+                file=out,
+            )
+            for mismatch in [m for m in self.mismatches if m.case.name == name][:show]:
+                print(self.describe(mismatch), file=out)
+        total, wrong_total = self.cases.total(), len(self.mismatches)
+        print(
+            f"{total} cases, {wrong_total} mismatches, {self.left_out} known mistakes of the emulator",
+            file=out,
+        )
+
+    def compare(self, command: Sequence[str], cases: Iterable[tuple[Case[S], Run[S]]]) -> None:
+        """Runs cases under `command` and adds what comes of it."""
+        batch: list[tuple[Case[S], Run[S]]] = []
+        for case in cases:
+            batch.append(case)
+            if len(batch) == BATCH:
+                self._compare_batch(command, batch)
+                batch = []
+        if batch:
+            self._compare_batch(command, batch)
+
+    def _compare_batch(self, command: Sequence[str], batch: list[tuple[Case[S], Run[S]]]) -> None:
+        results = run_cases(self.architecture, command, [case for case, _ in batch])
+        for (case, run), found in zip(batch, results, strict=True):
+            self.cases[case.name] += 1
+            self.faults[case.name] += run.result.pc != CODE + len(self.architecture.code(case.words))
+            expected = run.result
+            if run.ignored_x is not None:
+                expected, found = (_without_x(result, run.ignored_x) for result in (expected, found))
+            if expected.signal == found.signal == SIGSEGV:  # one of several stores may have been made
+                expected, found = (replace(r, changes=()) for r in (expected, found))
+            if expected == found:
+                continue
+            if any(known.covers(case) for known in self.oracle):
+                self.left_out += 1
+            else:
+                self.mismatches.append(Mismatch(case, expected, found))
+
+    def describe(self, mismatch: Mismatch[S]) -> str:
+        """The case's code, and each part of the state that differs: before, expected, found."""
+        case, expected, found = mismatch.case, mismatch.expected, mismatch.found
+        lines, at = list[str](), CODE
+        for word in case.words:
+            lines.append(f"  {word:08x} {self.architecture.text(self.target, word, at)}")
+            at += self.architecture.size(word)
+        for name in ("signal", "pc"):
+            ours, theirs = getattr(expected, name), getattr(found, name)
+            if ours != theirs:
+                lines.append(f"    {name}: interpreter {ours:#x}, emulator {theirs:#x}")
+        states = zip(*(_registers(s) for s in (case.state, expected.state, found.state)), strict=True)
+        for (name, before), (_, ours), (_, theirs) in states:
+            if ours != theirs:
+                lines.append(f"    {name}: {before:#x} -> interpreter {ours:#x}, emulator {theirs:#x}")
+        if expected.changes != found.changes:
+            lines.append(f"    memory: interpreter {_memory(expected)}, emulator {_memory(found)}")
+        return "\n".join([*lines, f"    with {self.architecture.inputs(case)}"])
+
+
+def _without_x(result: Result[S], place: int) -> Result[S]:
+    """Without a general register that is not comparable; those that are not in `x` are."""
+    x = result.state.x
+    if place >= len(x):
+        return result
+    return replace(result, state=replace(result.state, x=(*x[:place], 0, *x[place + 1 :])))
+
+
+def _registers(state: Any) -> Iterator[tuple[str, int]]:
+    for one in fields(state):
+        value = getattr(state, one.name)
+        if isinstance(value, tuple):
+            yield from ((f"{one.name}{place}", element) for place, element in enumerate(value))
+        else:
+            yield one.name, value
+
+
+def _memory(result: Result[Any]) -> str:
+    return "{" + ", ".join(f"+{8 * index:#x}: {value:#x}" for index, value in result.changes) + "}"

@@ -1,0 +1,18 @@
+"""Random regions: the interpreter, baseline code and optimised code have to agree on all that a guest can see.
+
+    python -m tests.targets.riscv.regions --count 1000 --seed 7
+    python -m tests.targets.riscv.regions --count 50000 --seed 1 --level v1
+
+Prints what was run and each failure as the least program that has it; ends with status 1 if there was one.
+`--first N` goes on where an earlier run of the same seed ended.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tests.regions.command import run
+from tests.targets.riscv.regions.subject import workbench
+
+if __name__ == "__main__":
+    sys.exit(run(__doc__ or "", workbench))
