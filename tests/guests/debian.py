@@ -120,7 +120,7 @@ def _host() -> str:
 
 
 def built_busybox(triplet: str) -> Path:
-    """Debian's static busybox for an architecture that its archive does not have, by the cross compiler `triplet`-gcc."""
+    """Debian's static busybox for an architecture that its archive does not have, made by `triplet`-gcc."""
     place = CACHE / "built" / triplet / "busybox"
     if place.exists():
         return place

@@ -1,4 +1,4 @@
-"""Static busybox of each architecture: every section of applets.sh gives the same under pyqemu-user as under QEMU 10."""
+"""Static busybox of each architecture: every section of applets.sh gives under pyqemu-user what it gives under QEMU."""
 
 from __future__ import annotations
 
