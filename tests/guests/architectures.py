@@ -1,8 +1,9 @@
-"""The architectures whose programs are run, and the commands that run them."""
+"""The architectures whose programs are run: the commands that run them, and where the programs come from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.guests import debian
 from tests.paths import pyqemu_user
@@ -10,11 +11,15 @@ from tests.paths import pyqemu_user
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`name` is QEMU's, and Debian's in its cross compilers; `cpu` and `qemu_cpu` are the models that are run."""
+    """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the models
+    that are run; `archive` is Debian's name, or '' if its archive does not have the architecture.
+    """
 
     name: str
+    machine: int
     cpu: str
     qemu_cpu: str
+    archive: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -39,6 +44,13 @@ class Architecture:
         """The oracle's command."""
         return [str(debian.qemu(self.name)), "-cpu", self.qemu_cpu, "-L", self.sysroot]
 
+    def busybox(self) -> Path:
+        """A static busybox: Debian's own, or made of Debian's source."""
+        if self.archive:
+            return debian.package("busybox-static", self.archive) / "bin/busybox"
+        return debian.built_busybox(f"{self.name}-linux-gnu")
 
-AARCH64 = Architecture("aarch64", "cortex-a57", "cortex-a57")
-RISCV64 = Architecture("riscv64", "max", "rv64,zicond=true")
+
+AARCH64 = Architecture("aarch64", 183, "cortex-a57", "cortex-a57", "arm64")
+RISCV64 = Architecture("riscv64", 243, "max", "rv64,zicond=true")
+ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64)}

@@ -43,6 +43,7 @@ def _apt(architecture: str) -> tuple[str, ...]:
         f"deb [arch={architecture} signed-by={KEYRING}] {mirror} {suite} main"
         for suite in ("bookworm", "bookworm-updates", BACKPORTS)
     ]
+    lines.append(f"deb-src [signed-by={KEYRING}] {mirror} bookworm main")
     (state / "sources.list").write_text("\n".join(lines) + "\n")
     options = (
         f"-oDir::State={state}",
@@ -83,7 +84,69 @@ def _fetch(name: str, architecture: str, suite: str, place: Path) -> None:
     shutil.rmtree(aside)
 
 
+def source(name: str) -> Path:
+    """The folder that the source package `name` is unpacked in, with Debian's patches applied and its `debian`."""
+    place = CACHE / "debian/source" / name
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():
+            _fetch_source(name, place)
+    return place
+
+
+def _fetch_source(name: str, place: Path) -> None:
+    """Of format 3.0 (quilt): the original archive, and one with `debian`, whose patches are applied in their order."""
+    aside = place.with_name(f".{name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    (aside / "root").mkdir(parents=True)
+    command = ["apt-get", *_apt(_host()), "-qq", "--download-only", "source", name]
+    subprocess.run(command, cwd=aside, check=True)
+    (original,) = aside.glob("*.orig.tar.*[!c]")
+    (debian,) = aside.glob("*.debian.tar.*")
+    subprocess.run(["tar", "-xf", original, "-C", aside / "root", "--strip-components=1"], check=True)
+    subprocess.run(["tar", "-xf", debian, "-C", aside / "root"], check=True)
+    patches = aside / "root/debian/patches"
+    for line in (patches / "series").read_text().splitlines():
+        if line and not line.startswith("#"):
+            subprocess.run(["patch", "-s", "-p1", "-i", patches / line.split()[0]], cwd=aside / "root", check=True)
+    (aside / "root").rename(place)
+    shutil.rmtree(aside)
+
+
+def _host() -> str:
+    command = ["dpkg", "--print-architecture"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def built_busybox(triplet: str) -> Path:
+    """Debian's static busybox for an architecture that its archive does not have, made by `triplet`-gcc."""
+    place = CACHE / "built" / triplet / "busybox"
+    if place.exists():
+        return place
+    tree = source("busybox")
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            _build_busybox(tree, triplet, place)
+    return place
+
+
+def _build_busybox(tree: Path, triplet: str, place: Path) -> None:
+    """As debian/rules does it: the static package's configuration, in a folder of its own."""
+    build = place.parent / "build"
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir()
+    shutil.copy(tree / "debian/config/pkg/static", build / ".config")
+    make = ["make", "-s", f"CROSS_COMPILE={triplet}-", "KBUILD_VERBOSE=0"]
+    with open(place.parent / "log", "w") as log:
+        for folder, words in ((tree, [f"O={build}", "oldconfig"]), (build, ["-j2"])):
+            subprocess.run([*make, *words], cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    (build / "busybox").rename(place)
+    shutil.rmtree(build)
+
+
 def qemu(guest: str) -> Path:
     """QEMU 10's user-mode emulator for `guest` (its name in QEMU's own spelling)."""
-    host = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True)
-    return package("qemu-user", host.stdout.strip(), BACKPORTS) / "usr/bin" / f"qemu-{guest}"
+    return package("qemu-user", _host(), BACKPORTS) / "usr/bin" / f"qemu-{guest}"

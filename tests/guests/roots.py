@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from tests.guests.architectures import ARCHITECTURES
+
 ENTER = Path(__file__).with_name("enter_root.py")
-#: e_machine and the like of the guests that tests use: binfmt_misc's magic and mask for QEMU.
-_MAGIC = {"aarch64": 183}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +36,20 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Emulator:
-    """How guest programs are started: a path, its options, and whether it execs guest programs itself."""
+    """How guest programs are started: a path, its options, and for one that does not exec guest programs itself, whose
+    these are. `cpu`: the model that guests get.
+    """
 
     path: Path
     options: tuple[str, ...] = ()
     binfmt: str = ""
+    cpu: str = "cortex-a57"
 
     def run(self, root: Path, argv: list[str], cwd: str = "/", timeout: float = 60, stdin: bytes = b"") -> Run:
         """Runs `argv` in `root`. A run that takes too long counts as status 124."""
         command = ["unshare", "-Urmpf", "--kill-child", sys.executable, str(ENTER), str(root), cwd, self._register()]
         command += [str(self.path), *self.options, "--", *argv]
-        environment = {"PATH": "/bin", "HOME": "/", "QEMU_CPU": "cortex-a57", "TERM": "dumb"}
+        environment = {"PATH": "/bin", "HOME": "/", "QEMU_CPU": self.cpu, "TERM": "dumb"}
         environment |= {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PYQEMU_"))}
         environment["PYQEMU_WORKER"] = "/bin/busybox"  # never started: there is one already (ways.py)
         try:
@@ -62,7 +65,7 @@ class Emulator:
         """The binfmt_misc line that starts this emulator for its guests, or ''."""
         if not self.binfmt:
             return ""
-        machine = _MAGIC[self.binfmt]
+        machine = ARCHITECTURES[self.binfmt].machine
         magic = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")
         mask = b"\xff" * 7 + b"\x00" * 9 + b"\xfe\xff\xff\xff"
         escaped = ["".join(f"\\x{byte:02x}" for byte in text) for text in (magic, mask)]

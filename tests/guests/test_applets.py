@@ -1,4 +1,4 @@
-"""Debian's static busybox: every section of applets.sh gives the same under pyqemu-user as under QEMU 10."""
+"""Static busybox of each architecture: every section of applets.sh gives under pyqemu-user what it gives under QEMU."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.guests import debian
+from tests.guests.architectures import ARCHITECTURES, Architecture
 from tests.guests.roots import Emulator, Run, add_libraries, make_root
 from tests.paths import pyqemu_user
 
-GUEST = "aarch64"
 #: What may differ between two right runs, and what it is replaced by; with the reason. At most 20.
 SUBSTITUTIONS: tuple[tuple[bytes, bytes, str], ...] = (
     (rb"tmp\.\w{6}", b"tmp.XXXXXX", "mktemp's random names"),
@@ -26,15 +26,16 @@ def cases() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def busybox() -> Path:
-    """Debian's static busybox for the guest."""
-    return debian.package("busybox-static", "arm64") / "bin/busybox"
+@pytest.fixture(scope="session", params=ARCHITECTURES.values(), ids=str)
+def guest(request: pytest.FixtureRequest) -> Architecture:
+    """Whose programs are run."""
+    return request.param
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, guest: Architecture) -> Path:
     """A root with busybox and all cases."""
-    place = make_root(tmp_path_factory.mktemp("root"), busybox())
+    place = make_root(tmp_path_factory.mktemp("root"), guest.busybox())
     add_libraries(place, pyqemu_user())
     for name, text in cases().items():
         (place / "cases" / name).write_text(text)
@@ -55,11 +56,11 @@ def run_case(emulator: Emulator, root: Path, name: str) -> Run:
 
 @pytest.mark.guest
 @pytest.mark.parametrize("name", cases())
-def test_applets(name: str, root: Path) -> None:
+def test_applets(name: str, root: Path, guest: Architecture) -> None:
     """Standard output, standard error and exit status are QEMU's."""
-    oracle = run_case(Emulator(debian.qemu(GUEST), binfmt=GUEST), root, name)
+    oracle = run_case(Emulator(debian.qemu(guest.name), binfmt=guest.name, cpu=guest.qemu_cpu), root, name)
     assert oracle.status not in (124, 125, 126, 127), oracle
-    assert run_case(Emulator(pyqemu_user()), root, name) == oracle
+    assert run_case(Emulator(pyqemu_user(), cpu=guest.cpu), root, name) == oracle
 
 
 def test_enough_applets(root: Path) -> None:

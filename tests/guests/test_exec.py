@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.test_applets import busybox
+from tests.guests.architectures import AARCH64
 from tests.paths import pyqemu_user
 
 SCRIPT = "for i in 1 2 3; do $0 true; done; exec $0 seq 2"
@@ -19,7 +19,7 @@ SCRIPT = "for i in 1 2 3; do $0 true; done; exec $0 seq 2"
 @pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_each_exec_enters_again(tmp_path: Path) -> None:
     """An strace of a shell script shows pyqemu-user, by the descriptor that it keeps, in every execve."""
-    trace = tmp_path / "trace"
+    trace, busybox = tmp_path / "trace", AARCH64.busybox()
     command = [
         "strace",
         "-f",
@@ -28,11 +28,11 @@ def test_each_exec_enters_again(tmp_path: Path) -> None:
         "-o",
         trace,
         pyqemu_user(),
-        busybox(),
+        busybox,
         "sh",
         "-c",
         SCRIPT,
-        busybox(),
+        busybox,
     ]
     done = subprocess.run(command, capture_output=True, check=True, timeout=60)
     assert done.stdout == b"1\n2\n"
