@@ -11,8 +11,8 @@ from tests.paths import pyqemu_user
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the models
-    that are run; `archive` is Debian's name, or '' if its archive does not have the architecture.
+    """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the
+    models that are run; `archive` is Debian's name, or '' if its archive does not have the architecture.
     """
 
     name: str

@@ -9,11 +9,11 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.guests.waiting import wait_until
 from tests.paths import pyqemu_user
 
 SIEVE = Path(__file__).parents[2] / "examples/aarch64/sieve"
@@ -103,6 +103,7 @@ def test_request(tmp_path: Path) -> None:
         command, capture_output=True, timeout=120, check=True, env=dict(os.environ, PYQEMU_WORKER=str(worker))
     )
     assert (done.stdout, done.stderr) == (SAYS, b"")
+    wait_until((folder / "started").exists)
     assert folder.stat().st_mode & 0o777 == 0o700
     requests = list((folder / "spool").glob("*.request"))
     assert requests
@@ -110,7 +111,4 @@ def test_request(tmp_path: Path) -> None:
     assert first[0] == "pyqemu-request 1"
     assert any(line.startswith("module ") and line.endswith(str(SIEVE)) for line in first)
     assert any(line.startswith("hot ") for line in first)
-    deadline = time.monotonic() + 30
-    while not (folder / "started").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
     assert set((folder / "started").read_text().split()) == {str(folder)}

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from pyqemu.hostgen.archive_read import read_archive
 from pyqemu.hostgen.elf import read_sections
 from pyqemu.translator.lift.module import read_module
 from tests.guests.small import STATUS, Run, build, environment, run
+from tests.guests.waiting import wait_until
 from tests.guests.ways import script, start_worker
 from tests.paths import pyqemu_user
 
@@ -111,6 +112,7 @@ def test_four_at_once(jit: str, program: Program, cache: Path) -> None:
 def test_half_made_key(program: Program, cache: Path) -> None:
     """What a guest leaves that is killed while it makes the key."""
     program.check(cache, "--jit-threshold", "2")
+    wait_until(lambda: bool(list(cache.glob("spool/*.request"))))
     (cache / "key.1.tmp").write_bytes(b"half")
     subprocess.run([script("pyqemu-worker"), "--idle", "0.1", cache], check=True)
     assert not left_over(cache)
@@ -214,20 +216,13 @@ def test_worker_that_hangs(program: Program, cache: Path, tmp_path: Path) -> Non
     assert 2 <= time.monotonic() - start < 7
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
 @pytest.mark.guest
 def test_worker_that_leaves_nonsense(program: Program, cache: Path, tmp_path: Path) -> None:
     """Requests are gone at once, and archives are none."""
     stub = _stub(tmp_path / "stub", _NONSENSE)
     for jit in ("sync", "async", "sync"):
         program.check(cache, "--jit", jit, "--jit-threshold", "1", "--jit-wait", "1", worker=stub)
-    _wait_until(lambda: [archive.stat().st_size for archive in cache.glob("*/*.jit.pqa")] == [9000])
+    wait_until(lambda: [archive.stat().st_size for archive in cache.glob("*/*.jit.pqa")] == [9000])
 
 
 @pytest.mark.guest
@@ -255,7 +250,7 @@ def test_program_replaced_while_it_runs(cache: Path, tmp_path: Path) -> None:
     command = [pyqemu_user(), "--jit-threshold", "2", long.path]
     with worker(cache):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment(cache))
-        _wait_until(lambda: str(long.path) in Path(f"/proc/{process.pid}/maps").read_text())
+        wait_until(lambda: str(long.path) in Path(f"/proc/{process.pid}/maps").read_text())
         other.replace(long.path)
         output, _ = process.communicate(timeout=60)
         assert (process.returncode, output) == (STATUS, long.expected)
@@ -281,10 +276,8 @@ def test_program_overwritten_while_it_runs(cache: Path, tmp_path: Path) -> None:
 def test_full_spool(program: Program, cache: Path) -> None:
     """Requests that nobody has answered: a guest that finds no room for its own starts a worker, which makes some."""
     program.check(cache, "--jit-threshold", "2")
+    wait_until(lambda: bool(list(cache.glob("spool/*.request"))))
     for number in range(1000):
         (cache / f"spool/{number}.request").write_text("nonsense")
     program.check(cache, "--jit-threshold", "2", worker=script("pyqemu-worker"))
-    deadline = time.monotonic() + 30
-    while list(cache.glob("spool/*.request")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not list(cache.glob("spool/*.request")))
