@@ -48,7 +48,6 @@ def prepare(root: Path, pyqemu: Path) -> None:
 def start(emulator: int, null: int, memory: int) -> int:
     """Starts /program; gives its process id."""
     streams = [null, *(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600) for name in ("/out", "/err"))]
-    Path("/log").unlink(missing_ok=True)
     process = os.fork()
     if process:
         for stream in streams[1:]:
@@ -123,7 +122,8 @@ def main() -> None:
     prepare(Path(root), Path(pyqemu))
     for seed in range(int(first), int(first) + int(count)):
         data, kinds = mutant(programs, seed)
-        Path("/program").unlink(missing_ok=True)
+        for name in ("/program", "/out", "/err", "/log"):  # the run before may have filled the file system
+            Path(name).unlink(missing_ok=True)
         Path("/program").write_bytes(data)
         os.chmod("/program", 0o755)
         status, ended = wait(start(emulator, null, 0 if sanitized else MOST_MEMORY))
