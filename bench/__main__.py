@@ -1,7 +1,7 @@
-"""`python -m bench [--rounds N] [--only TEXT] [--json FILE] [--markdown FILE]`: measures, prints a table, writes JSON.
+"""`python -m bench [--rounds N] [--only TEXT] [--ways NAMES] …`: measures, prints a table, writes JSON.
 
-Example: `python -m bench --only kernel --rounds 5`. docs/benchmarks.md is made from the JSON:
-`--from FILE --markdown FILE`.
+Examples: `python -m bench --only kernel --rounds 5`, `python -m bench --ways qemu,warm --rounds 20`.
+docs/benchmarks.md is made from the JSON: `--from FILE --markdown FILE`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from datetime import date
 from pathlib import Path
 
 from bench.measure import RunFailed, compare
-from bench.page import Result, page, table, translation
+from bench.page import COLUMNS, Result, page, table, translation
 from bench.rows import host_busybox, rows
 from bench.translation import translation_cost
 
 
-def measure(only: str, rounds: int) -> Result:
-    """Runs the rows whose name has `only` in it; a row that fails is kept, with its message."""
+def measure(only: str, ways: set[str], rounds: int) -> Result:
+    """Runs the rows whose name has `only` in it, in these ways; a row that fails is kept, with its message."""
     results: list[Result] = []
     for row in rows():
         if only not in row.name:
@@ -30,7 +30,8 @@ def measure(only: str, rounds: int) -> Result:
         print(f"{row.name} …", file=sys.stderr, flush=True)
         entry: Result = {"name": row.name, "group": row.group, "issue": row.issue}
         try:
-            samples = compare(row.commands, rounds, host_busybox())
+            commands = {name: command for name, command in row.commands.items() if name in ways}
+            samples = compare(commands, rounds, host_busybox())
             entry["seconds"] = {name: sample.median for name, sample in samples.items()}
             entry["spread"] = {name: sample.spread for name, sample in samples.items()}
             entry["peak_kib"] = {name: sample.peak_kib for name, sample in samples.items()}
@@ -59,11 +60,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each command (default: 5)")
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose name has TEXT in it")
+    every = ",".join(COLUMNS)
+    parser.add_argument("--ways", default=every, metavar="NAMES", help=f"of {every} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results here")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a page like docs/benchmarks.md here")
     parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="use these results; measure nothing")
     options = parser.parse_args()
-    result = json.loads(options.source.read_text()) if options.source else measure(options.only, options.rounds)
+    ways = set(options.ways.split(","))
+    if unknown := ways.difference(COLUMNS):
+        parser.error(f"no such way: {', '.join(sorted(unknown))}")
+    result = json.loads(options.source.read_text()) if options.source else measure(options.only, ways, options.rounds)
     if options.json:
         options.json.write_text(json.dumps(result, indent=1) + "\n")
     if options.markdown:
