@@ -18,9 +18,9 @@ namespace {
 
 constexpr uint64_t kMilliseconds = 1000000;
 constexpr uint64_t kStartEvery = 1000 * kMilliseconds, kStartTakes = 10000 * kMilliseconds;
-// A process that has not run for so long asks when it ends: a worker that loads meanwhile would only take the
-// processor's time from it.
-constexpr uint64_t kShortRun = 100 * kMilliseconds;
+// A process that has not run for so long asks when it ends. It is about what a worker takes to load and to give
+// its first answer: beside a shorter run it would only be in the way.
+constexpr uint64_t kShortRun = 500 * kMilliseconds;
 constexpr uint64_t kIdle = 1000 * kMilliseconds;  // … but if it only waits, that does not matter
 constexpr uint32_t kLookEvery = 20, kLookLater = 500;  // milliseconds
 constexpr uint64_t kLater = 10000 * kMilliseconds;
