@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import statistics
 import subprocess
+import tempfile
+from collections.abc import Mapping
 
 from bench.rows import CPU, guest_busybox
 from tests.paths import pyqemu_user
@@ -15,20 +18,30 @@ STATS = re.compile(
 )
 
 
+#: By name: baseline code alone, as in the rows, and baseline code that counts how often its blocks are entered, with no
+#: worker to answer.
+WAYS = {"ns": {"PYQEMU_JIT": "off"}, "counted_ns": {"PYQEMU_WORKER": "/bin/true"}}
+
+
 def translation_cost(rounds: int) -> dict[str, float]:
-    """Nanoseconds a guest instruction: the median of the runs, page faults, block table and chaining included."""
-    costs: list[float] = []
-    blocks = instructions = host_bytes = 0
-    for _ in range(max(rounds, 5)):
-        total_ns = blocks = instructions = host_bytes = 0
-        for program in PROGRAMS:
-            command = [pyqemu_user(), "-cpu", CPU, "-d", "stats", guest_busybox(), *program]
-            done = subprocess.run(command, capture_output=True, check=True)
-            for found in STATS.finditer(done.stderr):
-                blocks += int(found[1])
-                instructions += int(found[2])
-                host_bytes += int(found[3])
-                total_ns += int(found[4])
-        costs.append(total_ns / instructions)
-    ns = statistics.median(costs)
-    return {"ns": ns, "blocks": blocks, "instructions": instructions, "host_bytes": host_bytes}
+    """Nanoseconds a guest instruction, page faults, block table and chaining included: medians of runs made in turn."""
+    costs: dict[str, list[float]] = {name: [] for name in WAYS}
+    sums: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for _ in range(3 * max(rounds, 5)):
+            for name, environment in WAYS.items():
+                sums = _run(environment | {"PYQEMU_CACHE": cache})
+                costs[name].append(sums.pop("ns") / sums["instructions"])
+    return {name: statistics.median(found) for name, found in costs.items()} | sums
+
+
+def _run(environment: Mapping[str, str]) -> dict[str, int]:
+    """Sums over the processes of all programs."""
+    sums = dict.fromkeys(("blocks", "instructions", "host_bytes", "ns"), 0)
+    for program in PROGRAMS:
+        command = [pyqemu_user(), "-cpu", CPU, "-d", "stats", guest_busybox(), *program]
+        done = subprocess.run(command, capture_output=True, check=True, env={**os.environ, **environment})
+        for found in STATS.finditer(done.stderr):
+            for name, figure in zip(sums, found.groups(), strict=True):
+                sums[name] += int(figure)
+    return sums

@@ -24,7 +24,7 @@ class Profile {
 
   // Whether a block at `pc` is to be counted: not if it was hot before.
   bool wants(uint64_t pc, uint32_t context) const {
-    return threshold_ != 0 && !hot_.contains(key(pc, context));
+    return threshold_ != 0 && (hot_.empty() || !hot_.contains(key(pc, context)));
   }
   // Sets the counter of block number `block`; gives the counter's address.
   uint64_t start(uint32_t block) {
