@@ -23,7 +23,7 @@ _COUNT = re.compile(rb"count: (\d+) guest instructions retired in baseline code,
 
 def counts(cache: Path | str, *options: str, **environment: str) -> tuple[int, int]:
     """Guest instructions in baseline code, and regions installed, of a run of the sieve, which has to be right."""
-    command = [str(pyqemu_user()), "-d", "count", f"--cache={cache}", *options, str(SIEVE)]
+    command = [str(pyqemu_user()), "-d", "count", f"--cache={cache}", "--jit=async", *options, str(SIEVE)]
     done = subprocess.run(command, capture_output=True, timeout=120, check=True, env=dict(os.environ) | environment)
     assert done.stdout == SAYS
     found = _COUNT.search(done.stderr)
@@ -98,7 +98,7 @@ def test_request(tmp_path: Path) -> None:
     worker.write_text('#!/bin/sh\necho "$@" >> "$1/started"\n')
     worker.chmod(0o755)
     folder = tmp_path / "made/cache"
-    command = [str(pyqemu_user()), f"--cache={folder}", "--jit-threshold=100", str(SIEVE)]
+    command = [str(pyqemu_user()), f"--cache={folder}", "--jit=async", "--jit-threshold=100", str(SIEVE)]
     done = subprocess.run(
         command, capture_output=True, timeout=120, check=True, env=dict(os.environ, PYQEMU_WORKER=str(worker))
     )

@@ -193,8 +193,10 @@ os.umask(0o077)
 for path in glob.glob(sys.argv[1] + "/spool/*.request"):
     lines = dict(line.split(" ", 1) for line in open(path) if " " in line)
     folder = lines["digest"][:16] + "-" + lines["features"].strip()
-    with open(sys.argv[1] + "/" + folder + "/" + lines["module"].split()[0] + ".jit.pqa", "wb") as file:
+    archive = sys.argv[1] + "/" + folder + "/" + lines["module"].split()[0] + ".jit.pqa"
+    with open(archive + ".new", "wb") as file:
         file.write(os.urandom(9000))
+    os.rename(archive + ".new", archive)
     os.unlink(path)
 """
 

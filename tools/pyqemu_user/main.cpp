@@ -8,6 +8,8 @@
 #include <cstring>
 #include <memory>
 
+#include "elf_image.hpp"
+#include "loader.hpp"
 #include "log.hpp"
 #include "options.hpp"
 #include "pack_file.hpp"
@@ -39,16 +41,21 @@ int level_of(const Pack &pack) {
   return v ? v[1] - '0' : 1;
 }
 
-// e_machine of the program, 0 if it is no ELF (a script, say) or cannot be read.
+// e_machine of the program, or of a script's interpreter; 0 if there is none to be read.
 uint16_t machine_of(const Options &options) {
-  unsigned char start[20] = {};
-  int fd = options.exec_fd >= 0 ? options.exec_fd : open(options.program, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return 0;
-  ssize_t got = pread(fd, start, sizeof start, 0);
-  if (fd != options.exec_fd) close(fd);
-  return got == sizeof start && memcmp(start, "\177ELF", 4) == 0
-             ? static_cast<uint16_t>(start[18] | start[19] << 8)
-             : 0;
+  constexpr int kScriptDepth = 5, kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+  int fd = options.exec_fd >= 0 ? options.exec_fd : open(options.program, kFlags);
+  for (int depth = 0; fd >= 0 && depth <= kScriptDepth; depth++) {
+    unsigned char start[20] = {};
+    std::string interpreter, argument;
+    const ssize_t got = pread(fd, start, sizeof start, 0);
+    const bool script = read_script_line(fd, &interpreter, &argument);
+    if (fd != options.exec_fd) close(fd);
+    if (got == sizeof start && memcmp(start, "\177ELF", 4) == 0)
+      return static_cast<uint16_t>(start[18] | start[19] << 8);
+    fd = script ? open(prefixed(options, interpreter.c_str()).c_str(), kFlags) : -1;
+  }
+  return 0;
 }
 
 // The pack for the program's architecture (or the first one) at the best level that this host has.
@@ -57,7 +64,7 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
   std::unique_ptr<Pack> best;
   size_t count = 0;
   while (pyqemu_embedded_packs[count].data) count++;
-  uint16_t machine = count > 2 && options.program ? machine_of(options) : 0;
+  uint16_t machine = count > 1 && options.program ? machine_of(options) : 0;
   int level = host_level();
   for (size_t i = 0; i < count; i++) {
     const EmbeddedPack &embedded = pyqemu_embedded_packs[i];
