@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.architectures import AARCH64
+from tests.guests.architectures import AARCH64, ARCHITECTURES, Architecture
 from tests.paths import pyqemu_user
 
 SCRIPT = "for i in 1 2 3; do $0 true; done; exec $0 seq 2"
@@ -32,3 +32,23 @@ def test_each_exec_enters_again(tmp_path: Path) -> None:
     (first,) = (call for call in calls if call.startswith(f'"{pyqemu_user()}"'))
     for call in calls:
         assert call == first or "/proc/self/fd/" in call or "AT_EMPTY_PATH" in call, call
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("guest", ARCHITECTURES.values(), ids=str)
+def test_script(tmp_path: Path, guest: Architecture) -> None:
+    """A script is run for the architecture of its interpreter."""
+    script = tmp_path / "script"
+    script.write_text(f'#!{guest.busybox()} sh\nprintf "%s\\n" "$@"\n')
+    script.chmod(0o755)
+    done = subprocess.run([pyqemu_user(), script, "one", "two"], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"one\ntwo\n"
+
+
+@pytest.mark.guest
+def test_models() -> None:
+    """`-cpu help` lists the models of each architecture."""
+    done = subprocess.run([pyqemu_user(), "-cpu", "help"], capture_output=True, check=True, text=True)
+    for guest in ARCHITECTURES.values():
+        assert f"{guest.name}:\n" in done.stdout
+        assert f"  {guest.cpu}\n" in done.stdout

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <string>
 
 #include "elf_image.hpp"
 #include "loader.hpp"
@@ -94,7 +95,21 @@ bool has_model(const PackTables &tables, const char *name) {
   return false;
 }
 
-int answer(Ask ask, const Pack &pack, const PackTables &tables) {
+// The models of each architecture that there is a pack for.
+void print_models() {
+  std::string last;
+  const char *error = nullptr;
+  for (const EmbeddedPack *embedded = pyqemu_embedded_packs; embedded->data; embedded++) {
+    std::unique_ptr<Pack> pack = Pack::from_memory({embedded->data, embedded->size}, &error);
+    if (!pack || last == pack->string(pack->header().arch_name)) continue;
+    last = pack->string(pack->header().arch_name);
+    const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
+    printf("%s:\n", last.c_str());
+    for (const CpuRec &cpu : tables.cpu) printf("  %s\n", tables.string(cpu.name));
+  }
+}
+
+int answer(Ask ask, const Pack &pack) {
   switch (ask) {
     case Ask::kHelp:
       print_help();
@@ -107,7 +122,7 @@ int answer(Ask ask, const Pack &pack, const PackTables &tables) {
              pack.string(pack.header().host_level));
       break;
     case Ask::kCpuHelp:
-      for (const CpuRec &cpu : tables.cpu) printf("%s\n", tables.string(cpu.name));
+      print_models();
       break;
     case Ask::kRun:
       break;
@@ -123,7 +138,7 @@ int run(int count, char **words) {
   std::unique_ptr<Pack> pack = choose_pack(line.options, &error);
   if (!pack) return complain("internal error: %s", error), kExitInternal;
   const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
-  if (line.ask != Ask::kRun) return answer(line.ask, *pack, tables);
+  if (line.ask != Ask::kRun) return answer(line.ask, *pack);
   if (line.options.guest_base) return complain("-B: 64-bit programs run at guest base 0 only"), kExitInternal;
   if (!line.options.cpu) line.options.cpu = default_model(tables);
   if (!has_model(tables, line.options.cpu))
