@@ -114,12 +114,10 @@ class _Writer:
 
     def _record(self, region: CompiledRegion, place: int, first_exit: int) -> None:
         t = self._tables
-        entries = [EntryRec.pack(guest=guest, code=place + at) for guest, at in region.entries]
-        ranges = [RangeRec.pack(guest=guest, bytes=size) for guest, size in region.ranges]
-        exits = [ExitRec.pack(target=exit_.target, kind=exit_.kind) for exit_ in region.exits]
-        faults = [
-            FaultRec.pack(access=place + a.access, landing=place + a.landing, guest=a.guest) for a in region.accesses
-        ]
+        entries = [EntryRec.row(guest, place + at) for guest, at in region.entries]
+        ranges = [RangeRec.row(guest, size) for guest, size in region.ranges]
+        exits = [ExitRec.row(exit_.target, exit_.kind, 0) for exit_ in region.exits]
+        faults = [FaultRec.row(place + a.access, place + a.landing, a.guest) for a in region.accesses]
         guest = b"".join(self._guest_bytes(offset, size) for offset, size in region.ranges)
         members: dict[str, int] = {
             "name": t.strings.add(region.name),
@@ -135,9 +133,7 @@ class _Writer:
         host = bytes(self._elf.text[place : place + len(region.code)])
         parts = (RegionRec.pack(**members), *entries, *ranges, guest, *exits, *faults, host)
         t.patches += [
-            PatchRec.pack(
-                region=len(t.regions), offset=patch.offset, symbol=t.strings.add(patch.symbol), addend=patch.addend
-            )
+            PatchRec.row(len(t.regions), patch.offset, t.strings.add(patch.symbol), patch.addend)
             for patch in region.patches
         ]
         t.index += [(offset, len(t.regions)) for offset, _ in region.entries]
@@ -165,7 +161,7 @@ class _Writer:
             "support_mac": mac(kind.key, bytes(self._elf.text[:support])),
         }  # fmt: skip
         signed = ArchiveHeader.pack(**header, mac=mac(kind.key, ArchiveHeader.pack(**header)))
-        index = b"".join(IndexRec.pack(guest=guest, region=region) for guest, region in sorted(t.index))
+        index = b"".join(IndexRec.row(guest, region) for guest, region in sorted(t.index))
         patches = b"".join(t.patches)
         for name, data in (
             ("archive", signed), ("index", index), ("region", b"".join(t.regions)),

@@ -73,6 +73,10 @@ class Record:
             raise TypeError(f"{self.name} has no member {', '.join(values)}")
         return self._struct.pack(*numbers)
 
+    def row(self, *numbers: int) -> bytes:
+        """One record of its numbers in order, all of them: quicker, for those that come by the thousand."""
+        return self._struct.pack(*numbers)
+
     def unpack(self, data: bytes, offset: int = 0) -> dict[str, int | bytes | tuple[int, ...]]:
         """One record by member name; arrays are tuples."""
         numbers = list(self._struct.unpack_from(data, offset))

@@ -10,6 +10,7 @@ import platform
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,13 @@ def packs_folder() -> Path:
 
 
 def read_pack(path: Path) -> InstalledPack:
-    """What a pack says of itself."""
+    """What a pack says of itself. Raises OSError."""
+    status = path.stat()
+    return _read_pack(path, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache
+def _read_pack(path: Path, _modified: int, _inode: int) -> InstalledPack:
     with path.open("rb") as file:
         elf: Any = ELFFile(file)
         header = PackHeader.unpack(elf.get_section_by_name(".pq.header").data())

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.guests.architectures import ARCHITECTURES
+from tests.guests.waiting import patience
 
 ENTER = Path(__file__).with_name("enter_root.py")
 
@@ -54,7 +55,7 @@ class Emulator:
         environment["PYQEMU_WORKER"] = "/bin/busybox"  # never started: there is one already (ways.py)
         try:
             done = subprocess.run(
-                command, input=stdin, capture_output=True, timeout=timeout, env=environment, check=False
+                command, input=stdin, capture_output=True, timeout=patience(timeout), env=environment, check=False
             )
         except subprocess.TimeoutExpired as late:
             return Run(124, late.stdout or b"", (late.stderr or b"") + b"\n[timed out]\n")

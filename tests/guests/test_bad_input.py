@@ -15,6 +15,7 @@ import pytest
 
 from tests.guests.elves import BASE, CODE, DYN, LOAD, NEG_X0, SVC, Elf, R, Segment, W, X, leave, mov
 from tests.guests.roots import is_sanitized
+from tests.guests.waiting import patience
 from tests.paths import pyqemu_user
 
 EXAMPLES = Path(__file__).parents[2] / "examples/aarch64"
@@ -43,7 +44,7 @@ def limit() -> None:
 def start(*words: str | Path, cwd: Path | None = None) -> Run:
     """Runs pyqemu-user; a run of more than 30 seconds fails."""
     command = [str(pyqemu_user()), *map(str, words)]
-    done = subprocess.run(command, capture_output=True, timeout=30, check=False, cwd=cwd, preexec_fn=limit)
+    done = subprocess.run(command, capture_output=True, timeout=patience(30), check=False, cwd=cwd, preexec_fn=limit)
     return Run(done.returncode, done.stdout, done.stderr.decode(errors="replace"))
 
 
@@ -256,7 +257,7 @@ def test_limits_of_the_guest(tmp_path: Path) -> None:
     for limits in ("-f 0", "-c 0", "-s 100", "-n 8", "-f 0 -s 64"):
         command = f'ulimit -S {limits}; exec "$0" "$1"'
         words = ["bash", "-c", command, str(pyqemu_user()), str(EXAMPLES / "hello")]
-        done = subprocess.run(words, capture_output=True, timeout=30, check=False, cwd=tmp_path)
+        done = subprocess.run(words, capture_output=True, timeout=patience(30), check=False, cwd=tmp_path)
         assert (done.returncode, done.stderr) == (0, b""), limits
         assert done.stdout == b"Hello from a guest.\n"
 

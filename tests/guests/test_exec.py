@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.guests.architectures import AARCH64, ARCHITECTURES, Architecture
+from tests.guests.waiting import patience
 from tests.paths import pyqemu_user
 
 SCRIPT = "for i in 1 2 3; do $0 true; done; exec $0 seq 2"
@@ -23,7 +24,7 @@ def test_each_exec_enters_again(tmp_path: Path) -> None:
     # A file for each process: in one file a call may be told in two parts.
     strace = ["strace", "-ff", "-e", "trace=execve,execveat", "-o", trace]
     command = [*strace, pyqemu_user(), busybox, "sh", "-c", SCRIPT, busybox]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, check=True, timeout=patience(60))
     assert done.stdout == b"1\n2\n"
     text = "".join(path.read_text() for path in tmp_path.glob("trace.*"))
     found = re.findall(r"exec(?:ve|veat)\((.*?)\)\s+= 0", text)
@@ -41,7 +42,7 @@ def test_script(tmp_path: Path, guest: Architecture) -> None:
     script = tmp_path / "script"
     script.write_text(f'#!{guest.busybox()} sh\nprintf "%s\\n" "$@"\n')
     script.chmod(0o755)
-    done = subprocess.run([pyqemu_user(), script, "one", "two"], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([pyqemu_user(), script, "one", "two"], capture_output=True, check=True, timeout=patience(60))
     assert done.stdout == b"one\ntwo\n"
 
 

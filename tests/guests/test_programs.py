@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.guests.architectures import AARCH64, RISCV64, Architecture
+from tests.guests.waiting import patience
 from tests.guests.ways import WAYS
 
 HERE = Path(__file__).parent / "programs"
@@ -73,7 +74,7 @@ def compile_program(case: Case, compiler: str, flags: tuple[str, ...], place: Pa
 def run(command: list[str], arguments: tuple[str, ...], **environment: str) -> tuple[int, bytes]:
     """Exit status and standard output; a run of more than two minutes fails."""
     done = subprocess.run(
-        [*command, *arguments], capture_output=True, timeout=120, check=False, env=dict(os.environ) | environment
+        [*command, *arguments], capture_output=True, timeout=patience(120), check=False, env=os.environ | environment
     )
     assert b"pyqemu" not in done.stderr, done.stderr
     return done.returncode, done.stdout

@@ -17,8 +17,8 @@ _MOST_KEPT = 16
 
 
 class Modules:
-    """A module's file is at the path that the request says; or was given to us in the spool, as `KEY.module`, by a guest
-    that sees other files than we do (docs/archive.md).
+    """A module's file is at the path that the request says; or was given to us in the spool, as `KEY.module`, by a
+    guest that sees other files than we do (docs/archive.md).
     """
 
     def __init__(self, spool: Path) -> None:
