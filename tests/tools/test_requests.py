@@ -93,7 +93,7 @@ def _right(**changes: str) -> str:
 
 
 def test_hostile_requests(tmp_path: Path) -> None:
-    """Each is removed, and the right one among them is answered."""
+    """Each is removed or handed back, and the right one among them is answered."""
     spool, key = _spool(tmp_path / "cache"), read_module(HELLO.read_bytes()).key.hex()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "huge").touch()
@@ -109,7 +109,9 @@ def test_hostile_requests(tmp_path: Path) -> None:
     (spool / "link.request").symlink_to("/dev/zero")
     said = _serve(tmp_path / "cache")
     assert said.count("\n") >= len(texts)
-    assert sorted(path.name for path in spool.iterdir()) == ["folder.request", "link.request", "lock", "pipe.request"]
+    unfound = [f"{number:03}.unfound" for number in range(len(modules))]
+    left = sorted(path.name for path in spool.iterdir())
+    assert left == [*unfound, "folder.request", "link.request", "lock", "pipe.request"]
     assert len(list((tmp_path / "cache").glob("*-1f/*.jit.pqa"))) == 1
 
 

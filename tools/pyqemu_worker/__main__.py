@@ -32,7 +32,8 @@ _INTERRUPTED = 130
 _IDLE_SECONDS = 10.0
 _LOOK_EVERY, _LOOK_SOON = 0.02, 0.002
 _BUSY_SECONDS = 0.5  # since the last request: there may be somebody who waits for each answer
-_STALE_SECONDS = 60.0  # until a request that was begun, and not finished, is taken for abandoned
+_STALE_SECONDS = 60.0  # until a request that was begun, and not finished, or handed back, is taken for abandoned
+_KEPT = ("lock", SUFFIX)
 
 
 @contextmanager
@@ -87,19 +88,22 @@ class Worker:
         name = os.path.basename(lock.read(200).decode(errors="replace"))
         if name.endswith(SUFFIX):
             (self._spool / name).unlink(missing_ok=True)
-        remove_old(self._spool, ("lock", SUFFIX), _STALE_SECONDS)
+        remove_old(self._spool, _KEPT, _STALE_SECONDS)
         remove_stale(self._cache.path)
 
     def _serve(self, lock: BinaryIO) -> bool:
         """False if the folder is not what it was."""
         answers = Answers(self._cache)
-        last = time.monotonic()
+        last = cleared = time.monotonic()
         while time.monotonic() - last < self._idle:
             for path in waiting(self._spool):
                 if not self._is_current(lock):
                     return False
                 self._answer(answers, path, lock)
                 last = time.monotonic()
+            if time.monotonic() - cleared > _STALE_SECONDS:
+                remove_old(self._spool, _KEPT, _STALE_SECONDS)
+                cleared = time.monotonic()
             time.sleep(_LOOK_SOON if time.monotonic() - last < _BUSY_SECONDS else _LOOK_EVERY)
         return self._is_current(lock)
 
