@@ -1,7 +1,7 @@
 // What the guest has mapped, with the protection that it asked for. Guest memory lies at identity addresses
 // in this process; ranges that are in use here but not in this map are pyqemu's own, and the guest's calls
 // over them fail. A guest whose addresses have 32 bits gets the low 4 GiB: the host would place mappings above,
-// so they are placed here (`keep_low`).
+// so they are placed here (`keep_low`), below 3 GiB.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,7 @@ namespace pyqemu::user {
 inline constexpr int kShared = 0x100;  // others may write to it, whatever its protection
 
 inline constexpr uint64_t kEndOfSpace = uint64_t{1} << 47;
-inline constexpr uint64_t kEndOfLow = 0xfffff000;  // the last page's addresses would look like errors
+inline constexpr uint64_t kEndOfLow = 0xc0000000;  // what is above is the kernel's: small negative addresses fault
 
 struct Mapping {
   uint64_t start, end;
@@ -34,7 +34,7 @@ class AddressSpace {
   int64_t advise(uint64_t address, uint64_t bytes, int advice);
   int64_t set_break(uint64_t address);
 
-  // All of the guest's mappings lie below 4 GiB from now on.
+  // All of the guest's mappings lie below kEndOfLow from now on.
   void keep_low() { end_ = kEndOfLow, low_ = true; }
   // Where `bytes` are free that the guest can address; 0: anywhere, or nowhere.
   uint64_t free_range(uint64_t bytes);

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "address_space.hpp"
+
 namespace pyqemu::user {
 namespace {
 
@@ -14,7 +16,7 @@ constexpr uint64_t kPage = 4096;
 constexpr size_t kIdentityBytes = 64;
 
 bool check_segments(const Abi &abi, ElfImage *image, uint64_t file_bytes, const char **why) {
-  const uint64_t end_of_space = abi.narrow() ? uint64_t{1} << 32 : uint64_t{1} << 47;
+  const uint64_t end_of_space = abi.narrow() ? kEndOfLow : kEndOfSpace;
   uint64_t end = 0;
   bool any = false;
   for (const Elf64_Phdr &segment : image->segments) {
