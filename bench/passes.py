@@ -78,7 +78,7 @@ class Sample:
     def __init__(self, program: Path, every: int) -> None:
         data = program.read_bytes()
         image, module = read_elf(data), read_module(data)
-        pack = pack_for(image.machine)
+        pack = pack_for(image.machine, image.word_bytes)
         self._workshop = Workshop.open(pack.target, pack.level)
         target = self._workshop.target
         found = discover(image, FlowReader(target, pack.resuming))

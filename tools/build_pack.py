@@ -2,9 +2,9 @@
 
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
-writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools. What was made from the
-same inputs (description, toolchain) is left alone; where other inputs changed than those of stencils, packs are
-only given their new digest.
+writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools; <arch> is the folder's name, or
+that of one of its variants, of which all are built unless `--variant` names one. What was made from the same inputs (description, toolchain) is left alone; where other inputs changed than those of stencils, packs are only
+given their new digest.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from pyqemu.hostgen.shapes import Shapes
 from pyqemu.tools.pack_digests import Digests, digests_of
 from pyqemu.translator.adl.keep import SUFFIX, keep, kept_digest
 from pyqemu.translator.adl.load import DescribedTarget, load
+from pyqemu.translator.adl.parse import variant_names
 from pyqemu.translator.linux_table import flatten
 
 
@@ -105,20 +106,23 @@ def keep_target(target: DescribedTarget, shapes: Shapes, path: Path, digest: byt
         write_aside(path, keep(target, shapes.trees, digest))
 
 
-def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: bool = False) -> None:
+def build(
+    folder: Path, out: Path, levels: Iterable[str], jobs: int, *, variant: str | None = None, check: bool = False
+) -> None:
     """Builds what is not current; `check`: and looks for state that is written too early."""
     out.mkdir(parents=True, exist_ok=True)
+    name = variant or folder.resolve().name
     wanted: list[tuple[str, Path, Digests]] = []
     for level in levels:
-        path, digests = out / f"{folder.resolve().name}.{level}.pack", digests_of(folder, level)
+        path, digests = out / f"{name}.{level}.pack", digests_of(folder, variant, level)
         if not is_current(path, digests):
             wanted.append((level, path, digests))
-    kept, kept_from = out / f"{folder.resolve().name}{SUFFIX}", digests_of(folder, "").stencils
+    kept, kept_from = out / f"{name}{SUFFIX}", digests_of(folder, variant, "").stencils
     if not wanted and kept_digest(kept) == kept_from:
         return
     linux = folder / "linux.toml"
-    personality = flatten(linux) if linux.exists() else {}
-    target = load(folder)
+    personality = flatten(linux, variant) if linux.exists() else {}
+    target = load(folder, variant)
     shapes = Shapes(target)
     keep_target(target, shapes, kept, kept_from)
     for level, path, digests in wanted:
@@ -143,13 +147,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="an architecture's folder, with main.arch")
     parser.add_argument("-o", "--out", type=Path, default=Path(), help="where packs go")
+    parser.add_argument("--variant", help="build this one only")
     parser.add_argument("--level", action="append", choices=sorted(x86_64.LEVELS), help="host level (default: all)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--check", action="store_true", help="disassemble new packs and check their order")
     options = parser.parse_args()
     if not (options.folder / "main.arch").exists():
         parser.exit(1, f"build_pack: {options.folder} has no main.arch\n")
-    build(options.folder, options.out, options.level or sorted(x86_64.LEVELS), options.jobs, check=options.check)
+    levels = options.level or sorted(x86_64.LEVELS)
+    for variant in [options.variant] if options.variant else variant_names(options.folder) or [None]:
+        build(options.folder, options.out, levels, options.jobs, variant=variant, check=options.check)
 
 
 if __name__ == "__main__":

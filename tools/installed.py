@@ -36,8 +36,13 @@ class InstalledPack:
 
     @property
     def architecture(self) -> str:
-        """The name of the architecture's folder."""
+        """The name of the architecture's folder, or of the variant."""
         return self.path.name.split(".")[0]
+
+    def runs(self, machine: int, word_bytes: int) -> bool:
+        """Whether it is for programs of that ELF machine and class."""
+        found = self.personality.get("elf.machine"), self.personality.get("word_bytes", "8")
+        return found == (str(machine), str(word_bytes))
 
     @property
     def resuming(self) -> frozenset[str]:
@@ -95,10 +100,11 @@ def installed_packs() -> Iterator[InstalledPack]:
     yield from map(read_pack, paths)
 
 
-def pack_for(machine: int) -> InstalledPack:
-    """The pack that this host runs programs of ELF machine `machine` with. Raises NotInstalled."""
+def pack_for(machine: int, word_bytes: int) -> InstalledPack:
+    """The pack that this host runs programs with of an ELF machine and class (8 * `word_bytes`). Raises NotInstalled."""
     levels = x86_64.supported_levels()
     for pack in installed_packs():
-        if pack.level in levels and pack.personality.get("elf.machine") == str(machine):
+        if pack.level in levels and pack.runs(machine, word_bytes):
             return pack
-    raise NotInstalled(f"no pack for programs of ELF machine {machine} on {platform.machine()}")
+    kind = f"{8 * word_bytes}-bit programs of ELF machine {machine}"
+    raise NotInstalled(f"no pack for {kind} on {platform.machine()}")

@@ -69,9 +69,10 @@ def toolchain(packages: Path = PACKAGES) -> Iterator[Path]:
         yield from sorted(path.rglob("*.py")) + sorted(path.rglob("*.lark")) if path.is_dir() else [path]
 
 
-def digests_of(folder: Path, level: str, packages: Path = PACKAGES) -> Digests:
-    """Over the description in `folder`, the toolchain, LLVM's version and the host level."""
-    whole, stencils = (hashlib.sha256(f"{llvmlite.__version__} {level}".encode()) for _ in range(2))
+def digests_of(folder: Path, variant: str | None, level: str, packages: Path = PACKAGES) -> Digests:
+    """Over the description in `folder`, which variant of it, the toolchain, LLVM's version and the host level."""
+    first = f"{llvmlite.__version__} {level} {variant or ''}".encode()
+    whole, stencils = hashlib.sha256(first), hashlib.sha256(first)
     description = sorted(path for path in folder.rglob("*") if path.suffix in (".arch", ".toml"))
     inputs = [(path, True) for path in description] + [(path, has_part(path, packages)) for path in toolchain(packages)]
     for path, matters in inputs:

@@ -2,7 +2,9 @@
 
 `[reg] sp = "GPR[31]"` becomes `reg.sp` → `GPR[31]`; numbers become decimal; an array of strings below `[syscall]`
 names consecutive numbers; `items` of a signal frame become one string, `offset:width:source …`, with repeated ones
-written out. Knows nothing of packs, and not what the keys mean.
+written out. Below `[variant.NAME]` a table has what is different for that variant of the architecture: keys as
+flattened that it has not in common with the others, or in place of these. Knows nothing of packs, and not what the keys
+mean.
 """
 
 from __future__ import annotations
@@ -17,19 +19,27 @@ class LinuxTableError(Exception):
     """A mistake in a `linux.toml`; names the key."""
 
 
-def flatten(path: Path) -> dict[str, str]:
-    """The table at `path` as strings, sorted by key. Raises LinuxTableError for what cannot be written so."""
+def flatten(path: Path, variant: str | None = None) -> dict[str, str]:
+    """The table at `path` as strings, sorted by key; of a variant of the architecture, if there are several. Raises
+    LinuxTableError for what cannot be written so.
+    """
     with path.open("rb") as file:
         try:
             table = tomllib.load(file)
         except tomllib.TOMLDecodeError as error:
             raise LinuxTableError(f"{path}: {error}") from error
+    variants: dict[str, dict[str, Any]] = table.pop("variant", {})
+    result = _flat(path, table) | _flat(path, variants.get(variant or "", {}))
+    return dict(sorted(result.items()))
+
+
+def _flat(path: Path, table: dict[str, Any]) -> dict[str, str]:
     result: dict[str, str] = {}
     for key, value in _walk("", table):
         if key in result:
             raise LinuxTableError(f"{path}: {key} is given twice")
         result[key] = value
-    return dict(sorted(result.items()))
+    return result
 
 
 def _walk(prefix: str, table: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -52,10 +52,14 @@ bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
       !abi->reg(abi->text("reg.sp"), &abi->sp) || !abi->reg(abi->text("reg.tls"), &abi->tls))
     return *error = "the pack's table lacks a register's role", false;
   abi->insn_bytes = static_cast<uint32_t>(abi->value("syscall_insn_bytes"));
+  abi->word_bytes = static_cast<uint32_t>(abi->value("word_bytes", 8));
+  abi->aligned_pairs = abi->value("aligned_pairs") != 0;
   abi->page_size = abi->value("page_size", 4096);
   abi->elf_machine = static_cast<uint32_t>(abi->value("elf.machine"));
   abi->clone_tls_before_child_tid = abi->value("clone_tls_before_child_tid") != 0;
   if (!abi->elf_machine) return *error = "the pack's table lacks elf.machine", false;
+  if (abi->word_bytes != 8 && abi->word_bytes != 4)
+    return *error = "the pack's table has bad word_bytes", false;
   return true;
 }
 

@@ -20,6 +20,8 @@ struct Abi {
   bool clone_tls_before_child_tid = false;  // order of clone's last two arguments
   uint32_t insn_bytes = 0;                  // of the system call instruction
   uint64_t page_size = 4096;
+  uint32_t word_bytes = 8;     // of a pointer and a long: 8, or 4
+  bool aligned_pairs = false;  // 64-bit arguments in two registers begin at an even one
   uint32_t elf_machine = 0;
 
   // False and *error (a static string) if the table lacks something.
@@ -27,6 +29,8 @@ struct Abi {
 
   const char *text(std::string_view key, const char *fallback = "") const;
   uint64_t value(std::string_view key, uint64_t fallback = 0) const;
+  // Guests whose words have 4 bytes live in the low 4 GiB, and what they hand over is converted (narrow.hpp).
+  bool narrow() const { return word_bytes == 4; }
   // A register named as in the description: `TPIDR` or `S[31]`.
   bool reg(std::string_view name, RegRef *out) const;
 };

@@ -13,7 +13,7 @@ namespace pyqemu::user {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kEndOfSpace = uint64_t{1} << 47;
+constexpr uint64_t kLowest = 0x10000;  // where the host lets anybody map
 
 uint64_t page_up(uint64_t value) {
   return (value + kPage - 1) & ~(kPage - 1);
@@ -32,12 +32,11 @@ int64_t host_mmap(uint64_t address, uint64_t bytes, int prot, int flags, int fd,
 
 constexpr int kReserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
 
-bool bad_range(uint64_t address, uint64_t bytes) {
-  return (address & (kPage - 1)) || bytes > kEndOfSpace || address > kEndOfSpace ||
-         address + bytes > kEndOfSpace;
-}
-
 }  // namespace
+
+bool AddressSpace::bad_range(uint64_t address, uint64_t bytes) const {
+  return (address & (kPage - 1)) || bytes > end_ || address > end_ || address + bytes > end_;
+}
 
 size_t AddressSpace::first_ending_after(uint64_t address) const {
   auto it = std::partition_point(mappings_.begin(), mappings_.end(),
@@ -123,16 +122,57 @@ void AddressSpace::dropped(bool had_code, uint64_t start, uint64_t end) {
   if (had_code && engine_) engine_->invalidate(start, end - start);
 }
 
+// The start of the highest range of `bytes` below `below` that the guest has nothing in, or 0.
+uint64_t AddressSpace::highest_gap(uint64_t below, uint64_t bytes) const {
+  uint64_t top = below;
+  for (size_t i = mappings_.size(); i-- > 0 && top >= kLowest + bytes;) {
+    const Mapping &mapping = mappings_[i];
+    if (mapping.start >= top) continue;
+    if (mapping.end <= top && top - mapping.end >= bytes) return top - bytes;
+    top = mapping.start;
+  }
+  return top >= kLowest + bytes ? top - bytes : 0;
+}
+
+// The host's mmap where the guest can reach it. Where something of pyqemu's is in the way, what lies below is
+// tried in growing steps.
+int64_t AddressSpace::place(uint64_t hint, uint64_t bytes, int prot, int flags, int fd,
+                            int64_t offset) const {
+  auto attempt = [&](uint64_t address) -> int64_t {
+    int64_t result = host_mmap(address, bytes, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
+    if (result < 0 || static_cast<uint64_t>(result) == address) return result;
+    host::system_call(SYS_munmap, static_cast<uint64_t>(result), bytes);  // an old kernel took it for a hint
+    return -EEXIST;
+  };
+  hint &= ~(kPage - 1);
+  if (hint >= kLowest && !bad_range(hint, bytes))
+    if (int64_t result = attempt(hint); result != -EEXIST) return result;
+  uint64_t below = end_;
+  for (uint64_t step = bytes;; step = 2 * step) {
+    uint64_t address = highest_gap(below, page_up(bytes));
+    if (!address) return -ENOMEM;
+    if (int64_t result = attempt(address); result != -EEXIST) return result;
+    below = address + bytes > step ? address + bytes - step : 0;
+  }
+}
+
+uint64_t AddressSpace::free_range(uint64_t bytes) {
+  std::lock_guard guard(mutex_);
+  return low_ ? highest_gap(end_, page_up(bytes)) : 0;
+}
+
 int64_t AddressSpace::map(uint64_t address, uint64_t bytes, int prot, int flags, int fd, int64_t offset) {
   if (bytes == 0) return -EINVAL;
   uint64_t rounded = page_up(bytes);
-  if (rounded == 0 || rounded > kEndOfSpace) return -ENOMEM;
+  if (rounded == 0 || rounded > end_) return -ENOMEM;
   bool fixed = (flags & MAP_FIXED) && (flags & MAP_FIXED_NOREPLACE) != MAP_FIXED_NOREPLACE;
   bool had_code = false;
   int64_t result;
   {
     std::lock_guard guard(mutex_);
     bool gaps = false;
+    if (low_ && (flags & MAP_FIXED_NOREPLACE) == MAP_FIXED_NOREPLACE && bad_range(address, rounded))
+      return address & (kPage - 1) ? -EINVAL : -ENOMEM;
     if (fixed) {
       if (address & (kPage - 1)) return -EINVAL;
       if (bad_range(address, rounded)) return -ENOMEM;
@@ -140,7 +180,9 @@ int64_t AddressSpace::map(uint64_t address, uint64_t bytes, int prot, int flags,
       if (gaps)
         if (int64_t error = reserve_gaps(address, address + rounded); error < 0) return error;
     }
-    result = host_mmap(address, bytes, host_prot(prot), flags, fd, offset);
+    result = low_ && !(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+                 ? place(address, bytes, host_prot(prot), flags, fd, offset)
+                 : host_mmap(address, bytes, host_prot(prot), flags, fd, offset);
     if (result < 0) {
       if (gaps) release_gaps(address, address + rounded);
       return result;
@@ -188,6 +230,31 @@ int64_t AddressSpace::protect(uint64_t address, uint64_t bytes, int prot) {
   return 0;
 }
 
+// The host's mremap, into a range that is the guest's or free.
+int64_t AddressSpace::move(uint64_t old_address, uint64_t old_bytes, uint64_t bytes, int flags,
+                           uint64_t address) {
+  const uint64_t rounded = page_up(bytes);
+  if (low_ && !(flags & MREMAP_FIXED)) {
+    if (!(flags & MREMAP_DONTUNMAP) && !bad_range(old_address, rounded)) {
+      int64_t result = host::system_call(SYS_mremap, old_address, old_bytes, bytes, uint64_t{0});
+      if (result != -ENOMEM) return result;
+    }
+    if (!(flags & MREMAP_MAYMOVE)) return -ENOMEM;
+    address = highest_gap(end_, rounded);
+    if (!address) return -ENOMEM;
+    flags |= MREMAP_FIXED;
+  }
+  if (flags & MREMAP_FIXED) {
+    if (bad_range(address, rounded)) return -EINVAL;
+    if (!covered(address, address + rounded))
+      if (int64_t error = reserve_gaps(address, address + rounded); error < 0) return error;
+  }
+  int64_t result =
+      host::system_call(SYS_mremap, old_address, old_bytes, bytes, static_cast<uint64_t>(flags), address);
+  if (result < 0 && (flags & MREMAP_FIXED)) release_gaps(address, address + rounded);
+  return result;
+}
+
 int64_t AddressSpace::remap(uint64_t old_address, uint64_t old_bytes, uint64_t bytes, int flags,
                             uint64_t address) {
   uint64_t old_rounded = page_up(old_bytes), rounded = page_up(bytes);
@@ -199,17 +266,8 @@ int64_t AddressSpace::remap(uint64_t old_address, uint64_t old_bytes, uint64_t b
     uint64_t first = old_rounded ? old_rounded : kPage;
     if (bad_range(old_address, first) || !covered(old_address, old_address + first)) return -EFAULT;
     int prot = mappings_[first_ending_after(old_address)].prot;
-    if (flags & MREMAP_FIXED) {
-      if (bad_range(address, rounded)) return -EINVAL;
-      if (!covered(address, address + rounded))
-        if (int64_t error = reserve_gaps(address, address + rounded); error < 0) return error;
-    }
-    result =
-        host::system_call(SYS_mremap, old_address, old_bytes, bytes, static_cast<uint64_t>(flags), address);
-    if (result < 0) {
-      if (flags & MREMAP_FIXED) release_gaps(address, address + rounded);
-      return result;
-    }
+    result = move(old_address, old_bytes, bytes, flags, address);
+    if (result < 0) return result;
     if (!(flags & MREMAP_DONTUNMAP) && old_rounded) had_code = remove(old_address, old_address + old_rounded);
     had_code |= add(static_cast<uint64_t>(result), static_cast<uint64_t>(result) + rounded, prot);
   }
@@ -231,7 +289,7 @@ int64_t AddressSpace::set_break(uint64_t address) {
   uint64_t old;
   {
     std::lock_guard guard(mutex_);
-    if (address < break_start_ || address > kEndOfSpace) return static_cast<int64_t>(break_);
+    if (address < break_start_ || address > end_) return static_cast<int64_t>(break_);
     uint64_t mapped = page_up(break_), wanted = page_up(address);
     if (wanted > mapped) {
       int64_t result = host_mmap(mapped, wanted - mapped, PROT_READ | PROT_WRITE,

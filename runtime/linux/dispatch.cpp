@@ -7,13 +7,21 @@
 
 #include "hosts/host.hpp"
 #include "log.hpp"
+#include "narrow/narrow.hpp"
 #include "paths.hpp"
 
 namespace pyqemu::user {
 namespace {
 
+// What a number stands for; `narrow` only for guests whose arguments have to be converted.
+struct Resolved {
+  const Syscall *call;
+  const NarrowCall *narrow;
+};
+
 constexpr size_t kCached = 1024;
-std::atomic<const Syscall *> g_calls[kCached];  // by number, as they are first used
+std::atomic<const Syscall *> g_calls[kCached];      // by number, as they are first used
+std::atomic<const NarrowCall *> g_narrow[kCached];  // set before the call is
 
 int64_t not_there(Thread &thread, Arguments) {
   if (thread.guest->options->log & kLogUnimplemented) {
@@ -47,12 +55,18 @@ std::string_view name_of(const Abi &abi, uint64_t number) {
   return abi.text(std::string_view(key, static_cast<size_t>(size)));
 }
 
-const Syscall *by_number(const Abi &abi, uint64_t number) {
+Resolved by_number(const Abi &abi, uint64_t number) {
   if (number < kCached)
-    if (const Syscall *call = g_calls[number].load(std::memory_order_acquire)) return call;
-  const Syscall *call = by_name(name_of(abi, number));
-  if (number < kCached) g_calls[number].store(call, std::memory_order_release);
-  return call;
+    if (const Syscall *call = g_calls[number].load(std::memory_order_acquire))
+      return {call, abi.narrow() ? g_narrow[number].load(std::memory_order_relaxed) : nullptr};
+  const std::string_view name = name_of(abi, number);
+  const NarrowCall *narrow = abi.narrow() ? find_narrow_call(name) : nullptr;
+  const Syscall *call = by_name(narrow && !narrow->target.empty() ? narrow->target : name);
+  if (number < kCached) {
+    g_narrow[number].store(narrow, std::memory_order_relaxed);
+    g_calls[number].store(call, std::memory_order_release);
+  }
+  return {call, narrow};
 }
 
 int64_t pass_on(Thread &thread, const Syscall &call, Arguments arguments) {
@@ -73,6 +87,10 @@ int64_t pass_on(Thread &thread, const Syscall &call, Arguments arguments) {
 
 }  // namespace
 
+int64_t make_call(Thread &thread, const Syscall &call, Arguments arguments) {
+  return call.call ? call.call(thread, arguments) : pass_on(thread, call, arguments);
+}
+
 int64_t blocking_call(Thread &thread, long number, Arguments arguments) {
   Engine &engine = *thread.guest->engine;
   engine.enter_blocking(thread.cpu);
@@ -92,10 +110,11 @@ void do_syscall(Thread &thread) {
   CpuHeader *cpu = thread.cpu;
   uint64_t number = get_reg(cpu, abi.number), arguments[6];
   for (int i = 0; i < 6; i++) arguments[i] = get_reg(cpu, abi.args[i]);
-  const Syscall *call = by_number(abi, number);
+  const auto [call, narrow] = by_number(abi, number);
   thread.restart = 0;
   thread.jumped = false;
-  int64_t result = call->call ? call->call(thread, arguments) : pass_on(thread, *call, arguments);
+  int64_t result = narrow ? make_narrow_call(thread, *narrow, *call, arguments)
+                          : make_call(thread, *call, arguments);
   if (thread.guest->options->log & kLogStrace) strace_line(thread, name_of(abi, number), arguments, result);
   if (thread.jumped) return;  // sigreturn: all registers are new
   if (result == host::kRestartSys || result == host::kRestartNoIntr) {

@@ -65,6 +65,9 @@ int64_t blocking_call(Thread &thread, long number, Arguments arguments);
 int64_t blocking_call(Thread &thread, long number, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0,
                       uint64_t d = 0, uint64_t e = 0, uint64_t f = 0);
 
+// The call with 64-bit arguments.
+int64_t make_call(Thread &thread, const Syscall &call, Arguments arguments);
+
 // The system call at cpu->pc: its result into the registers, or what has to be done again.
 void do_syscall(Thread &thread);
 

@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <cstring>
 
+#include "address_space.hpp"
+
 namespace pyqemu::user {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kEndOfSpace = uint64_t{1} << 47;
+constexpr size_t kIdentityBytes = 64;
 
-bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
+bool check_segments(const Abi &abi, ElfImage *image, uint64_t file_bytes, const char **why) {
+  const uint64_t end_of_space = abi.narrow() ? kEndOfLow : kEndOfSpace;
   uint64_t end = 0;
   bool any = false;
   for (const Elf64_Phdr &segment : image->segments) {
@@ -25,7 +28,7 @@ bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
     if (segment.p_filesz &&
         (segment.p_offset > file_bytes || segment.p_filesz > file_bytes - segment.p_offset))
       return *why = "cut off: a segment lies outside the file", false;
-    if (segment.p_vaddr >= kEndOfSpace || segment.p_memsz > kEndOfSpace - segment.p_vaddr)
+    if (segment.p_vaddr >= end_of_space || segment.p_memsz > end_of_space - segment.p_vaddr)
       return *why = "a segment wraps or lies outside the address space", false;
     if (segment.p_filesz && (segment.p_vaddr - segment.p_offset) % kPage)
       return *why = "a segment is not aligned to pages", false;
@@ -37,6 +40,42 @@ bool check_segments(ElfImage *image, uint64_t file_bytes, const char **why) {
   }
   if (!any) return *why = "no segment to load", false;
   return true;
+}
+
+void widen(const Elf32_Ehdr &from, Elf64_Ehdr *to) {
+  memcpy(to->e_ident, from.e_ident, EI_NIDENT);
+  to->e_type = from.e_type;
+  to->e_machine = from.e_machine;
+  to->e_version = from.e_version;
+  to->e_entry = from.e_entry;
+  to->e_phoff = from.e_phoff;
+  to->e_shoff = from.e_shoff;
+  to->e_flags = from.e_flags;
+  to->e_ehsize = from.e_ehsize;
+  to->e_phentsize = from.e_phentsize;
+  to->e_phnum = from.e_phnum;
+  to->e_shentsize = from.e_shentsize;
+  to->e_shnum = from.e_shnum;
+  to->e_shstrndx = from.e_shstrndx;
+}
+
+Elf64_Phdr widen(const Elf32_Phdr &from) {
+  return {from.p_type,  from.p_flags,  from.p_offset, from.p_vaddr,
+          from.p_paddr, from.p_filesz, from.p_memsz,  from.p_align};
+}
+
+// Program headers as they are in the file, at `from`, as segments.
+void read_segments(bool narrow, ElfImage *image, const uint8_t *from) {
+  image->segments.resize(image->header.e_phnum);
+  for (size_t i = 0; i < image->segments.size(); i++) {
+    if (narrow) {
+      Elf32_Phdr segment;
+      memcpy(&segment, from + i * sizeof segment, sizeof segment);
+      image->segments[i] = widen(segment);
+    } else {
+      memcpy(&image->segments[i], from + i * sizeof(Elf64_Phdr), sizeof(Elf64_Phdr));
+    }
+  }
 }
 
 bool read_interpreter(int fd, ElfImage *image, const char **why) {
@@ -58,9 +97,11 @@ bool read_interpreter(int fd, ElfImage *image, const char **why) {
 }  // namespace
 
 FileKind read_elf(int fd, const Abi &abi, ElfImage *image, const char **why) {
-  struct Start {
+  const bool narrow = abi.narrow();
+  union Start {
     Elf64_Ehdr header;
-    char more[1024 - sizeof(Elf64_Ehdr)];
+    Elf32_Ehdr narrow;
+    uint8_t bytes[1024];
   } start = {};
   ssize_t got = pread(fd, &start, sizeof start, 0);
   Elf64_Ehdr &header = image->header = start.header;
@@ -69,31 +110,36 @@ FileKind read_elf(int fd, const Abi &abi, ElfImage *image, const char **why) {
   if (got < SELFMAG || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) return FileKind::kUnknown;
   *why = "cut off: no complete ELF header";
   if (got < EI_NIDENT) return FileKind::kBroken;
-  *why = "a 32-bit ELF file, and this is a 64-bit architecture";
-  if (header.e_ident[EI_CLASS] != ELFCLASS64) return FileKind::kForeign;
+  *why = narrow ? "a 64-bit ELF file, and this is a 32-bit architecture"
+                : "a 32-bit ELF file, and this is a 64-bit architecture";
+  if (header.e_ident[EI_CLASS] != (narrow ? ELFCLASS32 : ELFCLASS64)) return FileKind::kForeign;
   *why = "an ELF file of the other byte order";
   if (header.e_ident[EI_DATA] != ELFDATA2LSB) return FileKind::kForeign;
   *why = "cut off: no complete ELF header";
-  if (got < static_cast<ssize_t>(sizeof header)) return FileKind::kBroken;
+  if (got < static_cast<ssize_t>(narrow ? sizeof start.narrow : sizeof header)) return FileKind::kBroken;
+  if (narrow) widen(start.narrow, &header);
   *why = "an ELF file for another architecture";
   if (header.e_machine != abi.elf_machine) return FileKind::kForeign;
   *why = "an ELF file that is not a program";
   if (header.e_type != ET_EXEC && header.e_type != ET_DYN) return FileKind::kBroken;
   *why = "bad program headers";
-  if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0) return FileKind::kBroken;
-  size_t bytes = size_t{header.e_phnum} * sizeof(Elf64_Phdr);
-  image->segments.resize(header.e_phnum);
+  const size_t entry_bytes = narrow ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+  if (header.e_phentsize != entry_bytes || header.e_phnum == 0) return FileKind::kBroken;
+  const size_t bytes = header.e_phnum * entry_bytes;
+  image->identity.assign(start.bytes, start.bytes + kIdentityBytes);
+  image->identity.resize(kIdentityBytes + bytes);
+  uint8_t *headers = image->identity.data() + kIdentityBytes;
   *why = "cut off: program headers lie outside the file";
   if (header.e_phoff > static_cast<uint64_t>(INT64_MAX) - bytes) return FileKind::kBroken;
   if (header.e_phoff + bytes <= static_cast<uint64_t>(got)) {
-    memcpy(image->segments.data(), reinterpret_cast<const char *>(&start) + header.e_phoff, bytes);
-  } else if (pread(fd, image->segments.data(), bytes, static_cast<off_t>(header.e_phoff)) !=
-             static_cast<ssize_t>(bytes)) {
+    memcpy(headers, start.bytes + header.e_phoff, bytes);
+  } else if (pread(fd, headers, bytes, static_cast<off_t>(header.e_phoff)) != static_cast<ssize_t>(bytes)) {
     return FileKind::kBroken;
   }
+  read_segments(narrow, image, headers);
   struct stat status;
   if (fstat(fd, &status) < 0) return *why = "cannot be looked at", FileKind::kBroken;
-  if (!check_segments(image, static_cast<uint64_t>(status.st_size), why) || !read_interpreter(fd, image, why))
+  if (!check_segments(abi, image, static_cast<uint64_t>(status.st_size), why) || !read_interpreter(fd, image, why))
     return FileKind::kBroken;
   *why = "";
   return FileKind::kGuest;

@@ -11,9 +11,11 @@
 
 namespace pyqemu::user {
 
+// Of either class; headers of the 32-bit one are widened.
 struct ElfImage {
   Elf64_Ehdr header = {};
   std::vector<Elf64_Phdr> segments;  // all program headers
+  std::vector<uint8_t> identity;     // the file's first 64 bytes, and program headers as they are in the file
   std::string interpreter;           // PT_INTERP, or empty
   uint64_t low = 0, high = 0;        // of all PT_LOADs, rounded to pages
   bool executable_stack = false;

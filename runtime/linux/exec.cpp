@@ -34,11 +34,11 @@ constexpr int kOutOfTheWay = 950;  // descriptors from here on are pyqemu's own
 constexpr size_t kMostStrings = 1u << 22;
 
 // A null-terminated array of guest strings; their addresses are usable as they are.
-int64_t read_vector(uint64_t address, std::vector<const char *> *strings) {
-  for (; address; address += sizeof(uint64_t)) {
-    uint64_t item;
+int64_t read_vector(const Abi &abi, uint64_t address, std::vector<const char *> *strings) {
+  for (; address; address += abi.word_bytes) {
+    uint64_t item = 0;
     char probe;
-    if (!get_guest(&item, address)) return -EFAULT;
+    if (!read_guest(&item, address, abi.word_bytes)) return -EFAULT;
     if (!item) return 0;
     if (!get_guest(&probe, item)) return -EFAULT;
     if (strings->size() > kMostStrings) return -E2BIG;
@@ -195,8 +195,9 @@ int64_t run_foreign(Thread &thread, ExecScratch *plan) {
 
 int64_t prepare_and_run(Thread &thread, int directory, const PathBuffer &name, Arguments a, int flags,
                         ExecScratch *plan) {
-  if (int64_t error = read_vector(a[1], &plan->arguments); error < 0) return error;
-  if (int64_t error = read_vector(a[2], &plan->environment); error < 0) return error;
+  const Abi &abi = thread.guest->abi;
+  if (int64_t error = read_vector(abi, a[1], &plan->arguments); error < 0) return error;
+  if (int64_t error = read_vector(abi, a[2], &plan->environment); error < 0) return error;
   plan->environment.push_back(nullptr);
   if (int64_t result = follow(thread, directory, name.text, flags, plan); result < 0) return result;
   if (plan->foreign) return run_foreign(thread, plan);

@@ -22,6 +22,7 @@ constexpr uint64_t kPage = 4096;
 // Where position-independent programs go, and up; the second if the first is taken (by a sanitizer's shadow,
 // say). Room for the break is above either.
 constexpr uint64_t kProgramBases[] = {0x5500000000, 0x200000000000};
+constexpr uint64_t kLowBases[] = {0x40000000, 0x10000000};  // of guests with 32-bit addresses
 constexpr int kScriptDepth = 5;
 
 bool fail(LoadFailure *failure, int exit_code, const std::string &path, const char *what) {
@@ -63,11 +64,11 @@ int64_t map_segment(AddressSpace &space, int fd, const Elf64_Phdr &segment, uint
       0);
 }
 
-uint64_t random_pages() {
+uint64_t random_pages(bool narrow) {
   if (personality(0xffffffff) & ADDR_NO_RANDOMIZE) return 0;
   uint32_t value = 0;
   if (getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value) return 0;
-  return (value & 0xfffff) * kPage;
+  return (value & (narrow ? 0xfff : 0xfffff)) * kPage;
 }
 
 int64_t reserve(AddressSpace &space, uint64_t start, uint64_t end) {
@@ -93,16 +94,18 @@ int64_t reserve_segments(AddressSpace &space, const ElfImage &image) {
 }
 
 // Gives the bias, or -errno.
-int64_t map_image(AddressSpace &space, int fd, const ElfImage &image, bool is_program) {
+int64_t map_image(Guest &guest, int fd, const ElfImage &image, bool is_program) {
+  AddressSpace &space = guest.space;
+  const bool narrow = guest.abi.narrow();
   uint64_t span = image.high - image.low;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   int64_t base = -ENOMEM;
   if (!image.position_independent()) {
     base = reserve_segments(space, image);
   } else {
-    for (uint64_t start : kProgramBases)
+    for (uint64_t start : narrow ? kLowBases : kProgramBases)
       if (is_program && base < 0)
-        base = space.map(start + random_pages(), span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+        base = space.map(start + random_pages(narrow), span, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
     if (base < 0) base = space.map(0, span, PROT_NONE, flags, -1, 0);
   }
   if (base < 0) return base;
@@ -124,6 +127,7 @@ const char *mapping_error(int64_t error) {
 void note_program(Guest &guest, const ElfImage &image, uint64_t bias, LoadedProgram *program) {
   program->entry = program->start = bias + image.header.e_entry;
   program->header_count = image.header.e_phnum;
+  program->header_bytes = image.header.e_phentsize;
   program->executable_stack = image.executable_stack;
   guest.entry = program->entry;
   for (const Elf64_Phdr &segment : image.segments) {
@@ -156,7 +160,7 @@ bool load_linker(Guest &guest, const ElfImage &image, LoadedProgram *program, Lo
     close(fd);
     return fail(failure, kExitCannotRun, program->path + ": its interpreter " + path, why);
   }
-  int64_t bias = map_image(guest.space, fd, linker, false);
+  int64_t bias = map_image(guest, fd, linker, false);
   if (bias >= 0) guest.modules.loaded(fd, linker, static_cast<uint64_t>(bias) + linker.low);
   close(fd);
   if (bias < 0) return fail(failure, kExitCannotRun, path, mapping_error(bias));
@@ -237,11 +241,12 @@ bool load_program(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
   program->path = options.program;
   program->arguments.emplace_back(options.argv0 ? options.argv0 : options.program);
   for (char **argument = options.arguments; *argument; argument++) program->arguments.emplace_back(*argument);
+  if (guest.abi.narrow()) guest.space.keep_low();
   ElfImage image;
   int fd = open_through_scripts(guest, &image, program, failure);
   if (fd < 0) return false;
   guest.executable = path_of(fd, program->path);
-  int64_t bias = map_image(guest.space, fd, image, true);
+  int64_t bias = map_image(guest, fd, image, true);
   if (bias >= 0) guest.modules.loaded(fd, image, static_cast<uint64_t>(bias) + image.low);
   close(fd);
   if (bias < 0) return fail(failure, kExitCannotRun, program->path, mapping_error(bias));

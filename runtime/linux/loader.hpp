@@ -19,7 +19,7 @@ struct LoadedProgram {
   uint64_t entry = 0;        // the program's own
   uint64_t headers = 0;      // AT_PHDR
   uint64_t linker_base = 0;  // AT_BASE
-  uint16_t header_count = 0;
+  uint16_t header_count = 0, header_bytes = 0;
   bool executable_stack = false;
   uint64_t stack_pointer = 0;
   std::vector<std::string> arguments;

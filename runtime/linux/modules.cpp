@@ -67,8 +67,7 @@ std::string module_key(int fd, const ElfImage &image) {
   if (fstat(fd, &status) < 0) return "";
   const uint64_t size = static_cast<uint64_t>(status.st_size);
   Blake2b hash;
-  hash.add(&size, sizeof size).add(&image.header, sizeof image.header);
-  hash.add(std::span<const Elf64_Phdr>(image.segments));
+  hash.add(&size, sizeof size).add(std::span<const uint8_t>(image.identity));
   return add_notes(fd, image, &hash) ? hex(hash.finish()) : "";
 }
 

@@ -31,20 +31,39 @@ void mark(const Thread &thread, uint64_t address) {
   }
 }
 
+bool get_word(const Abi &abi, uint64_t *value, uint64_t address) {
+  *value = 0;
+  return read_guest(value, address, abi.word_bytes);
+}
+
+bool get_head(const Abi &abi, ListHead *head, uint64_t address) {
+  if (!abi.narrow()) return get_guest(head, address);
+  struct NarrowHead {
+    uint32_t next;
+    int32_t futex_offset;
+    uint32_t pending;
+  } narrow;
+  if (!get_guest(&narrow, address)) return false;
+  *head = {narrow.next, narrow.futex_offset, narrow.pending};
+  return true;
+}
+
 void mark_all(const Thread &thread) {
-  uint64_t head_address = 0;
+  const Abi &abi = thread.guest->abi;
+  uint64_t head_address = thread.robust_list;
   size_t bytes = 0;
-  host::system_call(SYS_get_robust_list, 0, reinterpret_cast<uint64_t>(&head_address),
-                    reinterpret_cast<uint64_t>(&bytes));
+  if (!abi.narrow())
+    host::system_call(SYS_get_robust_list, 0, reinterpret_cast<uint64_t>(&head_address),
+                      reinterpret_cast<uint64_t>(&bytes));
   ListHead head;
-  if (!head_address || !get_guest(&head, head_address)) return;
+  if (!head_address || !get_head(abi, &head, head_address)) return;
   auto futex_of = [&](uint64_t entry) {
     return (entry & ~uint64_t{1}) + static_cast<uint64_t>(head.futex_offset);
   };
   uint64_t entry = head.next;
   for (int i = 0; i < kMostEntries && (entry & ~uint64_t{1}) != head_address; i++) {
     uint64_t next;
-    if (!get_guest(&next, entry & ~uint64_t{1})) break;
+    if (!get_word(abi, &next, entry & ~uint64_t{1})) break;
     if (entry != head.pending) mark(thread, futex_of(entry));
     entry = next;
   }
@@ -55,6 +74,7 @@ void mark_all(const Thread &thread) {
 
 void leave_guest_memory(Thread &thread) {
   mark_all(thread);
+  thread.robust_list = 0;
   host::system_call(SYS_set_robust_list, 0, sizeof(ListHead));
   if (!thread.clear_child_tid) return;
   put_guest(thread.clear_child_tid, 0);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "guest_memory.hpp"
+#include "layouts.hpp"
 #include "log.hpp"
 #include "signals.hpp"
 
@@ -55,13 +56,6 @@ struct FrameLayout {
 struct HostFp {  // what the guest's registers do not hold of the floating-point environment
   uint32_t host_fp, fp_extra, fp_mode, reserved;
   uint64_t context[4];
-};
-
-struct KernelStack {  // stack_t
-  uint64_t sp;
-  int32_t flags;
-  uint32_t pad;
-  uint64_t size;
 };
 
 // The words of `text`, one after the other.
@@ -201,6 +195,7 @@ struct FrameContext {
 
 void put_item(const FrameContext &at, const Item &item) {
   const Thread &thread = at.thread;
+  const bool narrow = thread.guest->abi.narrow();
   CpuHeader *cpu = thread.cpu;
   uint8_t *place = at.frame + item.offset;
   uint64_t value = 0;
@@ -215,7 +210,10 @@ void put_item(const FrameContext &at, const Item &item) {
       value = cpu->pc;
       break;
     case Source::kSigInfo:
-      memcpy(place, at.delivery->info, item.width);
+      if (narrow && item.width == kSigInfo.guest_bytes())
+        kSigInfo.to_guest(place, at.delivery->info);
+      else
+        memcpy(place, at.delivery->info, item.width);
       return;
     case Source::kMask:
       value = at.delivery->saved_mask;
@@ -234,8 +232,11 @@ void put_item(const FrameContext &at, const Item &item) {
               guest_fp_flags(at.layout, host::fp_flags(cpu->host_fp) | cpu->fp_extra);
       break;
     case Source::kStack: {
-      KernelStack stack{thread.alt_stack, thread.alt_flags, 0, thread.alt_size};
-      memcpy(place, &stack, sizeof stack);
+      stack_t stack = {host_pointer(thread.alt_stack), thread.alt_flags, thread.alt_size};
+      if (narrow)
+        kStack.to_guest(place, &stack);
+      else
+        memcpy(place, &stack, sizeof stack);
       return;
     }
     case Source::kHostFp: {
@@ -274,9 +275,12 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
       cpu->fp_extra &= ~31u;
       return;
     case Source::kStack: {
-      KernelStack stack;
-      memcpy(&stack, place, sizeof stack);
-      set_alt_stack(thread, stack.sp, stack.size, stack.flags);
+      stack_t stack;
+      if (thread.guest->abi.narrow())
+        kStack.to_host(&stack, place);
+      else
+        memcpy(&stack, place, sizeof stack);
+      set_alt_stack(thread, reinterpret_cast<uint64_t>(stack.ss_sp), stack.ss_size, stack.ss_flags);
       return;
     }
     case Source::kHostFp: {

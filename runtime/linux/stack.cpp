@@ -53,46 +53,51 @@ std::vector<const char *> guest_environment(const Options &options) {
 // Writes downwards from the top of the stack.
 struct Pusher {
   uint64_t at;
+  size_t word_bytes;
 
   uint64_t bytes(const void *data, size_t size) {
     at -= size;
     memcpy(host_pointer(at), data, size);
     return at;
   }
+  uint64_t words(const std::vector<uint64_t> &values) {
+    at -= values.size() * word_bytes;
+    for (size_t i = 0; i < values.size(); i++)  // little-endian: a word is the value's low half
+      memcpy(host_pointer(at + i * word_bytes), &values[i], word_bytes);
+    return at;
+  }
   uint64_t string(const char *text) { return bytes(text, strlen(text) + 1); }
 };
 
-struct AuxEntry {
-  uint64_t type, value;
-};
-
-std::vector<AuxEntry> auxiliary_vector(const Guest &guest, const LoadedProgram &program, uint64_t platform,
+// Pairs of a type and a value.
+std::vector<uint64_t> auxiliary_vector(const Guest &guest, const LoadedProgram &program, uint64_t platform,
                                        uint64_t random, uint64_t path) {
   const Abi &abi = guest.abi;
-  std::vector<AuxEntry> aux;
+  std::vector<uint64_t> aux;
+  auto add = [&](uint64_t type, uint64_t value) { aux.insert(aux.end(), {type, value}); };
   char key[96];
   snprintf(key, sizeof key, "hwcap.%s", guest.model);
-  aux.push_back({AT_HWCAP, abi.value(key)});
+  add(AT_HWCAP, abi.value(key));
   snprintf(key, sizeof key, "hwcap2.%s", guest.model);
-  aux.push_back({AT_HWCAP2, abi.value(key)});
-  aux.push_back({AT_PAGESZ, abi.page_size});
-  aux.push_back({AT_CLKTCK, abi.value("clock_ticks", 100)});
-  aux.push_back({AT_PHDR, program.headers});
-  aux.push_back({AT_PHENT, sizeof(Elf64_Phdr)});
-  aux.push_back({AT_PHNUM, program.header_count});
-  aux.push_back({AT_BASE, program.linker_base});
-  aux.push_back({AT_FLAGS, 0});
-  aux.push_back({AT_ENTRY, program.entry});
-  aux.push_back({AT_UID, getuid()});
-  aux.push_back({AT_EUID, geteuid()});
-  aux.push_back({AT_GID, getgid()});
-  aux.push_back({AT_EGID, getegid()});
-  aux.push_back({AT_SECURE, getauxval(AT_SECURE)});
-  if (uint64_t size = abi.value("min_signal_stack")) aux.push_back({51 /* AT_MINSIGSTKSZ */, size});
-  aux.push_back({AT_RANDOM, random});
-  aux.push_back({AT_EXECFN, path});
-  if (platform) aux.push_back({AT_PLATFORM, platform});
-  aux.push_back({AT_NULL, 0});
+  add(AT_HWCAP2, abi.value(key));
+  add(AT_PAGESZ, abi.page_size);
+  add(AT_CLKTCK, abi.value("clock_ticks", 100));
+  add(AT_PHDR, program.headers);
+  add(AT_PHENT, program.header_bytes);
+  add(AT_PHNUM, program.header_count);
+  add(AT_BASE, program.linker_base);
+  add(AT_FLAGS, 0);
+  add(AT_ENTRY, program.entry);
+  add(AT_UID, getuid());
+  add(AT_EUID, geteuid());
+  add(AT_GID, getgid());
+  add(AT_EGID, getegid());
+  add(AT_SECURE, getauxval(AT_SECURE));
+  if (uint64_t size = abi.value("min_signal_stack")) add(51 /* AT_MINSIGSTKSZ */, size);
+  add(AT_RANDOM, random);
+  add(AT_EXECFN, path);
+  if (platform) add(AT_PLATFORM, platform);
+  add(AT_NULL, 0);
   return aux;
 }
 
@@ -112,7 +117,7 @@ bool make_stack(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
     failure->text = program->path + ": no memory for its stack";
     return false;
   }
-  Pusher push{static_cast<uint64_t>(base) + bytes + kPage - 8};
+  Pusher push{static_cast<uint64_t>(base) + bytes + kPage - 8, guest.abi.word_bytes};
   uint64_t path = push.string(program->path.c_str());
   std::vector<uint64_t> pointers(1 + program->arguments.size() + 1 + environment.size() + 1);
   size_t env_at = 1 + program->arguments.size() + 1;
@@ -128,12 +133,12 @@ bool make_stack(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
   if (getrandom(seed, sizeof seed, GRND_NONBLOCK) < 0) memcpy(seed, &path, sizeof path);
   uint64_t random = push.bytes(seed, sizeof seed);
 
-  std::vector<AuxEntry> aux = auxiliary_vector(guest, *program, platform, random, path);
-  size_t pointer_bytes = pointers.size() * sizeof(uint64_t), aux_bytes = aux.size() * sizeof(AuxEntry);
-  push.at = ((push.at - pointer_bytes - aux_bytes) & ~uint64_t{15}) + pointer_bytes + aux_bytes;
-  guest.auxv = push.bytes(aux.data(), aux_bytes);
-  guest.auxv_bytes = aux_bytes;
-  program->stack_pointer = guest.stack_top = push.bytes(pointers.data(), pointer_bytes);
+  std::vector<uint64_t> aux = auxiliary_vector(guest, *program, platform, random, path);
+  size_t table_bytes = (pointers.size() + aux.size()) * push.word_bytes;
+  push.at = ((push.at - table_bytes) & ~uint64_t{15}) + table_bytes;
+  guest.auxv = push.words(aux);
+  guest.auxv_bytes = aux.size() * push.word_bytes;
+  program->stack_pointer = guest.stack_top = push.words(pointers);
   return true;
 }
 

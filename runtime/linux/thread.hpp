@@ -81,6 +81,7 @@ struct Thread {
   int restart = 0;  // the system call at cpu->pc gave kRestart…
 
   uint64_t clear_child_tid = 0;
+  uint64_t robust_list = 0;  // of guests with narrow words; the host's kernel has those of others
   bool jumped = false;  // the system call set all registers itself (sigreturn)
   bool exiting = false;
   bool vfork_child = false;

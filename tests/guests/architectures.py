@@ -12,7 +12,9 @@ from tests.paths import pyqemu_user
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the
-    models that are run; `archive` is Debian's name, or '' if its archive does not have the architecture.
+    models that are run; `archive` is Debian's name, or '' if its archive does not have the architecture. `toolchain` is
+    the name in the compiler's if that is another one, and `flags` make it compile for this architecture; there is no C
+    library then.
     """
 
     name: str
@@ -20,6 +22,8 @@ class Architecture:
     cpu: str
     qemu_cpu: str
     archive: str = ""
+    toolchain: str = ""
+    flags: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -27,7 +31,7 @@ class Architecture:
     @property
     def compiler(self) -> str:
         """What the names of its cross compiler's programs begin with."""
-        return f"{self.name}-linux-gnu-"
+        return f"{self.toolchain or self.name}-linux-gnu-"
 
     @property
     def sysroot(self) -> str:
@@ -53,4 +57,8 @@ class Architecture:
 
 AARCH64 = Architecture("aarch64", 183, "cortex-a57", "cortex-a57", "arm64")
 RISCV64 = Architecture("riscv64", 243, "max", "rv64,zicond=true")
+RISCV32 = Architecture(
+    "riscv32", 243, "max", "rv32,zicond=true", toolchain="riscv64", flags=("-march=rv32gc", "-mabi=ilp32d")
+)
+#: Those with a C library.
 ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64)}

@@ -87,11 +87,11 @@ def test_nothing_that_has_part_imports_what_has_none() -> None:
 def test_what_digests_depend_on(changed: str, matters: bool, tmp_path: Path) -> None:
     for house in ("translator", "hostgen", "tools"):
         shutil.copytree(PACKAGES / house, tmp_path / house, ignore=shutil.ignore_patterns("__pycache__"))
-    before = digests_of(TOY, "v1", tmp_path)
-    assert before == digests_of(TOY, "v1")
+    before = digests_of(TOY, None, "v1", tmp_path)
+    assert before == digests_of(TOY, None, "v1")
     with (tmp_path / changed).open("a") as file:
         file.write("\n")
-    after = digests_of(TOY, "v1", tmp_path)
+    after = digests_of(TOY, None, "v1", tmp_path)
     assert after.whole != before.whole
     assert (after.stencils != before.stencils) == matters
 
@@ -101,9 +101,9 @@ def _build_with(monkeypatch: pytest.MonkeyPatch, out: Path, digests: Digests) ->
     loaded: list[Path] = []
     load = build_pack.load
 
-    def noting(folder: Path) -> build_pack.DescribedTarget:
+    def noting(folder: Path, variant: str | None) -> build_pack.DescribedTarget:
         loaded.append(folder)
-        return load(folder)
+        return load(folder, variant)
 
     monkeypatch.setattr(build_pack, "load", noting)
     monkeypatch.setattr(build_pack, "digests_of", lambda *_: digests)
@@ -140,7 +140,7 @@ def test_what_is_no_pack_is_made_again(
     damage: Callable[[bytes], bytes], built: tuple[Path, set[Path]], tmp_path: Path
 ) -> None:
     path = tmp_path / "toy.v1.pack"
-    digests, pack = digests_of(TOY, "v1"), (built[0] / path.name).read_bytes()
+    digests, pack = digests_of(TOY, None, "v1"), (built[0] / path.name).read_bytes()
     assert not build_pack.is_current(path, digests)
     path.write_bytes(pack)
     assert build_pack.is_current(path, digests)

@@ -95,7 +95,7 @@ def translate(options: argparse.Namespace) -> Summary:
     start = time.monotonic()
     data = read_regular(options.program, _MOST_BYTES)
     image, module = read_elf(data), read_module(data)
-    pack = pack_for(image.machine)
+    pack = pack_for(image.machine, image.word_bytes)
     cache = open_cache(options.cache or default_path())
     bound()
     workshop = Workshop.open(pack.target, pack.level)

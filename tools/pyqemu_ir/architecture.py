@@ -15,6 +15,7 @@ from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.keep import SUFFIX, load_kept
 from pyqemu.translator.adl.load import DescribedTarget, load
+from pyqemu.translator.program.image import Image
 from pyqemu.translator.target import CpuModel
 
 
@@ -29,13 +30,13 @@ class Architecture:
 
 
 def open_architecture(
-    named: str | None, machine: int | None, level: str, context: Sequence[str], cpu: str | None
+    named: str | None, image: Image | None, level: str, context: Sequence[str], cpu: str | None
 ) -> Architecture:
-    """`named`: a name or a path; without it, what programs of ELF machine `machine` are for, or the only one there is.
+    """`named`: a name or a path; without it, what the program `image` is for, or the only one there is.
 
     Raises Mistake.
     """
-    target = _opened(_path(named, machine))
+    target = _opened(_path(named, image))
     return Architecture(target, machine_for(target, x86_64.host(level)), _context(target, context), _model(target, cpu))
 
 
@@ -47,10 +48,10 @@ def _opened(path: Path) -> DescribedTarget:
         raise Mistake(str(error)) from None
 
 
-def _path(named: str | None, machine: int | None) -> Path:
+def _path(named: str | None, image: Image | None) -> Path:
     """An architecture's folder, or the file that it was kept in."""
     if named is None:
-        return _kept_for(machine)
+        return _kept_for(image)
     path = Path(named)
     if (path / "main.arch").exists() or (path.suffix == SUFFIX and path.exists()):
         return path
@@ -65,12 +66,13 @@ def _installed() -> dict[str, Path]:
     return {path.stem: path for path in sorted(packs_folder().glob(f"*{SUFFIX}"))}
 
 
-def _kept_for(machine: int | None) -> Path:
-    if machine is not None:
+def _kept_for(image: Image | None) -> Path:
+    if image is not None:
         for pack in installed_packs():
-            if pack.personality.get("elf.machine") == str(machine):
+            if pack.runs(image.machine, image.word_bytes):
                 return pack.target
-        raise Mistake(f"no architecture is installed for programs of ELF machine {machine}")
+        kind = f"{8 * image.word_bytes}-bit programs of ELF machine {image.machine}"
+        raise Mistake(f"no architecture is installed for {kind}")
     installed = _installed()
     if len(installed) != 1:
         raise Mistake(f"--target NAME is wanted; installed: {', '.join(installed) or 'none'}")

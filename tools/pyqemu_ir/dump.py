@@ -18,6 +18,7 @@ from pyqemu.tools.pyqemu_ir.report import Report, chosen_stages
 from pyqemu.translator.errors import VerifyError
 from pyqemu.translator.ir.parser import parse_functions
 from pyqemu.translator.ir.verifier import verify
+from pyqemu.translator.program.image import Image
 
 
 def dump(options: argparse.Namespace) -> str:
@@ -43,8 +44,8 @@ def _check_input(options: argparse.Namespace) -> None:
         raise Mistake("--elf FILE goes with --symbol NAME or --range START:END")
 
 
-def _architecture(options: argparse.Namespace, machine: int | None = None) -> Architecture:
-    return open_architecture(options.target, machine, options.level, options.ctx, options.cpu)
+def _architecture(options: argparse.Namespace, image: Image | None = None) -> Architecture:
+    return open_architecture(options.target, image, options.level, options.ctx, options.cpu)
 
 
 def _guest_code(options: argparse.Namespace) -> tuple[GuestCode, Architecture]:
@@ -56,7 +57,7 @@ def _guest_code(options: argparse.Namespace) -> tuple[GuestCode, Architecture]:
         code = from_symbol(file, options.symbol)
     else:
         code = from_range(file, *parse_range(options.range))
-    return code, _architecture(options, file.image.machine)
+    return code, _architecture(options, file.image)
 
 
 def lines_of(code: Iterable[str]) -> list[str]:

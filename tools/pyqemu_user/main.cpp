@@ -42,8 +42,13 @@ int level_of(const Pack &pack) {
   return v ? v[1] - '0' : 1;
 }
 
-// e_machine of the program, or of a script's interpreter; 0 if there is none to be read.
-uint16_t machine_of(const Options &options) {
+// What a program is for; all 0 if there is none to be read.
+struct ProgramKind {
+  uint32_t machine = 0, word_bytes = 0;
+};
+
+// Of the program, or of a script's interpreter.
+ProgramKind kind_of(const Options &options) {
   constexpr int kScriptDepth = 5, kFlags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
   int fd = options.exec_fd >= 0 ? options.exec_fd : open(options.program, kFlags);
   for (int depth = 0; fd >= 0 && depth <= kScriptDepth; depth++) {
@@ -53,10 +58,10 @@ uint16_t machine_of(const Options &options) {
     const bool script = read_script_line(fd, &interpreter, &argument);
     if (fd != options.exec_fd) close(fd);
     if (got == sizeof start && memcmp(start, "\177ELF", 4) == 0)
-      return static_cast<uint16_t>(start[18] | start[19] << 8);
+      return {start[18] | uint32_t{start[19]} << 8, start[EI_CLASS] == ELFCLASS32 ? 4u : 8u};
     fd = script ? open(prefixed(options, interpreter.c_str()).c_str(), kFlags) : -1;
   }
-  return 0;
+  return {};
 }
 
 // The pack for the program's architecture (or the first one) at the best level that this host has.
@@ -65,21 +70,23 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
   std::unique_ptr<Pack> best;
   size_t count = 0;
   while (pyqemu_embedded_packs[count].data) count++;
-  uint16_t machine = count > 1 && options.program ? machine_of(options) : 0;
+  const ProgramKind kind = count > 1 && options.program ? kind_of(options) : ProgramKind{};
   int level = host_level();
   for (size_t i = 0; i < count; i++) {
     const EmbeddedPack &embedded = pyqemu_embedded_packs[i];
     std::unique_ptr<Pack> pack = Pack::built_in({embedded.data, embedded.size}, error);
     if (!pack) return nullptr;
     if (level_of(*pack) > level) continue;
+    // A program of the other class is not run by it, but told what it is.
     auto suits = [&](const Pack &one) {
       Abi abi;
       abi.pack = &one;
-      return abi.value("elf.machine") == machine;
+      if (abi.value("elf.machine") != kind.machine) return 0;
+      return abi.value("word_bytes", 8) == kind.word_bytes ? 2 : 1;
     };
-    bool better = !best || (suits(*pack) && !suits(*best)) ||
+    bool better = !best || suits(*pack) > suits(*best) ||
                   (suits(*pack) == suits(*best) && level_of(*pack) > level_of(*best) &&
-                   pack->header().arch_name == best->header().arch_name);
+                   strcmp(pack->string(pack->header().arch_name), best->string(best->header().arch_name)) == 0);
     if (better) best = std::move(pack);
   }
   return best;
@@ -139,7 +146,7 @@ int run(int count, char **words) {
   if (!pack) return complain("internal error: %s", error), kExitInternal;
   const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
   if (line.ask != Ask::kRun) return answer(line.ask, *pack);
-  if (line.options.guest_base) return complain("-B: 64-bit programs run at guest base 0 only"), kExitInternal;
+  if (line.options.guest_base) return complain("-B: programs run at guest base 0 only"), kExitInternal;
   if (!line.options.cpu) line.options.cpu = default_model(tables);
   if (!has_model(tables, line.options.cpu))
     return complain("-cpu %s: no such model (-cpu help lists them)", line.options.cpu), kExitInternal;

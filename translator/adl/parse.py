@@ -278,6 +278,13 @@ def parse_folder(folder: Path | str, variant: str | None = None) -> ast.Architec
     return _architecture(name, folder, declarations, chosen)
 
 
+def variant_names(folder: Path) -> list[str]:
+    """The variants that a folder's `main.arch` declares, the first one first; none where it is one architecture."""
+    main = folder / "main.arch"
+    _, declarations = _parse_file(_Source(main, []), main.read_text(encoding="utf-8"))
+    return [d.name for d in declarations if isinstance(d, ast.Variant)]
+
+
 def _architecture(name: str | None, folder: Path, declarations: list[ast.Decl], chosen: Chosen) -> ast.Architecture:
     """The variant's constants in place of all variants."""
     kept = [d for d in declarations if not isinstance(d, ast.Variant)]

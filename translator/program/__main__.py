@@ -31,12 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="the architecture's folder, with main.arch and linux.toml")
     parser.add_argument("program", type=Path, help="an ELF program or shared library")
+    parser.add_argument("--variant", metavar="NAME", help="of the architecture (default: its first one)")
     parser.add_argument("--function", metavar="NAME", help="show the blocks of this function (a symbol, or an address)")
     parser.add_argument("--json", action="store_true", help="print the statistics as JSON")
     options = parser.parse_args()
     try:
         start = time.process_time()
-        program = find(options.folder, options.program)
+        program = find(options.folder, options.program, options.variant)
         seconds = time.process_time() - start
         if sys.stderr.isatty():
             print(" " * 20, end="\r", file=sys.stderr)
@@ -54,10 +55,10 @@ def main() -> None:
         print("\n".join(f"{key:24}{value:>12}" for key, value in _statistics(program).items()))
 
 
-def find(folder: Path, path: Path) -> Program:
+def find(folder: Path, path: Path, variant: str | None = None) -> Program:
     """The code of the program at `path` for the architecture in `folder`, with its Linux ABI if it has one."""
     linux = folder / "linux.toml"
-    table = flatten(linux) if linux.exists() else {}
+    table = flatten(linux, variant) if linux.exists() else {}
     machine = table.get("elf.machine")
     image = read_elf(path.read_bytes(), None if machine is None else int(machine))
     resuming = {
@@ -65,7 +66,7 @@ def find(folder: Path, path: Path) -> Program:
         for key, meaning in table.items()
         if key.startswith("exception.") and meaning.split()[0] in _RESUMED
     }
-    return discover(image, FlowReader(load(folder), resuming), _progress())
+    return discover(image, FlowReader(load(folder, variant), resuming), _progress())
 
 
 def _progress() -> Progress | None:

@@ -20,7 +20,8 @@ int64_t sys_shmat(Thread &thread, Arguments a) {
   int64_t result = host::system_call(SYS_shmctl, a[0], IPC_STAT, reinterpret_cast<uint64_t>(&status));
   if (result < 0 && result != -EACCES) return result;
   if (flags & SHM_REMAP) return -EINVAL;  // the host would replace whatever is there
-  result = host::system_call(SYS_shmat, a[0], a[1], flags & ~static_cast<uint64_t>(SHM_EXEC));
+  uint64_t address = a[1] ? a[1] : thread.guest->space.free_range(status.shm_segsz);
+  result = host::system_call(SYS_shmat, a[0], address, flags & ~static_cast<uint64_t>(SHM_EXEC));
   if (result < 0) return result;
   int prot = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
   uint64_t start = static_cast<uint64_t>(result);

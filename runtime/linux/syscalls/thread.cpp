@@ -204,6 +204,7 @@ int64_t clone_process(Thread &thread, const CloneRequest &request) {
     set_child_registers(guest, thread.cpu, request);
     start_child(thread, request);
     thread.held = 0;
+    thread.robust_list = 0;
     thread.jumped = true;  // the registers are set
   }
   set_host_mask(host_mask(thread.mask));

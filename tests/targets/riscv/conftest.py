@@ -29,8 +29,7 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 
 @pytest.fixture(scope="session")
 def emulators(target: DescribedTarget, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Commands that run cases, by name: QEMU, and pyqemu-user if it is there; it does not run 32-bit programs."""
+    """Commands that run cases, by name: QEMU, and pyqemu-user if it is there."""
     xlen = target.address_width
     place = tmp_path_factory.mktemp("runner")
-    ours = "max" if xlen == 64 else None
-    return commands.emulators(RISCV[xlen], place, target.name, f"rv{xlen},{QEMU_FEATURES}", ours)
+    return commands.emulators(RISCV[xlen], place, target.name, f"rv{xlen},{QEMU_FEATURES}", "max")

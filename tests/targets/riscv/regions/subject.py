@@ -70,5 +70,5 @@ class RiscV:
 
 def workbench(level: str, area: Area) -> Workbench:
     """A workbench of the installed pack for a host level."""
-    pack = read_pack(packs_folder() / f"riscv.{level}.pack")
+    pack = read_pack(packs_folder() / f"riscv64.{level}.pack")
     return Workbench(RiscV(load_kept(pack.target)), pack, area)
