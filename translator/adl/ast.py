@@ -262,8 +262,11 @@ class View(Decl):
 
 @dataclass(frozen=True, slots=True)
 class ContextVariable(Decl):
+    """`ctx NAME: w [follows e]`."""
+
     name: str
     width: int
+    follows: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,6 +368,15 @@ class Unpredictable:
 
 
 @dataclass(frozen=True, slots=True)
+class NextContext:
+    """`next NAME = e`: a context variable's value for the instruction that follows."""
+
+    name: str
+    value: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AsmRow:
     template: str
     condition: Expr | None
@@ -380,6 +392,7 @@ class Instruction(Decl):
     undefined: tuple[Expr, ...]
     unpredictable: tuple[Unpredictable, ...]
     guard: Expr | None
+    next: tuple[NextContext, ...]
     lets: tuple[Let, ...]
     asm: tuple[AsmRow, ...]
     body: tuple[Stmt, ...]

@@ -80,7 +80,7 @@ class DeclarationTransform(StatementTransform):
         return self.integer(c[0])
 
     def ctx(self, c: Children) -> ast.Decl:
-        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]))
+        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def feature(self, c: Children) -> ast.Decl:
         return ast.Feature(self.token_span(c[0]), c[1])
@@ -198,6 +198,7 @@ class InstructionTransform(DeclarationTransform):
             tuple(parts.get("undef", ())),
             tuple(parts.get("unpred", ())),
             one.get("guard"),
+            tuple(parts.get("next", ())),
             tuple(parts.get("let", ())),
             one.get("asm", ()),
             one.get("do", ()),
@@ -233,6 +234,9 @@ class InstructionTransform(DeclarationTransform):
 
     def guard(self, c: Children) -> tuple[str, ast.Expr]:
         return "guard", c[0]
+
+    def next(self, c: Children) -> tuple[str, ast.NextContext]:
+        return "next", ast.NextContext(str(c[0]), c[1], self.token_span(c[0]))
 
     def asm_line(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
         return "asm", (ast.AsmRow(c[0][1:-1], None, self.token_span(c[0])),)
