@@ -248,8 +248,18 @@ WRITE_POLICIES = ("zext", "sext", "ones", "keep")
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialElement:
+    """`except INDEX reads e writes f`: a view's element that is no register. `writes` is `goto` or a function."""
+
+    index: int
+    reads: Expr
+    writes: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class View(Decl):
-    """`view NAME(params)[index]: bN = target [except K zero] [write POLICY]`."""
+    """`view NAME(params)[index]: bN = target [except K zero | except K reads e writes f] [write POLICY]`."""
 
     name: str
     parameters: tuple[str, ...]
@@ -258,6 +268,7 @@ class View(Decl):
     target: Expr
     zero: int | None
     policy: str | None  # one of WRITE_POLICIES
+    special: SpecialElement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,9 +344,11 @@ class OperandRow:
 
 @dataclass(frozen=True, slots=True)
 class OperandTable(Decl):
+    """`operand NAME(a, b) -> type { rows }`; a table for text has no results, `-> (type, type)` are two."""
+
     name: str
     parameters: tuple[str, ...]
-    type: TypeExpr | None
+    results: tuple[TypeExpr, ...]
     rows: tuple[OperandRow, ...]
 
 

@@ -121,6 +121,9 @@ def _view(model: Model, declaration: ast.Decl) -> Found:
     for base in bases:
         if base.name not in model.registers and base.name not in model.views:
             yield unknown("register or view", base.name, base.span, {**model.registers, **model.views})
+    special = declaration.special
+    if special is not None and special.writes != "goto" and special.writes not in model.functions:
+        yield unknown("function", special.writes, special.span, model.functions)
     if declaration.zero is None:
         return
     for name in {base.name for base in bases}:
@@ -217,11 +220,11 @@ def _operand(model: Model, declaration: ast.Decl) -> Found:
                 row.span, f"this row has {found} patterns; {declaration.name} has {wanted} parameters",
                 "one pattern a parameter, `_` for any value",
             )  # fmt: skip
-        if declaration.type is not None and row.value is None:
+        if declaration.results and row.value is None:
             yield DescriptionError(
                 row.span, f"this row of {declaration.name} has no value", "every row needs `= e`"
             )
-        if declaration.type is None and row.value is not None:
+        if not declaration.results and row.value is not None:
             advice = f"say `operand {declaration.name}({', '.join(declaration.parameters)}) -> type {{`"
             yield DescriptionError(row.value.span, f"{declaration.name} has no type for its values", advice)
         for pattern in row.patterns:
