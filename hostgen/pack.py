@@ -31,6 +31,7 @@ from pyqemu.hostgen.tables import Tables, fields_by_name
 from pyqemu.translator.target import Target, alignment
 
 _IMAGE_ALIGN = 4096
+_RECORD_ALIGN = 64  # of the tables: stencils' records are read by cache lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +169,7 @@ class PackBuilder:
 
     def _write(self, elf: ElfObject, image: Image, stencils: dict[str, bytes], header: bytes) -> BuiltPack:
         for name, data in (self._tables.sections() | stencils).items():
-            elf.add_section(name, data)
+            elf.add_section(name, data, _RECORD_ALIGN)
         elf.add_section(".pq.header", header)
         elf.add_section(".pq.image", image.data + bytes(-len(image.data) % _IMAGE_ALIGN), _IMAGE_ALIGN)
         data = elf.write()
