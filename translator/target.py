@@ -16,11 +16,40 @@ from pyqemu.translator.static import StaticExpr, evaluate
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A code unit: `width` bits wide and aligned, its bytes in `order` ('le' or 'be')."""
+    """A code unit of `width` bits. It is made of pieces of `piece` bits, mostly of one: the first one on top, each
+    aligned and with its bytes in `order` ('le' or 'be').
+    """
 
     name: str
     width: int
     order: str
+    piece: int
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.width // 8
+
+    def bit_of(self, byte: int) -> int:
+        """The lowest of the word's bits that byte number `byte` in memory has."""
+        number, within = divmod(byte, self.piece // 8)
+        top = self.width - number * self.piece
+        return top - 8 - 8 * within if self.order == "be" else top - self.piece + 8 * within
+
+    def word_of(self, code: bytes) -> int:
+        """The word that as many bytes are."""
+        if self.piece == self.width:
+            return int.from_bytes(code, "little" if self.order == "le" else "big")
+        return sum(value << self.bit_of(byte) for byte, value in enumerate(code))
+
+    def code_of(self, word: int) -> bytes:
+        """The bytes of a word in memory."""
+        return bytes(word >> self.bit_of(byte) & 0xFF for byte in range(self.size))
+
+
+def alignment(units: Sequence[Unit]) -> int:
+    """What addresses of instructions are multiples of, in bytes."""
+    return min(unit.piece for unit in units) // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +70,11 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class ContextVariable:
+    """`follows` is its value for the next instruction, over context variables, where the encoding says nothing else."""
+
     name: str
     width: int
+    follows: StaticExpr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +127,9 @@ class Encoding:
     """One encoding of one instruction; `number` is its place in `Target.encodings`.
 
     A word belongs to it if `word & mask == value` and `guard` (1 if there is none) is nonzero for its fields.
-    `should_mask`/`should_value` are should-be bits: a word that differs is UNPREDICTABLE.
+    `should_mask`/`should_value` are should-be bits: a word that differs is UNPREDICTABLE. `next`: context variables
+    that have other values for what is done after it, over its fields and the context that it is decoded in (see
+    `following`). `guarded`: whether it is done depends on the state, as `Target.guard` says or its shapes do.
     """
 
     number: int
@@ -110,6 +144,8 @@ class Encoding:
     fields: tuple[EncodingField, ...]
     guard: StaticExpr
     features: frozenset[str]
+    next: tuple[tuple[str, StaticExpr], ...] = ()
+    guarded: bool = False
 
     def fields_of(self, word: int) -> dict[str, int]:
         """The values of all fields in `word`."""
@@ -130,7 +166,7 @@ class CodeWord:
 
     def code(self) -> bytes:
         """Its bytes in memory."""
-        return self.word.to_bytes(self.unit.width // 8, "little" if self.unit.order == "le" else "big")
+        return self.unit.code_of(self.word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +227,24 @@ def reach(
     return (tuple(decisions), tree) if isinstance(tree, ShapeLeaf) else None
 
 
+def following(
+    variables: Sequence[ContextVariable],
+    encoding: Encoding,
+    fields: Mapping[str, int],
+    context: Mapping[str, int],
+    *,
+    falls: bool,
+) -> dict[str, int]:
+    """The variables that an instruction's context decides for the instruction after it.
+
+    `falls`: it ended in `next`. If it is guarded that may be because it was not done; then `next` has no say.
+    """
+    values = {v.name: v.follows for v in variables if v.follows is not None}
+    if not (falls and encoding.guarded):
+        values |= dict(encoding.next)
+    return {name: evaluate(value, fields, 0, context) for name, value in values.items()}
+
+
 #: What stands before the names of the second instruction's fields in fused code.
 SECOND = "b."
 
@@ -217,7 +271,13 @@ class Target(Protocol):
         ...
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
-        """All shapes of an encoding, as IR with holes."""
+        """All shapes of an encoding, as IR with holes; what they do, they do if `guard` holds."""
+        ...
+
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """The shapes of an encoding's guard: functions that give i1. Where it is 0 the next instruction follows, and
+        nothing else happens. None if there is no guard, or if it is part of `shapes`.
+        """
         ...
 
     def fuse(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.static import evaluate
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
+from pyqemu.translator.target import Encoding, ShapeTree, alignment, following, reach
 from tests.regions.area import CODE, CODE_BYTES, GuestMemory
 from tests.regions.states import End, Snapshot, Start, canonical
 
@@ -34,6 +34,7 @@ class KnownShapes:
     def __init__(self, target: DescribedTarget) -> None:
         self._target = target
         self._trees: dict[int, ShapeTree] = {}
+        self._guards: dict[int, ShapeTree | None] = {}
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding."""
@@ -42,12 +43,19 @@ class KnownShapes:
             tree = self._trees[encoding.number] = self._target.shapes(encoding)
         return tree
 
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """All shapes of its guard."""
+        if encoding.number not in self._guards:
+            self._guards[encoding.number] = self._target.guard(encoding)
+        return self._guards[encoding.number]
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An instruction's size and fields; no function if it is undefined."""
+    """An instruction's size, encoding and fields; no function if it is undefined."""
 
     size: int
+    encoding: Encoding | None
     fields: Mapping[str, int]
     function: Function | None
 
@@ -72,17 +80,20 @@ class Decoder:
 
     def _decode(self, code: bytes, context: Mapping[str, int]) -> Decoded:
         for unit in self.target.units:
-            data = code[: unit.width // 8]
-            word = int.from_bytes(data, "little" if unit.order == "le" else "big")
+            data = code[: unit.size]
+            word = unit.word_of(data)
             encoding = self.target.decode(word, unit.name, context)
             if encoding is None:
                 continue
             fields = encoding.fields_of(word)
-            tree: ShapeTree | None = self.shapes.shapes(encoding)
-            while isinstance(tree, ShapeChoice):
-                tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
-            return Decoded(len(data), fields, tree.function if isinstance(tree, ShapeLeaf) else None)
-        return Decoded(0, {}, None)
+            found = reach(self.shapes.shapes(encoding), fields, context)
+            tree = self.shapes.guard(encoding)
+            guard = None if tree is None else reach(tree, fields, context)
+            if found is None or (guard is None) != (tree is None):
+                return Decoded(len(data), encoding, fields, None)
+            function = guarded(guard and guard[1].function, found[1].function)
+            return Decoded(len(data), encoding, fields, function)
+        return Decoded(0, None, {}, None)
 
 
 class Machine:
@@ -104,7 +115,7 @@ class Machine:
             functions=target.functions(),
             step_limit=_MOST_OPERATIONS,
         )
-        self._unit = min(unit.width for unit in target.units) // 8
+        self._unit = alignment(target.units)
 
     def run(
         self,
@@ -152,13 +163,19 @@ class Machine:
         if decoded.function is None:
             return self._end("exception", pc, "undefined")
         self._env.fields, self._env.here = decoded.fields, pc
+        before = dict(self._env.ctx)
         try:
             outcome = run(decoded.function, self.registers, self._env)
         except GuestFault as fault:
             return self._end("fault", pc, canonical(fault.address))
-        if outcome.way == "next":
-            return pc + decoded.size
-        return self._follow(outcome, pc)
+        after = pc + decoded.size if outcome.way == "next" else self._follow(outcome, pc)
+        if not isinstance(after, End):
+            assert decoded.encoding is not None
+            falls = outcome.way == "next"
+            self._env.ctx.update(
+                following(self._target.context, decoded.encoding, decoded.fields, before, falls=falls)
+            )
+        return after
 
     def _region(self, function: Function, pc: int) -> int | End | Outcome:
         self._env.fields, self._env.here, self._env.entry = {}, CODE, pc - CODE

@@ -145,9 +145,9 @@ class _Builder:
     def add(self, declaration: ast.Decl) -> None:
         model = self.model
         match declaration:
-            case ast.Unit(span, name, width, order):
+            case ast.Unit(span, name, width, order, piece):
                 if self.take("unit", name, span):
-                    model.units[name] = Unit(name, width, order)
+                    model.units[name] = Unit(name, width, order, piece)
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)
@@ -156,7 +156,7 @@ class _Builder:
                 self._add_flags(declaration)
             case ast.ContextVariable(span, name, width):
                 if self.take("value", name, span):
-                    model.contexts[name] = ContextVariable(name, width)
+                    model.contexts[name] = ContextVariable(name, width)  # what follows: see model_checks
             case ast.Feature(span, names):
                 model.features |= {name: declaration for name in names if self.take("feature", name, span)}
             case ast.Prefer():

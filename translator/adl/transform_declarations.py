@@ -25,11 +25,15 @@ class DeclarationTransform(StatementTransform):
         return ast.Use(self.token_span(c[0]), c[0][1:-1], c[1])
 
     def unit(self, c: Children) -> ast.Decl:
-        name, width, order = c
+        name, width, order, piece = c
         span = self.token_span(name)
         if not (width[0] == "b" and width[1:].isdigit()):
             raise DescriptionError(self.token_span(width), f"{str(width)!r} is not a width", "say b16 or b32")
-        return ast.Unit(span, str(name), int(width[1:]), self._byte_order(order))
+        bits = int(width[1:])
+        piece_bits = bits if piece is None else self.integer(piece)
+        if piece is not None and (piece_bits % 8 or not piece_bits or bits % piece_bits):
+            raise DescriptionError(self.span(piece), f"{width} is not made of {piece}", "say 16, for instance")
+        return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits)
 
     def _byte_order(self, token: object) -> str:
         if str(token) not in ("le", "be"):
@@ -61,14 +65,16 @@ class DeclarationTransform(StatementTransform):
         return ast.Flags(self.token_span(c[0]), c[1], str(c[0]))
 
     def view(self, c: Children) -> ast.Decl:
-        name, parameters, index, type_, target, zero, policy = c
+        name, parameters, index, type_, target, exception, policy = c
         if policy is not None and str(policy) not in ast.WRITE_POLICIES:
             known = ", ".join(ast.WRITE_POLICIES)
             raise DescriptionError(
                 self.token_span(policy), f"{str(policy)!r} is not a write policy", f"it is one of {known}"
             )
         span = self.token_span(name)
-        return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy))
+        zero = exception if isinstance(exception, int) else None
+        special = exception if isinstance(exception, ast.SpecialElement) else None
+        return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy), special)
 
     def view_parameters(self, c: Children) -> tuple[str, ...]:
         return c[0] or ()
@@ -79,8 +85,12 @@ class DeclarationTransform(StatementTransform):
     def except_zero(self, c: Children) -> int:
         return self.integer(c[0])
 
+    def except_special(self, c: Children) -> ast.SpecialElement:
+        number, reads, writes = c
+        return ast.SpecialElement(self.integer(number), reads, str(writes), self.token_span(writes))
+
     def ctx(self, c: Children) -> ast.Decl:
-        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]))
+        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def feature(self, c: Children) -> ast.Decl:
         return ast.Feature(self.token_span(c[0]), c[1])
@@ -118,9 +128,9 @@ class DeclarationTransform(StatementTransform):
         return ast.Variant(self.token_span(name), str(name), tuple(constants))
 
     def operand(self, c: Children) -> ast.Decl:
-        name, parameters, type_, *rows = c
+        name, parameters, results, *rows = c
         span = self.token_span(name)
-        return ast.OperandTable(span, str(name), parameters, type_, tuple(_absent_removed(rows)))
+        return ast.OperandTable(span, str(name), parameters, results or (), tuple(_absent_removed(rows)))
 
     def row(self, c: Children) -> ast.OperandRow:
         *patterns, (text, value, condition) = c
@@ -181,7 +191,7 @@ class InstructionTransform(DeclarationTransform):
         for item in items:
             kind, value = ("let", item) if isinstance(item, ast.Let) else item
             parts.setdefault(kind, []).append(value)
-        for kind in ("ref", "do", "asm"):
+        for kind in ("ref", "guard", "do", "asm"):
             if len(parts.get(kind, ())) > 1:
                 raise DescriptionError(
                     self.token_span(name),
@@ -197,6 +207,8 @@ class InstructionTransform(DeclarationTransform):
             tuple(feature for names in parts.get("needs", ()) for feature in names),
             tuple(parts.get("undef", ())),
             tuple(parts.get("unpred", ())),
+            one.get("guard"),
+            tuple(parts.get("next", ())),
             tuple(parts.get("let", ())),
             one.get("asm", ()),
             one.get("do", ()),
@@ -229,6 +241,12 @@ class InstructionTransform(DeclarationTransform):
                 "it is undef or ignore",
             )
         return "unpred", ast.Unpredictable(c[2], policy, self.span(c[0], c[2]))
+
+    def guard(self, c: Children) -> tuple[str, ast.Expr]:
+        return "guard", c[0]
+
+    def next(self, c: Children) -> tuple[str, ast.NextContext]:
+        return "next", ast.NextContext(str(c[0]), c[1], self.token_span(c[0]))
 
     def asm_line(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
         return "asm", (ast.AsmRow(c[0][1:-1], None, self.token_span(c[0])),)

@@ -10,10 +10,10 @@ from typing import Generic
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.static import evaluate
-from pyqemu.translator.target import CpuModel, Encoding, ShapeChoice, ShapeLeaf, ShapeTree
+from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, alignment, following, reach
 from tests.targets.harness.machine import (
     CODE,
     DATA,
@@ -94,9 +94,9 @@ class Interpreter(ABC, Generic[S]):
         self.target = target
         self.architecture = architecture
         self.model = model
-        self._order = [(unit.name, unit.width // 8) for unit in target.units]
-        self._alignment = min(unit.width for unit in target.units) // 8
-        self._shapes: dict[int, ShapeTree] = {}
+        self._alignment = alignment(target.units)
+        self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
+        self._meanings: dict[tuple[int, int], Function] = {}
 
     # --- what an architecture has to say ----------------------------------------------------------------
 
@@ -169,6 +169,7 @@ class Interpreter(ABC, Generic[S]):
         env.functions = self.target.functions()  # those that the shape calls are among them now
         if function is None:
             return SIGILL, None
+        before = dict(env.ctx)
         try:
             outcome = run(function, machine.registers, env)
         except GuestFault as fault:
@@ -177,15 +178,19 @@ class Interpreter(ABC, Generic[S]):
             after = self._step(code, pc, machine)
             self.retried(machine)
             return after
-        return self._follow(outcome, pc, size, machine)
+        after = self._follow(outcome, pc, size, machine)
+        if isinstance(after, int):
+            falls = outcome.way == "next"
+            env.ctx.update(following(self.target.context, encoding, env.fields, before, falls=falls))
+        return after
 
     def decode(self, code: bytes, ctx: Mapping[str, int]) -> tuple[Encoding | None, int, int]:
         """The encoding of the instruction that `code` begins with, its word, its size in bytes."""
-        for unit, size in self._order:
-            word = int.from_bytes(code[:size], "little")
-            encoding = self.target.decode(word, unit, ctx) if len(code) >= size else None
+        for unit in self.target.units:
+            word = unit.word_of(code[: unit.size])
+            encoding = self.target.decode(word, unit.name, ctx) if len(code) >= unit.size else None
             if encoding is not None:
-                return encoding, word, size
+                return encoding, word, unit.size
         return None, 0, 0
 
     def _follow(self, outcome: Outcome, pc: int, size: int, machine: Machine) -> int | tuple[int, int | None]:
@@ -202,13 +207,15 @@ class Interpreter(ABC, Generic[S]):
     def shape_of(
         self, encoding: Encoding, fields: Mapping[str, int], ctx: Mapping[str, int]
     ) -> Function | None:
-        """The IR of the shape that these fields have; None if it is undefined."""
-        tree = self._shapes.get(encoding.number)
-        if tree is None:
-            tree = self._shapes[encoding.number] = self.target.shapes(encoding)
-        while isinstance(tree, ShapeChoice):
-            child = tree.children.get(evaluate(tree.expr, fields, 0, ctx))
-            if child is None:
-                return None
-            tree = child
-        return tree.function if isinstance(tree, ShapeLeaf) else None
+        """The IR of the shape that these fields have, with its guard; None if it is undefined."""
+        trees = self._shapes.get(encoding.number)
+        if trees is None:
+            trees = self._shapes[encoding.number] = self.target.shapes(encoding), self.target.guard(encoding)
+        found, guard = (None if tree is None else reach(tree, fields, ctx) for tree in trees)
+        if found is None or (guard is None) != (trees[1] is None):
+            return None
+        leaf, test = found[1], guard and guard[1]
+        key = id(leaf), id(test)
+        if key not in self._meanings:
+            self._meanings[key] = guarded(test and test.function, leaf.function)
+        return self._meanings[key]
