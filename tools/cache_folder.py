@@ -31,7 +31,7 @@ class CacheFolder:
         return self.path / "spool"
 
     def archive(self, digest: bytes, features: int, module_key: bytes, origin: str) -> Path:
-        """Where a module's archive is; `origin` is who makes it, aot or jit."""
+        """Where a module's archive is; `origin` is aot, jit or recent (docs/archive.md)."""
         return self.path / f"{folder_of_pack(digest)}-{features:x}" / f"{module_key.hex()}.{origin}.pqa"
 
 

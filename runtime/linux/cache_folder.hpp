@@ -30,7 +30,7 @@ class CacheFolder {
   // The pack's digest and the CPU model's features, as hex digits.
   const std::string &digest() const { return digest_; }
   const std::string &features() const { return features_; }
-  // Opens an archive of module `module_key` (hex digits), of kind `aot` or `jit`: a descriptor, or -1.
+  // Opens an archive of module `module_key` (hex digits), of kind `aot`, `jit` or `recent`: a descriptor, or -1.
   int open_archive(const std::string &module_key, const char *kind) const;
 
  private:

@@ -117,13 +117,19 @@ bool Modules::make_folder() {
 
 void Modules::refresh() {
   std::lock_guard guard(mutex_);
-  for (Known &known : modules_) add_archive(known, "jit", &known.jit);
+  for (Known &known : modules_) add_worker_archives(&known);
 }
 
-// The worker's archive is looked at before the other one, as it was made from what programs really did.
+// The worker's archives are looked at before the other one, as they were made from what programs really did.
 void Modules::add_archives(Known *known) {
   Identity none;
   add_archive(*known, "aot", &none);
+  add_worker_archives(known);
+}
+
+// The recent one first: it becomes a part of the other, and is removed then.
+void Modules::add_worker_archives(Known *known) {
+  add_archive(*known, "recent", &known->recent);
   add_archive(*known, "jit", &known->jit);
 }
 

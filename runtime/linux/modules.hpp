@@ -57,11 +57,12 @@ class Modules {
   };
   struct Known {
     Module module;
-    Identity jit;
+    Identity jit, recent;  // of the worker's archives
   };
 
   bool noted() const { return folder.found() || with_paths_; }
   void add_archives(Known *known);
+  void add_worker_archives(Known *known);
   void add_archive(const Known &known, const char *kind, Identity *identity);
 
   std::mutex mutex_;
