@@ -63,7 +63,7 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "cut off in the headers": (HELLO.read_bytes()[:100], ""),
     "cut off in the code": (HELLO.read_bytes()[: HELLO.stat().st_size // 4], ""),
     "an object file": (_patched(16, b"\1"), "not a program"),
-    "an unknown architecture": (_patched(18, b"\xfe\xca"), "no pack for programs of ELF machine 51966"),
+    "an unknown architecture": (_patched(18, b"\xfe\xca"), "no pack for 64-bit programs of ELF machine 51966"),
     "the host's": (Path("/bin/true").read_bytes(), "no pack"),
     "wide": (Elf(more=(FAR,)).packed(), "4 GiB"),
 }

@@ -56,5 +56,5 @@ def test_mistakes(program: Path, arguments: tuple[str, ...], message: str) -> No
 def test_unknown_machine(program: Path) -> None:
     """Without --target the architecture is the program's."""
     ran = run("dump", "--elf", str(program), "--symbol", "main")
-    message = f"pyqemu-ir: no architecture is installed for programs of ELF machine {MACHINE}\n"
+    message = f"pyqemu-ir: no architecture is installed for 64-bit programs of ELF machine {MACHINE}\n"
     assert (ran.status, ran.errors) == (1, message)

@@ -1,4 +1,5 @@
-// System calls by name, as the architecture has them: with 64-bit times and offsets, whatever the size of a word.
+// System calls by name, as the architecture has them: with 64-bit times and offsets, whatever the size of a
+// word.
 #pragma once
 
 #include <asm/unistd.h>
@@ -110,7 +111,8 @@ __asm__("restorer: mov $15, %eax\nsyscall\n");
 extern char restorer[];
 #endif
 
-static inline long set_handler(int signal, void (*handler)(int, siginfo_t *, void *), unsigned long flags, uint64_t mask) {
+static inline long set_handler(int signal, void (*handler)(int, siginfo_t *, void *), unsigned long flags,
+                               uint64_t mask) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = (__sighandler_t)(void (*)(void))handler;

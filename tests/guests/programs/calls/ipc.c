@@ -1,14 +1,13 @@
 // System V and POSIX inter-process communication.
+#include <asm/msgbuf.h>
+#include <asm/sembuf.h>
+#include <asm/shmbuf.h>
 #include <linux/ipc.h>
 #include <linux/mqueue.h>
 #include <linux/msg.h>
 #include <linux/sem.h>
 
 #include "calls.h"
-
-#include <asm/msgbuf.h>
-#include <asm/sembuf.h>
-#include <asm/shmbuf.h>
 
 static void semaphores(void) {
   int id = (int)CALL(__NR_semget, IPC_PRIVATE, 3, 0600);

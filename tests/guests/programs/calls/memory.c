@@ -22,7 +22,8 @@ static void anonymous(void) {
   static char *places[kMost];
   int good = 0, apart = 1;
   for (int i = 0; i < kMost; i++) {
-    places[i] = map(NULL, (size_t)PAGE * (1 + (size_t)i % 7), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    places[i] = map(NULL, (size_t)PAGE * (1 + (size_t)i % 7), PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     good += !failed(places[i]);
     *places[i] = (char)i;
   }
@@ -36,14 +37,17 @@ static void anonymous(void) {
   show("unmapped", CALL(__NR_munmap, big, 64 << 20));
   show("unmapped again", CALL(__NR_munmap, big, 64 << 20));
   show("no size", (long)map(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-  show("too big", (long)map(NULL, (size_t)-2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  show("too big",
+       (long)map(NULL, (size_t)-2 * PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
   char *hint = map((void *)0x30000000, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   show("hint", hint == (char *)0x30000000);
   char *other = map(hint, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   show("taken", other != hint && !failed(other));
-  show("not replaced", (long)map(hint, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
+  show("not replaced",
+       (long)map(hint, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0));
   *hint = 5;
-  show("replaced", map(hint, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == hint && *hint == 0);
+  show("replaced",
+       map(hint, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == hint && *hint == 0);
 }
 
 static void files(void) {
@@ -73,7 +77,8 @@ static void moves(void) {
   moved[60 * PAGE] = 9;
   show("shrunk", (char *)CALL(__NR_mremap, moved, 64 * PAGE, 2 * PAGE, 0) == moved);
   show("gone", CALL(__NR_mremap, moved + 10 * PAGE, PAGE, PAGE, 0));
-  char *fixed = (char *)CALL(__NR_mremap, moved, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, 0x28000000);
+  char *fixed =
+      (char *)CALL(__NR_mremap, moved, 2 * PAGE, 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, 0x28000000);
   show("fixed", fixed == (char *)0x28000000 && fixed[PAGE] == 2);
   show("madvise", CALL(__NR_madvise, fixed, 2 * PAGE, 4));
   show("empty", fixed[PAGE]);

@@ -44,7 +44,8 @@ static void selects(int reader, int writer) {
   moment soon = {0, 50000000};
   show("pselect6", CALL(NR_pselect6, high + 1, in, out, NULL, &soon, NULL));
   show("readable", in[(unsigned)reader / bits] != 0);
-  show("writable", (out[77 / bits] >> 77 % bits & 1) * 10 + (out[(unsigned)writer / bits] >> (unsigned)writer % bits & 1));
+  show("writable", (out[77 / bits] >> 77 % bits & 1) * 10 +
+                       (out[(unsigned)writer / bits] >> (unsigned)writer % bits & 1));
   CALL(__NR_write, writer, "x", 1);
   in[(unsigned)reader / bits] |= 1ul << (unsigned)reader % bits;
   show("pselect6", CALL(NR_pselect6, reader + 1, in, NULL, NULL, NULL, NULL));

@@ -40,7 +40,8 @@ static void again(char **arguments, char **environment) {
 }
 
 static void executing(const char *self) {
-  char *const arguments[] = {"again", "two words", "", NULL}, *const environment[] = {"A=1", "LONG=x y", NULL};
+  char *const arguments[] = {"again", "two words", "", NULL}, *const environment[] = {"A=1", "LONG=x y",
+                                                                                      NULL};
   long child = fork_process();
   if (child == 0) {
     CALL(__NR_execve, self, arguments, environment);
@@ -51,7 +52,8 @@ static void executing(const char *self) {
   memset(&used, 0x55, sizeof used);
   show("waitid", CALL(__NR_waitid, 1, child, &info, 4, &used));
   show("status", info.si_status);
-  show("usage", used.user_seconds >= 0 && used.user_seconds < 100 && used.user_micro < 1000000 && used.most >= 0);
+  show("usage",
+       used.user_seconds >= 0 && used.user_seconds < 100 && used.user_micro < 1000000 && used.most >= 0);
   show("no program", CALL(__NR_execve, "/no such file", arguments, environment));
   show("bad argv", CALL(__NR_execve, self, 8, environment));
   child = CALL(__NR_clone, 0x4100 | SIGCHLD, 0);
@@ -79,12 +81,14 @@ static void limits(void) {
 static void machine(void) {
   usage used;
   show("getrusage", CALL(__NR_getrusage, 0, &used));
-  show("usage", used.user_seconds >= 0 && used.user_seconds < 100 && used.system_micro >= 0 && used.most > 0 && used.most < 10000000);
+  show("usage", used.user_seconds >= 0 && used.user_seconds < 100 && used.system_micro >= 0 &&
+                    used.most > 0 && used.most < 10000000);
   information info;
   memset(&info, 0x55, sizeof info);
   show("sysinfo", CALL(__NR_sysinfo, &info));
   uint64_t bytes = (uint64_t)info.total * info.unit;
-  show("memory", bytes > 1 << 28 && bytes < 1ull << 45 && info.free <= info.total && info.processes > 0 && info.up > 0);
+  show("memory",
+       bytes > 1 << 28 && bytes < 1ull << 45 && info.free <= info.total && info.processes > 0 && info.up > 0);
   struct new_utsname name;
   show("uname", CALL(__NR_uname, &name));
   show("linux", memcmp(name.sysname, "Linux", 6) == 0);

@@ -118,7 +118,10 @@ static void faults(void) {
   static char area[8192] __attribute__((aligned(4096)));
   show("mprotect", CALL(__NR_mprotect, area + 4096, 4096, 1));
 #if defined(__riscv)
-  __asm__ volatile(".option push\n.option norvc\nsw zero, 0(%0)\n.option pop" : : "r"(area + 4100) : "memory");
+  __asm__ volatile(".option push\n.option norvc\nsw zero, 0(%0)\n.option pop"
+                   :
+                   : "r"(area + 4100)
+                   : "memory");
 #elif defined(__aarch64__)
   __asm__ volatile("str wzr, [%0]" : : "r"(area + 4100) : "memory");
 #elif defined(__x86_64__)
@@ -146,7 +149,8 @@ static void other_stack(void) {
   show("set", old.ss_sp == area && old.ss_size == sizeof area && old.ss_flags == 0);
   set_handler(SIGUSR1, note, SA_ONSTACK, 0);
   send(SIGUSR1);
-  show("in the frame", stack_in_frame == area && stack_size_in_frame == sizeof area && stack_flags_in_frame == 0);
+  show("in the frame",
+       stack_in_frame == area && stack_size_in_frame == sizeof area && stack_flags_in_frame == 0);
   stack.ss_size = 100;
   show("too small", CALL(__NR_sigaltstack, &stack, NULL));
   stack.ss_flags = 2;
@@ -169,7 +173,8 @@ static void registers(void) {
   double d = 1;
   float f = 1;
   uint64_t wide = 1;
-  for (int i = 0; i < 2000000; i++) d = d * 0.999 + 1.25, f = f * 0.5f + 3, wide = wide * 6364136223846793005u + 1;
+  for (int i = 0; i < 2000000; i++)
+    d = d * 0.999 + 1.25, f = f * 0.5f + 3, wide = wide * 6364136223846793005u + 1;
   CALL(__NR_setitimer, 0, &stop, NULL);
   show("double", (int64_t)(d * 1000000));
   show("float", (int32_t)(f * 1000));

@@ -91,7 +91,8 @@ static void messages(void) {
   show("recvmsg", CALL(__NR_recvmsg, pair[1], &in, 0));
   show("two", (int64_t)(got->bytes - sizeof *got));
   show("cut", (in.flags & kControlCut) != 0);
-  show("nothing left open", CALL(__NR_close, fds[0]) == 0 && CALL(__NR_close, fds[1]) == 0 && CALL(NR_fcntl, first + 2, F_GETFD) == -EBADF);
+  show("nothing left open", CALL(__NR_close, fds[0]) == 0 && CALL(__NR_close, fds[1]) == 0 &&
+                                CALL(NR_fcntl, first + 2, F_GETFD) == -EBADF);
 
   // credentials, and descriptors behind them
   show("setsockopt", CALL(__NR_setsockopt, pair[1], kSocket, 16, &on, sizeof on));  // SO_PASSCRED
@@ -122,7 +123,8 @@ static void several(void) {
   int pair[2];
   char texts[3][8] = {{0}};
   CALL(__NR_socketpair, kLocal, kDatagram, 0, pair);
-  struct iovec out[3] = {{"a", 1}, {"bcd", 3}, {"ef", 2}}, in[3] = {{texts[0], 7}, {texts[1], 7}, {texts[2], 7}};
+  struct iovec out[3] = {{"a", 1}, {"bcd", 3}, {"ef", 2}},
+               in[3] = {{texts[0], 7}, {texts[1], 7}, {texts[2], 7}};
   counted_message sent[3], got[3];
   memset(sent, 0, sizeof sent), memset(got, 0, sizeof got);
   for (int i = 0; i < 3; i++) {
@@ -139,7 +141,8 @@ static void several(void) {
 
 static void internet(void) {
   struct sockaddr_in address = {kInternet, 0, {__builtin_bswap32(0x7f000001)}, {0}}, from;
-  int size = sizeof address, a = (int)CALL(__NR_socket, kInternet, kDatagram, 0), b = (int)CALL(__NR_socket, kInternet, kDatagram, 0);
+  int size = sizeof address, a = (int)CALL(__NR_socket, kInternet, kDatagram, 0),
+      b = (int)CALL(__NR_socket, kInternet, kDatagram, 0);
   char text[8] = {0};
   show("bind", CALL(__NR_bind, a, &address, sizeof address));
   show("getsockname", CALL(__NR_getsockname, a, &address, &size));
@@ -188,7 +191,8 @@ static void interfaces(void) {
   show("flags", CALL(__NR_ioctl, fd, SIOCGIFFLAGS, &one));
   show("loops", (one.flags & 8) != 0);
   show("list", CALL(__NR_ioctl, fd, SIOCGIFCONF, &all));
-  for (unsigned i = 0; i < (unsigned)all.bytes / sizeof *list; i++) found |= memcmp(list[i].name, "lo", 3) == 0;
+  for (unsigned i = 0; i < (unsigned)all.bytes / sizeof *list; i++)
+    found |= memcmp(list[i].name, "lo", 3) == 0;
   show("found", found);
   show("whole", all.bytes % (int)sizeof *list);
   show("no interface", CALL(__NR_ioctl, fd, SIOCGIFMTU, memcpy(&one, "nothing", 8)));

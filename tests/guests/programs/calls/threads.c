@@ -58,8 +58,8 @@ static void (*volatile body)(void);
 
 // The thread's first instructions; it ends here too, as its stack begins here.
 static long clone_thread(char *top, long pointer) {
-  long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS |
-               CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID;
+  long flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+               CLONE_SETTLS | CLONE_CHILD_CLEARTID | CLONE_PARENT_SETTID;
   gone = 1;
 #if defined(__x86_64__)
   long result;
