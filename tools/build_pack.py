@@ -3,8 +3,9 @@
     python -m pyqemu.tools.build_pack targets/FOLDER -o build/packs
 
 writes DIR/<arch>.<level>.pack for each host level, and DIR/<arch>.target for the tools; <arch> is the folder's name, or
-that of one of its variants, of which all are built unless `--variant` names one. What was made from the same inputs (description, toolchain) is left alone; where other inputs changed than those of stencils, packs are only
-given their new digest.
+that of one of its variants, of which all are built unless `--variant` names one. What was made from the same inputs
+(description, toolchain) is left alone; where other inputs changed than those of stencils, packs are only given their
+new digest.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def installed_packs() -> Iterator[InstalledPack]:
 
 
 def pack_for(machine: int, word_bytes: int) -> InstalledPack:
-    """The pack that this host runs programs with of an ELF machine and class (8 * `word_bytes`). Raises NotInstalled."""
+    """The pack with which this host runs programs of an ELF machine and class. Raises NotInstalled."""
     levels = x86_64.supported_levels()
     for pack in installed_packs():
         if pack.level in levels and pack.runs(machine, word_bytes):

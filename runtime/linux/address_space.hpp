@@ -1,7 +1,7 @@
 // What the guest has mapped, with the protection that it asked for. Guest memory lies at identity addresses
 // in this process; ranges that are in use here but not in this map are pyqemu's own, and the guest's calls
-// over them fail. A guest whose addresses have 32 bits gets the low 4 GiB: the host would place mappings above,
-// so they are placed here (`keep_low`), below 3 GiB.
+// over them fail. A guest whose addresses have 32 bits gets the low 4 GiB: the host would place mappings
+// above, so they are placed here (`keep_low`), below 3 GiB.
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,8 @@ namespace pyqemu::user {
 inline constexpr int kShared = 0x100;  // others may write to it, whatever its protection
 
 inline constexpr uint64_t kEndOfSpace = uint64_t{1} << 47;
-inline constexpr uint64_t kEndOfLow = 0xc0000000;  // what is above is the kernel's: small negative addresses fault
+inline constexpr uint64_t kEndOfLow =
+    0xc0000000;  // what is above is the kernel's: small negative addresses fault
 
 struct Mapping {
   uint64_t start, end;
@@ -62,8 +63,8 @@ class AddressSpace {
  private:
   size_t first_ending_after(uint64_t address) const;
   bool covered(uint64_t start, uint64_t end) const;
-  bool add(uint64_t start, uint64_t end, int prot);    // replaces what is there; true if code was there
-  bool remove(uint64_t start, uint64_t end);           // true if code was there
+  bool add(uint64_t start, uint64_t end, int prot);  // replaces what is there; true if code was there
+  bool remove(uint64_t start, uint64_t end);         // true if code was there
   bool bad_range(uint64_t address, uint64_t bytes) const;
   int64_t place(uint64_t hint, uint64_t bytes, int prot, int flags, int fd, int64_t offset) const;
   uint64_t highest_gap(uint64_t below, uint64_t bytes) const;

@@ -113,8 +113,8 @@ void do_syscall(Thread &thread) {
   const auto [call, narrow] = by_number(abi, number);
   thread.restart = 0;
   thread.jumped = false;
-  int64_t result = narrow ? make_narrow_call(thread, *narrow, *call, arguments)
-                          : make_call(thread, *call, arguments);
+  int64_t result =
+      narrow ? make_narrow_call(thread, *narrow, *call, arguments) : make_call(thread, *call, arguments);
   if (thread.guest->options->log & kLogStrace) strace_line(thread, name_of(abi, number), arguments, result);
   if (thread.jumped) return;  // sigreturn: all registers are new
   if (result == host::kRestartSys || result == host::kRestartNoIntr) {

@@ -139,7 +139,8 @@ FileKind read_elf(int fd, const Abi &abi, ElfImage *image, const char **why) {
   read_segments(narrow, image, headers);
   struct stat status;
   if (fstat(fd, &status) < 0) return *why = "cannot be looked at", FileKind::kBroken;
-  if (!check_segments(abi, image, static_cast<uint64_t>(status.st_size), why) || !read_interpreter(fd, image, why))
+  if (!check_segments(abi, image, static_cast<uint64_t>(status.st_size), why) ||
+      !read_interpreter(fd, image, why))
     return FileKind::kBroken;
   *why = "";
   return FileKind::kGuest;

@@ -10,7 +10,8 @@ uint64_t widened(const Member &member, const char *place) {
   const unsigned bits = 8 * member.bytes[0];
   switch (member.kind) {
     case Member::kSigned:
-      return bits == 64 ? value : static_cast<uint64_t>(static_cast<int64_t>(value << (64 - bits)) >> (64 - bits));
+      return bits == 64 ? value
+                        : static_cast<uint64_t>(static_cast<int64_t>(value << (64 - bits)) >> (64 - bits));
     case Member::kLimit:
       return value == 0xffffffff ? ~uint64_t{0} : value;
     case Member::kLowHalf:

@@ -1,8 +1,12 @@
-// Kernel structures whose layout follows from the size of a word, for guests whose words are narrower than the
-// host's: members in the manner of Python's `struct`, laid out by C's rules for either size, and converted from one
-// to the other. What does not follow from it is in the architecture's table (StructLayout, abi.hpp).
+// Kernel structures whose layout follows from the size of a word, for guests whose words are narrower than
+// the host's: members in the manner of Python's `struct`, laid out by C's rules for either size, and
+// converted from one to the other. What does not follow from it is in the architecture's table (StructLayout,
+// abi.hpp).
 #pragma once
 
+#include <fcntl.h>
+#include <mqueue.h>
+#include <signal.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
 #include <sys/resource.h>
@@ -13,9 +17,6 @@
 #include <sys/time.h>
 #include <sys/times.h>
 #include <sys/uio.h>
-#include <fcntl.h>
-#include <mqueue.h>
-#include <signal.h>
 #include <time.h>
 
 #include <cstddef>
@@ -92,8 +93,8 @@ class Layout {
   void to_guest(void *guest, const void *host) const;
 
  private:
-  // Calls visit(member, its offset in the guest's structure, in the host's) for each member. `|` begins a union
-  // with a pointer in it.
+  // Calls visit(member, its offset in the guest's structure, in the host's) for each member. `|` begins a
+  // union with a pointer in it.
   template <typename F>
   constexpr void each(F visit) const {
     size_t guest = 0, host = 0, count = 0;
@@ -135,7 +136,7 @@ inline constexpr Layout kRusage("18l"), kTms("4l"), kRlimit("2R"), kIovec("PL"),
 inline constexpr Layout kFlock("2h2li"), kSysinfo("l9L2H2LI");
 inline constexpr Layout kStatfs("2l5L2i7L"), kStatfs64("2l5Q2i7L");
 inline constexpr Layout kMqAttr("8l"), kSigevent("P3i", sizeof(sigevent));
-inline constexpr Layout kSignalSet("PL");  // pselect6's last argument
+inline constexpr Layout kSignalSet("PL");     // pselect6's last argument
 inline constexpr Layout kMessage("PIPLPLI");  // struct msghdr
 inline constexpr Layout kSemid("i5I2H2L7L"), kShmid("i5I2H2LL3T2i3L"), kMsqid("i5I2H2L3T3L2i2L");
 inline constexpr Layout kShmInfo("i5L"), kShmLimits("9L");

@@ -48,7 +48,8 @@ struct FrameLayout {
   size_t size = 0, align = 16, red_zone = 0, context_offset = 0, frame_offset = 0;
   std::vector<Item> items, fault_items;
   std::vector<FlagBit> flags;
-  std::vector<unsigned> fp_flags;  // bits of the guest's status register: invalid, division by zero, overflow, …
+  std::vector<unsigned>
+      fp_flags;  // bits of the guest's status register: invalid, division by zero, overflow, …
   RegRef signal, info, context, frame, link;
   bool has_frame = false, has_link = false, good = true;
 };
@@ -270,8 +271,8 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
       return;
     case Source::kFpStatus:
       set_reg(cpu, item.reg, value & ~guest_fp_flags(at.layout, ~0u));
-      cpu->host_fp = host::with_fp_flags(cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) |
-                                                           host_fp_flags(at.layout, value));
+      cpu->host_fp = host::with_fp_flags(
+          cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) | host_fp_flags(at.layout, value));
       cpu->fp_extra &= ~31u;
       return;
     case Source::kStack: {

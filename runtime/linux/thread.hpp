@@ -82,7 +82,7 @@ struct Thread {
 
   uint64_t clear_child_tid = 0;
   uint64_t robust_list = 0;  // of guests with narrow words; the host's kernel has those of others
-  bool jumped = false;  // the system call set all registers itself (sigreturn)
+  bool jumped = false;       // the system call set all registers itself (sigreturn)
   bool exiting = false;
   bool vfork_child = false;
   ExecScratch *exec_scratch = nullptr;  // see exec.cpp

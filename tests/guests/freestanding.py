@@ -12,8 +12,8 @@ PROGRAMS = Path(__file__).parent / "programs"
 RUNTIME = [PROGRAMS / "freestanding" / name for name in ("system.c", "arithmetic.c")]
 #: Floats are what IEEE 754 says everywhere, and code does not lie on pages that can be written.
 _FLAGS = (
-    "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-builtin", "-nostdlib", "-static", "-fno-pie", "-no-pie",
-    "-ffp-contract=off", "-fno-math-errno", "-fno-tree-loop-distribute-patterns", "-fno-stack-protector",
+    "-O2", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-builtin", "-nostdlib", "-static", "-fno-pie",
+    "-no-pie", "-ffp-contract=off", "-fno-math-errno", "-fno-tree-loop-distribute-patterns", "-fno-stack-protector",
     "-Wl,-z,separate-code",
 )  # fmt: skip
 _OWN_FLAGS = {"aarch64": ("-mno-outline-atomics",)}

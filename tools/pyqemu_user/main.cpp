@@ -84,9 +84,10 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
       if (abi.value("elf.machine") != kind.machine) return 0;
       return abi.value("word_bytes", 8) == kind.word_bytes ? 2 : 1;
     };
-    bool better = !best || suits(*pack) > suits(*best) ||
-                  (suits(*pack) == suits(*best) && level_of(*pack) > level_of(*best) &&
-                   strcmp(pack->string(pack->header().arch_name), best->string(best->header().arch_name)) == 0);
+    bool better =
+        !best || suits(*pack) > suits(*best) ||
+        (suits(*pack) == suits(*best) && level_of(*pack) > level_of(*best) &&
+         strcmp(pack->string(pack->header().arch_name), best->string(best->header().arch_name)) == 0);
     if (better) best = std::move(pack);
   }
   return best;

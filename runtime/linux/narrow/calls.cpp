@@ -1,6 +1,6 @@
-// The table: which call does what a guest with narrow words asks for, and how the arguments go over. Calls that are
-// not here take no words, pointers to words or 64-bit values. Names with `64` at their end have 64-bit times or
-// sizes.
+// The table: which call does what a guest with narrow words asks for, and how the arguments go over. Calls
+// that are not here take no words, pointers to words or 64-bit values. Names with `64` at their end have
+// 64-bit times or sizes.
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -109,8 +109,8 @@ int64_t narrow_getaffinity(Thread &thread, Arguments a, const Syscall &target) {
   return write_guest(a[2], mask, static_cast<size_t>(result)) ? result : -EFAULT;
 }
 
-// The host's kernel would read a list of its own words: pyqemu keeps the address, and does what has to be done at a
-// thread's end (robust_list.cpp).
+// The host's kernel would read a list of its own words: pyqemu keeps the address, and does what has to be
+// done at a thread's end (robust_list.cpp).
 int64_t set_robust_list(Thread &thread, Arguments a, const Syscall &) {
   if (a[1] != 3 * kNarrowWord) return -EINVAL;
   thread.robust_list = a[0];
@@ -173,7 +173,9 @@ constexpr NarrowCall kCalls[] = {
     {"select", "", {set(1, 0), set(2, 0), set(3, 0), both(4, kTimeval)}},
     {"_newselect", "select", {set(1, 0), set(2, 0), set(3, 0), both(4, kTimeval)}},
     {"pselect6", "", {set(1, 0), set(2, 0), set(3, 0), both(4, kTimespec), in(5, kSignalSet)}},
-    {"pselect6_time64", "pselect6", {set(1, 0), set(2, 0), set(3, 0), both(4, kTimespec64), in(5, kSignalSet)}},
+    {"pselect6_time64",
+     "pselect6",
+     {set(1, 0), set(2, 0), set(3, 0), both(4, kTimespec64), in(5, kSignalSet)}},
     {"epoll_pwait2", "", {in(3, kTimespec64)}},
     {"futex", "", {}, narrow_futex<kTimespec>},
     {"futex_time64", "futex", {}, narrow_futex<kTimespec64>},

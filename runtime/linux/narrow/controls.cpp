@@ -81,7 +81,8 @@ int64_t interface_call(Thread &thread, Arguments a, const Syscall &target) {
   const size_t bytes = kInterface.guest_bytes();
   if (!read_guest(&request, a[2], bytes)) return -EFAULT;
   const ifreq before = request;
-  if (pointer) request.ifr_data = static_cast<char *>(host_pointer(host_address(request.ifr_data) & 0xffffffff));
+  if (pointer)
+    request.ifr_data = static_cast<char *>(host_pointer(host_address(request.ifr_data) & 0xffffffff));
   const uint64_t arguments[6] = {a[0], a[1], host_address(&request)};
   int64_t result = make_call(thread, target, arguments);
   if (pointer) request.ifr_data = before.ifr_data;
@@ -100,7 +101,8 @@ constexpr int kShmStat = 13, kShmInfoCommand = 14, kStatAnyShm = 15, kSemStat = 
 }  // namespace
 
 int64_t narrow_fcntl(Thread &thread, Arguments a, const Syscall &target) {
-  constexpr uint64_t kGetLock64 = 12, kSetLock64 = 13, kSetLockWait64 = 14;  // struct flock64: the host's flock
+  constexpr uint64_t kGetLock64 = 12, kSetLock64 = 13,
+                     kSetLockWait64 = 14;  // struct flock64: the host's flock
   switch (a[1] & 0xffffffff) {
     case F_GETLK:
       return with_record(thread, a, target, 2, kFlock, Way::kBoth);
@@ -129,7 +131,8 @@ int64_t narrow_ioctl(Thread &thread, Arguments a, const Syscall &target) {
 
 int64_t narrow_getsockopt(Thread &thread, Arguments a, const Syscall &target) {
   const int level = static_cast<int>(a[1]), option = static_cast<int>(a[2]);
-  if (level != SOL_SOCKET || (option != SO_RCVTIMEO && option != SO_SNDTIMEO)) return make_call(thread, target, a);
+  if (level != SOL_SOCKET || (option != SO_RCVTIMEO && option != SO_SNDTIMEO))
+    return make_call(thread, target, a);
   uint32_t size;
   if (!get_guest(&size, a[4])) return -EFAULT;
   if (static_cast<int>(size) < 0) return -EINVAL;

@@ -2,8 +2,8 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
-#include <utility>
 #include <cerrno>
+#include <utility>
 
 #include "../guest_memory.hpp"
 #include "narrow.hpp"

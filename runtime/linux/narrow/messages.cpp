@@ -1,4 +1,5 @@
-// sendmsg and recvmsg: a message's header leads to buffers and to control messages, whose headers have words in them.
+// sendmsg and recvmsg: a message's header leads to buffers and to control messages, whose headers have words
+// in them.
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -54,17 +55,18 @@ int64_t Message::read(Scratch *scratch, uint64_t address, bool receiving) {
   if (!read_record(kMessage, &host, address)) return -EFAULT;
   int64_t error = 0;
   if (host.msg_iovlen > kMostMessages) return -EMSGSIZE;
-  host.msg_iov = reinterpret_cast<iovec *>(
-      read_iovecs(scratch, host_address(host.msg_iov), host.msg_iovlen, &error));
+  host.msg_iov =
+      reinterpret_cast<iovec *>(read_iovecs(scratch, host_address(host.msg_iov), host.msg_iovlen, &error));
   if (error < 0) return error;
   control_ = host_address(host.msg_control);
   control_bytes_ = host.msg_controllen;
   if (control_bytes_ > INT32_MAX) return -ENOBUFS;
   if (!control_ || !control_bytes_) return 0;
   if (!receiving) return read_control(scratch, control_bytes_);
-  // All that the guest has room for fits, as each header of the host's takes 4 bytes more and each end up to 4.
-  host.msg_controllen = std::min(control_bytes_, kMostControl) / kGuestHeader * 8 +
-                        std::min(control_bytes_, kMostControl);
+  // All that the guest has room for fits, as each header of the host's takes 4 bytes more and each end up
+  // to 4.
+  host.msg_controllen =
+      std::min(control_bytes_, kMostControl) / kGuestHeader * 8 + std::min(control_bytes_, kMostControl);
   host.msg_control = scratch->allocate(host.msg_controllen);
   return 0;
 }

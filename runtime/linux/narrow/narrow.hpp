@@ -1,5 +1,5 @@
-// System calls of guests whose words have 4 bytes. Each is the call of a 64-bit guest with its arguments converted:
-// the table (calls.cpp) says how each argument goes over. 64-bit guests never come here.
+// System calls of guests whose words have 4 bytes. Each is the call of a 64-bit guest with its arguments
+// converted: the table (calls.cpp) says how each argument goes over. 64-bit guests never come here.
 #pragma once
 
 #include <cstdint>
@@ -62,8 +62,8 @@ inline uint64_t host_address(const void *pointer) {
 // A guest's structure as the host's, or back; false for a bad address.
 bool read_record(const Layout &layout, void *host, uint64_t address);
 bool write_record(const Layout &layout, uint64_t address, const void *host);
-// The host's array of iovecs; 0 and *error if the guest's cannot be read. More than the host takes is left for it
-// to refuse.
+// The host's array of iovecs; 0 and *error if the guest's cannot be read. More than the host takes is left
+// for it to refuse.
 uint64_t read_iovecs(Scratch *scratch, uint64_t address, uint64_t count, int64_t *error);
 
 // --- calls with structures that lead to others, or that depend on a command ---

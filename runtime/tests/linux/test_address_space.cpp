@@ -74,9 +74,52 @@ void test_break() {
   CHECK(space.set_break(start + (uint64_t{1} << 46)) == static_cast<int64_t>(start + kPage));
 }
 
+// A guest with 32-bit addresses: everything lies below its end, wherever the host would have put it.
+void test_low() {
+  AddressSpace space;
+  space.keep_low();
+  auto low = [](int64_t address, uint64_t bytes) {
+    return address >= 0x10000 && static_cast<uint64_t>(address) + bytes <= kEndOfLow;
+  };
+  int64_t first = space.map(0, 3 * kPage, PROT_READ | PROT_WRITE, kAnonymous, -1, 0);
+  int64_t second = space.map(0, kPage, PROT_READ | PROT_WRITE, kAnonymous, -1, 0);
+  REQUIRE(low(first, 3 * kPage) && low(second, kPage) && second < first);
+  int64_t hint = space.map(0x20000000, kPage, PROT_READ, kAnonymous, -1, 0);
+  CHECK(hint == 0x20000000 && low(space.map(0x20000000, kPage, PROT_READ, kAnonymous, -1, 0), kPage));
+  CHECK(low(space.map(uint64_t{5} << 32, kPage, PROT_READ, kAnonymous, -1, 0), kPage));
+  CHECK(space.map(kEndOfLow, kPage, PROT_READ, kAnonymous | MAP_FIXED, -1, 0) == -ENOMEM);
+  CHECK(space.map(kEndOfLow, kPage, PROT_READ, kAnonymous | MAP_FIXED_NOREPLACE, -1, 0) == -ENOMEM);
+  CHECK(space.map(0, kEndOfLow, PROT_NONE, kAnonymous | MAP_NORESERVE, -1, 0) == -ENOMEM);
+
+  *reinterpret_cast<char *>(second) = 9;  // `first` is in the way
+  uint64_t at = static_cast<uint64_t>(second);
+  CHECK(space.remap(at, kPage, 8 * kPage, 0, 0) == -ENOMEM);
+  int64_t moved = space.remap(at, kPage, 8 * kPage, MREMAP_MAYMOVE, 0);
+  CHECK(low(moved, 8 * kPage) && *reinterpret_cast<char *>(moved) == 9 && space.protection(at) == -1);
+  CHECK(space.remap(static_cast<uint64_t>(moved), 8 * kPage, 2 * kPage, 0, 0) == moved);
+  CHECK(space.remap(static_cast<uint64_t>(moved), kPage, kPage, MREMAP_MAYMOVE | MREMAP_FIXED, kEndOfLow) ==
+        -EINVAL);
+
+  // What is pyqemu's own is gone round.
+  uint64_t gap = space.free_range(16 * kPage);
+  REQUIRE(gap);
+  constexpr int kOwn = kAnonymous | MAP_FIXED_NOREPLACE;
+  REQUIRE(mmap(reinterpret_cast<void *>(gap + 4 * kPage), kPage, PROT_NONE, kOwn, -1, 0) != MAP_FAILED);
+  int64_t around = space.map(0, 16 * kPage, PROT_READ, kAnonymous, -1, 0);
+  CHECK(low(around, 16 * kPage) && static_cast<uint64_t>(around) + 16 * kPage <= gap + 4 * kPage);
+
+  // All of it can be had, in pieces.
+  uint64_t total = 0;
+  for (uint64_t piece = uint64_t{1} << 30; piece >= kPage << 8; piece /= 2)
+    while (space.map(0, piece, PROT_NONE, kAnonymous | MAP_NORESERVE, -1, 0) > 0) total += piece;
+  CHECK(total > uint64_t{1} << 30);  // a sanitizer has the rest
+  CHECK(space.map(0, uint64_t{1} << 30, PROT_NONE, kAnonymous | MAP_NORESERVE, -1, 0) == -ENOMEM);
+}
+
 }  // namespace
 
 int main() {
+  test_low();
   test_mapping();
   test_own_mappings();
   test_break();

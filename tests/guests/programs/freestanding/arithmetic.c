@@ -1,5 +1,5 @@
-// Arithmetic that some machines have no instructions for, under the names that GCC calls it by. There is no libgcc for
-// all of them.
+// Arithmetic that some machines have no instructions for, under the names that GCC calls it by. There is no
+// libgcc for all of them.
 #include <stdint.h>
 
 typedef union {

@@ -6,7 +6,8 @@ KERNEL(population) {
   uint64_t sum = 0;
   for (int i = 0; i < 5000; i++) {
     uint32_t x = next(&state);
-    sum = mix(sum, (uint32_t)__builtin_popcount(x) + 100u * (uint32_t)__builtin_popcountll((uint64_t)x << 20 | x));
+    sum = mix(sum,
+              (uint32_t)__builtin_popcount(x) + 100u * (uint32_t)__builtin_popcountll((uint64_t)x << 20 | x));
   }
   return sum;
 }
@@ -102,7 +103,8 @@ KERNEL(bitmap) {
     map[at / 32] ^= 1u << at % 32;
   }
   for (uint32_t i = 0; i < COUNT(map); i++)
-    for (uint32_t rest = map[i]; rest; rest &= rest - 1) sum = mix(sum, 32 * i + (uint32_t)__builtin_ctz(rest));
+    for (uint32_t rest = map[i]; rest; rest &= rest - 1)
+      sum = mix(sum, 32 * i + (uint32_t)__builtin_ctz(rest));
   return sum;
 }
 

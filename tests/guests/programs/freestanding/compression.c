@@ -6,7 +6,8 @@ static uint8_t plain[2000], packed[5000], unpacked[2000];
 static void repetitive(uint32_t seed) {
   uint32_t state = opaque(seed);
   for (unsigned i = 0; i < sizeof plain; i++)
-    plain[i] = i > 50 && next(&state) % 10 ? plain[i - 1 - next(&state) % 3 * 16] : (uint8_t)(next(&state) % 8);
+    plain[i] =
+        i > 50 && next(&state) % 10 ? plain[i - 1 - next(&state) % 3 * 16] : (uint8_t)(next(&state) % 8);
 }
 
 KERNEL(run_lengths) {

@@ -50,11 +50,21 @@ KERNEL(mutual_recursion) {
   return sum;
 }
 
-static uint32_t add(uint32_t a, uint32_t b) { return a + b; }
-static uint32_t subtract(uint32_t a, uint32_t b) { return a - b; }
-static uint32_t times(uint32_t a, uint32_t b) { return a * b; }
-static uint32_t exclusive(uint32_t a, uint32_t b) { return a ^ b; }
-static uint32_t shifted(uint32_t a, uint32_t b) { return a << (b & 31) | a >> 1; }
+static uint32_t add(uint32_t a, uint32_t b) {
+  return a + b;
+}
+static uint32_t subtract(uint32_t a, uint32_t b) {
+  return a - b;
+}
+static uint32_t times(uint32_t a, uint32_t b) {
+  return a * b;
+}
+static uint32_t exclusive(uint32_t a, uint32_t b) {
+  return a ^ b;
+}
+static uint32_t shifted(uint32_t a, uint32_t b) {
+  return a << (b & 31) | a >> 1;
+}
 
 KERNEL(function_pointers) {
   static uint32_t (*const kFunctions[])(uint32_t, uint32_t) = {add, subtract, times, exclusive, shifted};
@@ -66,18 +76,41 @@ KERNEL(function_pointers) {
 KERNEL(jump_table) {
   uint32_t x = opaque(1), state = opaque(3);
   for (uint32_t i = 0; i < 10000; i++) switch (next(&state) % 12) {
-      case 0: x += i; break;
-      case 1: x ^= i << 3; break;
-      case 2: x = x * 3 + 1; break;
-      case 3: x -= 77; break;
-      case 4: x = ~x; break;
-      case 5: x = x >> 1 | x << 31; __attribute__((fallthrough));
-      case 6: x += 5; break;
-      case 7: x ^= x >> 7; break;
-      case 8: x *= 17; break;
-      case 9: x = -x; break;
-      case 10: x |= 1; break;
-      default: x &= ~2u;
+      case 0:
+        x += i;
+        break;
+      case 1:
+        x ^= i << 3;
+        break;
+      case 2:
+        x = x * 3 + 1;
+        break;
+      case 3:
+        x -= 77;
+        break;
+      case 4:
+        x = ~x;
+        break;
+      case 5:
+        x = x >> 1 | x << 31;
+        __attribute__((fallthrough));
+      case 6:
+        x += 5;
+        break;
+      case 7:
+        x ^= x >> 7;
+        break;
+      case 8:
+        x *= 17;
+        break;
+      case 9:
+        x = -x;
+        break;
+      case 10:
+        x |= 1;
+        break;
+      default:
+        x &= ~2u;
     }
   return x;
 }
@@ -86,11 +119,25 @@ KERNEL(sparse_switch) {
   uint32_t state = opaque(4);
   uint64_t sum = 0;
   for (int i = 0; i < 10000; i++) switch (next(&state) % 5000) {
-      case 1: sum += 3; break;
-      case 17: case 19: case 23: sum ^= 0x55; break;
-      case 400 ... 900: sum = mix(sum, 1); break;
-      case 1000: case 2000: case 3000: case 4000: sum = mix(sum, 2); break;
-      default: sum++;
+      case 1:
+        sum += 3;
+        break;
+      case 17:
+      case 19:
+      case 23:
+        sum ^= 0x55;
+        break;
+      case 400 ... 900:
+        sum = mix(sum, 1);
+        break;
+      case 1000:
+      case 2000:
+      case 3000:
+      case 4000:
+        sum = mix(sum, 2);
+        break;
+      default:
+        sum++;
     }
   return sum;
 }
@@ -110,7 +157,7 @@ twice:
 mixed:
   a ^= b >> 3;
   goto *kLabels[*pc++];
-swap: {
+swap : {
   uint32_t held = a;
   a = b, b = held;
 }
@@ -195,30 +242,41 @@ KERNEL(stack_machine) {
   static const uint8_t kCode[] = {kPush, 3, kAdd, kOver, kMultiply, kSwap, kPush, 5, kAdd, kSwap, kLoop};
   uint32_t stack[8] = {1, opaque(2)}, top = 2, rounds = 0;
   for (unsigned pc = 0; rounds < 3000;) switch (kCode[pc++]) {
-      case kPush: stack[top++] = kCode[pc++]; break;
-      case kAdd: top--, stack[top - 1] += stack[top]; break;
-      case kMultiply: top--, stack[top - 1] = stack[top - 1] * stack[top] + 1; break;
+      case kPush:
+        stack[top++] = kCode[pc++];
+        break;
+      case kAdd:
+        top--, stack[top - 1] += stack[top];
+        break;
+      case kMultiply:
+        top--, stack[top - 1] = stack[top - 1] * stack[top] + 1;
+        break;
       case kSwap: {
         uint32_t held = stack[top - 1];
         stack[top - 1] = stack[top - 2], stack[top - 2] = held;
         break;
       }
-      case kOver: stack[top] = stack[top - 1] ^ 9, top++; break;
-      case kLoop: pc = 0, rounds++; break;
+      case kOver:
+        stack[top] = stack[top - 1] ^ 9, top++;
+        break;
+      case kLoop:
+        pc = 0, rounds++;
+        break;
     }
   return mix_bytes(top, stack, 8);
 }
 
-__attribute__((noinline)) static uint64_t many_arguments(uint8_t a, uint64_t b, uint16_t c, double d, uint32_t e, uint64_t f,
-                                                         float g, int8_t h, uint64_t i, uint32_t j, double k, int16_t l) {
+__attribute__((noinline)) static uint64_t many_arguments(uint8_t a, uint64_t b, uint16_t c, double d,
+                                                         uint32_t e, uint64_t f, float g, int8_t h,
+                                                         uint64_t i, uint32_t j, double k, int16_t l) {
   return mix(mix(mix_double(mix_float(b * a + c, g), d + k), e + f), (uint64_t)(h * l) + i * j);
 }
 
 KERNEL(many_arguments) {
   uint64_t sum = 0;
   for (uint32_t i = 0; i < 1000; i++)
-    sum = many_arguments((uint8_t)i, sum, (uint16_t)(i * 7), i * 0.5, opaque(i), sum >> 3, (float)i * 0.25f, (int8_t)-i, sum * 3,
-                         i + 1, i * 0.125, (int16_t)(i * 3));
+    sum = many_arguments((uint8_t)i, sum, (uint16_t)(i * 7), i * 0.5, opaque(i), sum >> 3, (float)i * 0.25f,
+                         (int8_t)-i, sum * 3, i + 1, i * 0.125, (int16_t)(i * 3));
   return sum;
 }
 
@@ -254,7 +312,8 @@ __attribute__((noinline)) static uint64_t variadic(int count, ...) {
 
 KERNEL(variadic) {
   uint64_t sum = 0;
-  for (uint32_t i = 0; i < 300; i++) sum = mix(sum, variadic(3, opaque(i), (uint64_t)i << 33, i * 0.5, i, sum, 1.5, 7u, sum >> 1, 0.25));
+  for (uint32_t i = 0; i < 300; i++)
+    sum = mix(sum, variadic(3, opaque(i), (uint64_t)i << 33, i * 0.5, i, sum, 1.5, 7u, sum >> 1, 0.25));
   return sum;
 }
 
@@ -269,7 +328,8 @@ KERNEL(atomics) {
     sum = mix(sum, __atomic_exchange_n(&word, word + 1, __ATOMIC_ACQUIRE));
     uint32_t expected = i & 1 ? word : word + 1;
     sum = sum * 2 + __atomic_compare_exchange_n(&word, &expected, i, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-    sum = mix(sum, __atomic_fetch_and(&word, ~8u, __ATOMIC_RELAXED) + __atomic_fetch_or(&word, 1, __ATOMIC_RELEASE));
+    sum = mix(sum, __atomic_fetch_and(&word, ~8u, __ATOMIC_RELAXED) +
+                       __atomic_fetch_or(&word, 1, __ATOMIC_RELEASE));
   }
   return mix(sum, pointer_sized + word);
 }

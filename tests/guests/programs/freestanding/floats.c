@@ -78,7 +78,8 @@ KERNEL(narrowing) {
 }
 
 KERNEL(comparisons) {
-  static const double kValues[] = {0.0, -0.0, 1.0, -1.0, 1e308, 5e-324, __builtin_inf(), -__builtin_inf(), __builtin_nan("")};
+  static const double kValues[] = {
+      0.0, -0.0, 1.0, -1.0, 1e308, 5e-324, __builtin_inf(), -__builtin_inf(), __builtin_nan("")};
   uint64_t sum = 0;
   for (unsigned i = 0; i < COUNT(kValues); i++)
     for (unsigned j = 0; j < COUNT(kValues); j++) {
@@ -92,7 +93,8 @@ KERNEL(comparisons) {
 
 KERNEL(special_values) {
   double zero = opaque(0), one = opaque(1), infinity = one / zero;
-  double results[] = {infinity, -infinity, one / infinity, -one / infinity, infinity * -2, zero * -one, one / -infinity * 3};
+  double results[] = {infinity,      -infinity,   one / infinity,     -one / infinity,
+                      infinity * -2, zero * -one, one / -infinity * 3};
   uint64_t sum = mix_bytes(0, results, sizeof results);
   double nothing[] = {zero / zero, infinity - infinity, zero * infinity, __builtin_sqrt(-one)};
   for (unsigned i = 0; i < COUNT(nothing); i++) sum = sum * 3 + (nothing[i] != nothing[i]);
@@ -105,7 +107,8 @@ KERNEL(subnormals) {
   uint64_t sum = 0;
   for (int i = 0; i < 70; i++) {
     x *= 0.71, y *= 0.77f;
-    sum = mix_double(sum, x), sum = mix_float(sum, y), sum = mix_double(sum, x / 3), sum = mix_float(sum, y * 1e7f);
+    sum = mix_double(sum, x), sum = mix_float(sum, y), sum = mix_double(sum, x / 3),
+    sum = mix_float(sum, y * 1e7f);
   }
   return sum;
 }
@@ -137,7 +140,8 @@ KERNEL(series) {
   uint64_t sum = 0;
   for (int i = 0; i < 300; i++) {
     double x = i * 0.01 * opaque(1);
-    sum = mix_double(sum, sine(x)), sum = mix_double(sum, exponential(-x)), sum = mix_double(sum, exponential(x));
+    sum = mix_double(sum, sine(x)), sum = mix_double(sum, exponential(-x)),
+    sum = mix_double(sum, exponential(x));
   }
   return sum;
 }

@@ -73,8 +73,7 @@ KERNEL(murmur3) {
   return h ^ h >> 16;
 }
 
-#define ROUND(a, b, c, d) \
-  a += b, d ^= a, d = d << 13 | d >> 51, c += d, b ^= c, b = b << 17 | b >> 47
+#define ROUND(a, b, c, d) a += b, d ^= a, d = d << 13 | d >> 51, c += d, b ^= c, b = b << 17 | b >> 47
 
 KERNEL(siphash_like) {
   const uint8_t *bytes = filled(7);
@@ -94,7 +93,8 @@ KERNEL(sha256) {
   static uint32_t k[64];
   uint32_t h[8];
   unsigned found = 0;
-  for (uint32_t n = 2; found < 64; n++) {  // constants: bits of roots of primes, found by bisection of integers
+  for (uint32_t n = 2; found < 64;
+       n++) {  // constants: bits of roots of primes, found by bisection of integers
     uint32_t d = 2;
     while (d * d <= n && n % d) d++;
     if (d * d <= n) continue;
@@ -125,8 +125,10 @@ KERNEL(sha256) {
              (RIGHT(w[i - 2], 17) ^ RIGHT(w[i - 2], 19) ^ w[i - 2] >> 10);
     memcpy(v, h, sizeof v);
     for (int i = 0; i < 64; i++) {
-      uint32_t one = v[7] + (RIGHT(v[4], 6) ^ RIGHT(v[4], 11) ^ RIGHT(v[4], 25)) + ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
-      uint32_t two = (RIGHT(v[0], 2) ^ RIGHT(v[0], 13) ^ RIGHT(v[0], 22)) + ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+      uint32_t one = v[7] + (RIGHT(v[4], 6) ^ RIGHT(v[4], 11) ^ RIGHT(v[4], 25)) +
+                     ((v[4] & v[5]) ^ (~v[4] & v[6])) + k[i] + w[i];
+      uint32_t two = (RIGHT(v[0], 2) ^ RIGHT(v[0], 13) ^ RIGHT(v[0], 22)) +
+                     ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
       memmove(v + 1, v, 7 * sizeof *v);
       v[4] += one, v[0] = one + two;
     }
@@ -144,7 +146,8 @@ KERNEL(sha1) {
       __builtin_memcpy(&w[i], bytes + block + 4 * i, 4);
       w[i] = __builtin_bswap32(w[i]);
     }
-    for (int i = 16; i < 80; i++) w[i] = w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], w[i] = w[i] << 1 | w[i] >> 31;
+    for (int i = 16; i < 80; i++)
+      w[i] = w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], w[i] = w[i] << 1 | w[i] >> 31;
     for (int i = 0; i < 80; i++) {
       uint32_t f = i < 20   ? ((b & c) | (~b & d)) + 0x5a827999
                    : i < 40 ? (b ^ c ^ d) + 0x6ed9eba1
@@ -192,7 +195,8 @@ KERNEL(aes) {
       for (unsigned c = 0; c < 16; c += 4) {
         uint8_t all = shifted[c] ^ shifted[c + 1] ^ shifted[c + 2] ^ shifted[c + 3];
         for (unsigned i = 0; i < 4; i++) {
-          uint8_t mixed = (uint8_t)(shifted[c + i] ^ all ^ times_2(shifted[c + i] ^ shifted[c + (i + 1) % 4]));
+          uint8_t mixed =
+              (uint8_t)(shifted[c + i] ^ all ^ times_2(shifted[c + i] ^ shifted[c + (i + 1) % 4]));
           state[c + i] = (round == 10 ? shifted[c + i] : mixed) ^ key[16 * round + c + i];
         }
       }
@@ -202,9 +206,9 @@ KERNEL(aes) {
   return sum;
 }
 
-#define QUARTER(a, b, c, d)                                                       \
-  a += b, d ^= a, d = d << 16 | d >> 16, c += d, b ^= c, b = b << 12 | b >> 20, \
-  a += b, d ^= a, d = d << 8 | d >> 24, c += d, b ^= c, b = b << 7 | b >> 25
+#define QUARTER(a, b, c, d)                                                                     \
+  a += b, d ^= a, d = d << 16 | d >> 16, c += d, b ^= c, b = b << 12 | b >> 20, a += b, d ^= a, \
+                  d = d << 8 | d >> 24, c += d, b ^= c, b = b << 7 | b >> 25
 
 KERNEL(chacha20) {
   uint32_t input[16] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
@@ -215,7 +219,8 @@ KERNEL(chacha20) {
     memcpy(x, input, sizeof x);
     for (int i = 0; i < 10; i++) {
       for (unsigned k = 0; k < 4; k++) QUARTER(x[k], x[k + 4], x[k + 8], x[k + 12]);
-      for (unsigned k = 0; k < 4; k++) QUARTER(x[k], x[4 + (k + 1) % 4], x[8 + (k + 2) % 4], x[12 + (k + 3) % 4]);
+      for (unsigned k = 0; k < 4; k++)
+        QUARTER(x[k], x[4 + (k + 1) % 4], x[8 + (k + 2) % 4], x[12 + (k + 3) % 4]);
     }
     for (unsigned i = 0; i < 16; i++) sum = mix(sum, x[i] + input[i]);
   }

@@ -82,7 +82,8 @@ KERNEL(divide_64) {
   for (int i = 0; i < 300; i++) {
     uint64_t a = next64(&state), b = next64(&state) >> (i & 63) | 1;
     sum = mix(sum, a / b), sum = mix(sum, a % b);
-    sum = mix(sum, (uint64_t)((int64_t)a / (int64_t)(b | 4))), sum = mix(sum, (uint64_t)((int64_t)a % (int64_t)(b | 4)));
+    sum = mix(sum, (uint64_t)((int64_t)a / (int64_t)(b | 4))),
+    sum = mix(sum, (uint64_t)((int64_t)a % (int64_t)(b | 4)));
   }
   return sum;
 }
@@ -116,7 +117,8 @@ KERNEL(carry_chain) {
     uint32_t carry = 1;
     for (unsigned i = 0; i < 8; i++) {
       uint32_t added;
-      carry = __builtin_add_overflow(words[i], words[(i + 3) & 7], &added) | __builtin_add_overflow(added, carry, &added);
+      carry = __builtin_add_overflow(words[i], words[(i + 3) & 7], &added) |
+              __builtin_add_overflow(added, carry, &added);
       words[i] = added;
     }
   }

@@ -10,8 +10,8 @@ typedef struct {
 } kernel;
 
 // Defines a kernel: KERNEL(name) { … return checksum; }
-#define KERNEL(name)                                                                          \
-  static uint64_t run_##name(void);                                                           \
+#define KERNEL(name)                                                                                \
+  static uint64_t run_##name(void);                                                                 \
   __attribute__((section("kernels"), used)) static const kernel entry_##name = {#name, run_##name}; \
   static uint64_t run_##name(void)
 

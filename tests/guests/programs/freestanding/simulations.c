@@ -19,7 +19,8 @@ KERNEL(matrix_integer) {
   static int32_t a[32][32], b[32][32], c[32][32];
   uint32_t state = opaque(2);
   for (int i = 0; i < 32; i++)
-    for (int j = 0; j < 32; j++) a[i][j] = (int32_t)(next(&state) & 255), b[i][j] = (int32_t)(next(&state) & 255) - 128;
+    for (int j = 0; j < 32; j++)
+      a[i][j] = (int32_t)(next(&state) & 255), b[i][j] = (int32_t)(next(&state) & 255) - 128;
   memset(c, 0, sizeof c);
   for (int i = 0; i < 32; i++)
     for (int k = 0; k < 32; k++)
@@ -158,11 +159,13 @@ KERNEL(shortest_paths) {
   static uint32_t distance[40][40];
   uint32_t state = opaque(8);
   for (int i = 0; i < 40; i++)
-    for (int j = 0; j < 40; j++) distance[i][j] = i == j ? 0 : next(&state) % 8 ? 1u << 20 : next(&state) % 1000;
+    for (int j = 0; j < 40; j++)
+      distance[i][j] = i == j ? 0 : next(&state) % 8 ? 1u << 20 : next(&state) % 1000;
   for (int k = 0; k < 40; k++)
     for (int i = 0; i < 40; i++)
       for (int j = 0; j < 40; j++)
-        if (distance[i][k] + distance[k][j] < distance[i][j]) distance[i][j] = distance[i][k] + distance[k][j];
+        if (distance[i][k] + distance[k][j] < distance[i][j])
+          distance[i][j] = distance[i][k] + distance[k][j];
   return mix_bytes(0, distance, sizeof distance);
 }
 

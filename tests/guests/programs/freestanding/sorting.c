@@ -70,7 +70,8 @@ static void merge_sort(uint32_t *from, uint32_t *to, int size) {
   int half = size / 2, i = 0, j = half;
   merge_sort(from, to, half);
   merge_sort(from + half, to + half, size - half);
-  for (int k = 0; k < size; k++) to[k] = j == size || (i < half && from[i] <= from[j]) ? from[i++] : from[j++];
+  for (int k = 0; k < size; k++)
+    to[k] = j == size || (i < half && from[i] <= from[j]) ? from[i++] : from[j++];
   memcpy(from, to, (size_t)size * sizeof *to);
 }
 

@@ -4,8 +4,9 @@
 #include <asm/unistd.h>
 
 #if defined(__riscv)
-__asm__(".globl _start\n_start:\n.option push\n.option norelax\nla gp, __global_pointer$\n.option pop\n"
-        "mv a0, sp\nandi sp, sp, -16\ncall start\n");
+__asm__(
+    ".globl _start\n_start:\n.option push\n.option norelax\nla gp, __global_pointer$\n.option pop\n"
+    "mv a0, sp\nandi sp, sp, -16\ncall start\n");
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\nmov x0, sp\nbl start\n");
 #elif defined(__arm__)

@@ -40,7 +40,7 @@ static inline long call6(long number, long a, long b, long c, long d, long e, lo
 #define CALL_(number, a, b, c, d, e, f, ...) \
   call6(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 // The call with that number, of up to six arguments.
-#define CALL(number, ...) CALL_(number, ##__VA_ARGS__, 0, 0, 0, 0, 0, 0)
+#define CALL(number, ...) CALL_(number __VA_OPT__(, ) __VA_ARGS__, 0, 0, 0, 0, 0, 0)
 
 // The program: what it is called with lies at `stack`, as the kernel has put it there.
 void start(long *stack);

@@ -2,9 +2,12 @@
 #include "kernel.h"
 
 static const char kText[] =
-    "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in want of a "
-    "wife. However little known the feelings or views of such a man may be on his first entering a neighbourhood, this "
-    "truth is so well fixed in the minds of the surrounding families, that he is considered the rightful property of "
+    "It is a truth universally acknowledged, that a single man in possession of a good fortune, must be in "
+    "want of a "
+    "wife. However little known the feelings or views of such a man may be on his first entering a "
+    "neighbourhood, this "
+    "truth is so well fixed in the minds of the surrounding families, that he is considered the rightful "
+    "property of "
     "some one or other of their daughters.";
 
 KERNEL(string_length) {
@@ -83,7 +86,8 @@ KERNEL(palindromes) {
   uint64_t sum = 0;
   for (int middle = 0; middle < (int)sizeof kText; middle++) {
     int reach = 0;
-    while (middle - reach >= 0 && middle + reach < (int)sizeof kText && kText[middle - reach] == kText[middle + reach])
+    while (middle - reach >= 0 && middle + reach < (int)sizeof kText &&
+           kText[middle - reach] == kText[middle + reach])
       reach++;
     sum = mix(sum, (uint32_t)reach + opaque(0));
   }
@@ -115,7 +119,7 @@ KERNEL(common_subsequence) {
   for (unsigned i = 0; i < 127; i++) x[i] = next(&a) & 7, y[i] = next(&b) & 7;
   for (unsigned i = 1; i < 128; i++)
     for (unsigned j = 1; j < 128; j++)
-      table[i][j] = x[i - 1] == y[j - 1]              ? (uint16_t)(table[i - 1][j - 1] + 1)
+      table[i][j] = x[i - 1] == y[j - 1]                ? (uint16_t)(table[i - 1][j - 1] + 1)
                     : table[i - 1][j] > table[i][j - 1] ? table[i - 1][j]
                                                         : table[i][j - 1];
   return mix_bytes(0, table, sizeof table);
@@ -135,7 +139,8 @@ static int matches(const char *pattern, const char *text) {
 }
 
 KERNEL(wildcards) {
-  static const char *const kPatterns[] = {"*truth*man*", "It*daughters.", "*q*", "I? is*", "*a*e*i*o*u*", "?"};
+  static const char *const kPatterns[] = {"*truth*man*", "It*daughters.", "*q*",
+                                          "I? is*",      "*a*e*i*o*u*",   "?"};
   uint64_t sum = opaque(0);
   for (unsigned i = 0; i < COUNT(kPatterns); i++) sum = sum * 2 + (uint32_t)matches(kPatterns[i], kText);
   return sum;
@@ -155,7 +160,7 @@ KERNEL(numbers_in_text) {
     int32_t back = 0;
     for (int k = size - 1; k >= 0; k--)
       if (text[k] != '-') back = (int32_t)((uint32_t)back * 10 + (uint32_t)(text[k] - '0'));
-    sum = mix(sum, (uint32_t)back) + (uint32_t)(value == (value < 0 ? (int32_t)-(uint32_t)back : back));
+    sum = mix(sum, (uint32_t)back) + (uint32_t)(value == (value < 0 ? (int32_t) - (uint32_t)back : back));
   }
   return sum;
 }
