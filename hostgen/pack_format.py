@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 PACK_MAGIC = 0x314B5051
-PACK_VERSION = 3
+PACK_VERSION = 4
 NONE = 0xFFFFFFFF
 NODE_BIT = 0x80000000
 STATE_OFFSET = 256
@@ -117,7 +117,8 @@ RelocRec = Record("RelocRec", "H offset; B kind insn; I value; i addend")
 FuseRec = Record("FuseRec", "I first second fused")
 RegRec = Record("RegRec", "I name offset count; H width stride")
 ExcRec = Record("ExcRec", "I name argument_count")
-CpuRec = Record("CpuRec", "I name; I[2] feature_mask; I first_reset reset_count")
+FeatureRec = Record("FeatureRec", "Q implies; I name first_reset reset_count reserved")
+CpuRec = Record("CpuRec", "Q features; I name separator first_reset reset_count")
 ResetRec = Record("ResetRec", "I reg index; Q value")
 KvRec = Record("KvRec", "I key value")
 CpuHeader = Record(
@@ -130,7 +131,7 @@ CPU = CpuHeader.offsets()
 
 RECORDS = (
     PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, StencilRec, RelocRec,
-    FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+    FuseRec, RegRec, ExcRec, FeatureRec, CpuRec, ResetRec, KvRec, CpuHeader,
 )  # fmt: skip
 
 

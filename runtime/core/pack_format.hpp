@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kPackMagic = 0x314b5051;  // "QPK1"
-inline constexpr uint32_t kPackVersion = 3;
+inline constexpr uint32_t kPackVersion = 4;
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct PackHeader {
@@ -192,9 +192,18 @@ struct ExcRec {
   uint32_t argument_count;
 };
 
-struct CpuRec {
+// What a CPU model may have; its number is its bit in masks of features. `implies`: those that come with it; its resets are added to the model's.
+struct FeatureRec {
+  uint64_t implies;
   uint32_t name;
-  uint32_t feature_mask[2];
+  uint32_t first_reset, reset_count;
+  uint32_t reserved;
+};
+
+struct CpuRec {
+  uint64_t features;
+  uint32_t name;
+  uint32_t separator;  // kNone: a model; else its name is how those of models begin that list features with this between them
   uint32_t first_reset, reset_count;
 };
 

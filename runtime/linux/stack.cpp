@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "features.hpp"
 #include "guest_memory.hpp"
 #include "loader.hpp"
 #include "log.hpp"
@@ -70,11 +71,8 @@ std::vector<AuxEntry> auxiliary_vector(const Guest &guest, const LoadedProgram &
                                        uint64_t random, uint64_t path) {
   const Abi &abi = guest.abi;
   std::vector<AuxEntry> aux;
-  char key[96];
-  snprintf(key, sizeof key, "hwcap.%s", guest.model);
-  aux.push_back({AT_HWCAP, abi.value(key)});
-  snprintf(key, sizeof key, "hwcap2.%s", guest.model);
-  aux.push_back({AT_HWCAP2, abi.value(key)});
+  aux.push_back({AT_HWCAP, feature_bits(guest, "hwcap")});
+  aux.push_back({AT_HWCAP2, feature_bits(guest, "hwcap2")});
   aux.push_back({AT_PAGESZ, abi.page_size});
   aux.push_back({AT_CLKTCK, abi.value("clock_ticks", 100)});
   aux.push_back({AT_PHDR, program.headers});

@@ -207,11 +207,12 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Unit(Decl):
-    """`unit NAME bN order le|be`."""
+    """`unit NAME bN order le|be [needs feature, …]`."""
 
     name: str
     width: int
     order: str
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,11 @@ class ContextVariable(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Feature(Decl):
+    """`feature a, b implies c { reset R += e }`: a CPU with them has c too, and a register that starts with more."""
+
     names: tuple[str, ...]
+    implies: tuple[str, ...]
+    resets: tuple[tuple[str, Expr], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +291,12 @@ class ExceptionDecl(Decl):
 
 @dataclass(frozen=True, slots=True)
 class CpuModel(Decl):
-    """`cpu NAME { features a, b; reset R = e }`."""
+    """`cpu NAME { features a, b; reset R = e }`; `isa NAME joined "_" { … }` if there is a `separator`."""
 
     name: str
     features: tuple[str, ...]
     resets: tuple[tuple[str, Expr], ...]
+    separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +364,14 @@ class EncodingDecl:
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """`needs a, b [if condition]`."""
+
+    features: tuple[str, ...]
+    condition: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unpredictable:
     condition: Expr
     policy: str  # undef ignore
@@ -376,7 +390,7 @@ class Instruction(Decl):
     name: str
     ref: str | None
     encodings: tuple[EncodingDecl, ...]
-    needs: tuple[str, ...]
+    needs: tuple[Needs, ...]
     undefined: tuple[Expr, ...]
     unpredictable: tuple[Unpredictable, ...]
     lets: tuple[Let, ...]
