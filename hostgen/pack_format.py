@@ -124,7 +124,8 @@ RelocRec = Record("RelocRec", "H offset; B kind insn; I value; i addend")
 FuseRec = Record("FuseRec", "I first second fused")
 RegRec = Record("RegRec", "I name offset count; H width stride")
 ExcRec = Record("ExcRec", "I name argument_count")
-CpuRec = Record("CpuRec", "I name; I[2] feature_mask; I first_reset reset_count")
+FeatureRec = Record("FeatureRec", "Q implies; I name first_reset reset_count reserved")
+CpuRec = Record("CpuRec", "Q features; I name separator first_reset reset_count")
 ResetRec = Record("ResetRec", "I reg index; Q value")
 KvRec = Record("KvRec", "I key value")
 CpuHeader = Record(
@@ -137,7 +138,7 @@ CPU = CpuHeader.offsets()
 
 RECORDS = (
     PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, HoleRec, StencilRec,
-    RelocRec, FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+    RelocRec, FuseRec, RegRec, ExcRec, FeatureRec, CpuRec, ResetRec, KvRec, CpuHeader,
 )  # fmt: skip
 
 

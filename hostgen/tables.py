@@ -18,6 +18,7 @@ from pyqemu.translator.target import (
     DecodeLeaf,
     DecodeTree,
     Encoding,
+    Reset,
     ShapeChoice,
     ShapeLeaf,
     ShapeTree,
@@ -36,11 +37,12 @@ class Tables:
         self._target = target
         self.strings = Strings()
         self.forms = FormTables([variable.name for variable in target.context])
-        names = ("node", "child", "cand", "enc", "shape", "reg", "exc", "cpu", "reset", "kv")
+        names = ("node", "child", "cand", "enc", "shape", "reg", "exc", "feature", "cpu", "reset", "kv")
         self._pools = {name: Pool() for name in names}
         self._shape_choices: dict[int, list[StaticExpr]] = {}  # by number of encoding
         self._add_registers(layout)
         self._add_exceptions()
+        self._add_features()
         self._add_models()
 
     def sections(self) -> dict[str, bytes]:
@@ -151,22 +153,34 @@ class Tables:
                 rec.ExcRec.pack(name=self.strings.add(exception.name), argument_count=len(exception.argument_widths))
             )
 
-    def _add_models(self) -> None:
-        numbers = {register.name: number for number, register in enumerate(self._target.registers)}
-        for cpu in self._target.cpus:
-            resets = [
-                rec.ResetRec.pack(reg=numbers[name], index=index or 0, value=value & (1 << 64) - 1)
-                for name, index, value in cpu.resets
-            ]
-            mask = feature_mask(cpu.features, self._target.features)
-            first = len(self._pools["reset"].items)
-            self._pools["reset"].items += resets
-            self._pools["cpu"].items.append(
-                rec.CpuRec.pack(
-                    name=self.strings.add(cpu.name), feature_mask=(mask & 0xFFFFFFFF, mask >> 32),
-                    first_reset=first, reset_count=len(resets),
+    def _add_features(self) -> None:
+        for kind in self._target.feature_kinds:
+            self._pools["feature"].items.append(
+                rec.FeatureRec.pack(
+                    name=self.strings.add(kind.name), implies=feature_mask(kind.implies, self._target.features),
+                    first_reset=self._add_resets(kind.resets), reset_count=len(kind.resets),
                 )
             )  # fmt: skip
+
+    def _add_models(self) -> None:
+        for cpu in self._target.cpus:
+            self._pools["cpu"].items.append(
+                rec.CpuRec.pack(
+                    name=self.strings.add(cpu.name), features=feature_mask(cpu.features, self._target.features),
+                    separator=rec.NONE if cpu.separator is None else self.strings.add(cpu.separator),
+                    first_reset=self._add_resets(cpu.resets), reset_count=len(cpu.resets),
+                )
+            )  # fmt: skip
+
+    def _add_resets(self, resets: Sequence[Reset]) -> int:
+        """The number of the first."""
+        numbers = {register.name: number for number, register in enumerate(self._target.registers)}
+        first = len(self._pools["reset"].items)
+        self._pools["reset"].items += [
+            rec.ResetRec.pack(reg=numbers[name], index=index or 0, value=value & (1 << 64) - 1)
+            for name, index, value in resets
+        ]
+        return first
 
     def personality(self, values: Mapping[str, str]) -> None:
         """The Linux personality's table, sorted by key."""

@@ -85,11 +85,30 @@ class ExceptionKind:
     argument_widths: tuple[int, ...]
 
 
+#: A register, its index or None, and a value.
+Reset = tuple[str, int | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureKind:
+    """What a CPU model may have or lack: it has the features `implies` then too, and these `resets` are added.
+
+    Its number is its place in `Target.features`.
+    """
+
+    name: str
+    implies: frozenset[str]  # those that they imply included
+    resets: tuple[Reset, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class CpuModel:
+    """`separator`: the name is how those of CPU models begin that list their features, with it between them."""
+
     name: str
     features: frozenset[str]
-    resets: tuple[tuple[str, int | None, int], ...]  # register, index, value
+    resets: tuple[Reset, ...]
+    separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +278,7 @@ class Target(Protocol):
     exceptions: tuple[ExceptionKind, ...]
     cpus: tuple[CpuModel, ...]
     features: tuple[str, ...]
+    feature_kinds: tuple[FeatureKind, ...]
     encodings: tuple[Encoding, ...]
     roots: Mapping[str, DecodeTree]  # by unit name
     address_width: int

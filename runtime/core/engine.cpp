@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "cpu_model.hpp"
 #include "engine_impl.hpp"
 #include "host_code.hpp"
 
@@ -69,19 +70,11 @@ CpuHeader *EngineImpl::make_cpu(uint64_t features) {
 }
 
 CpuHeader *EngineImpl::new_cpu(std::string_view model) {
-  const CpuRec *found = nullptr;
-  for (const CpuRec &record : tables_.cpu)
-    if (found == nullptr && (model.empty() || model == tables_.string(record.name))) found = &record;
-  if (found == nullptr && !model.empty()) return nullptr;
-  uint64_t features = found == nullptr ? 0 : features_of(*found);
-  CpuHeader *cpu = make_cpu(features);
-  if (cpu == nullptr || found == nullptr) return cpu;
-  for (const ResetRec &reset : tables_.reset.subspan(found->first_reset, found->reset_count)) {
-    const RegRec &reg = tables_.reg[reset.reg];
-    const size_t bytes = (reg.width + 7u) / 8;
-    memcpy(reinterpret_cast<char *>(cpu) + reg.offset + reset.index * reg.stride, &reset.value,
-           bytes < 8 ? bytes : 8);
-  }
+  CpuModel found;
+  std::string error;
+  if (!find_cpu_model(tables_, model, &found, &error)) return nullptr;
+  CpuHeader *cpu = make_cpu(found.features);
+  if (cpu != nullptr) reset_registers(tables_, found, cpu);
   return cpu;
 }
 

@@ -64,11 +64,10 @@ using HotBlock = void (*)(void *context, const CpuHeader *cpu, uint64_t pc);
 
 class Engine {
  public:
-  // `features`: bits of PackHeader's features that the CPU model has.
   static std::unique_ptr<Engine> create(const Pack &pack, const EngineOptions &options, const char **error);
   virtual ~Engine() = default;
 
-  // A CPU in its reset state for model `cpu` (null: the first); zeroed registers elsewhere. Freed by free_cpu.
+  // A CPU in its reset state for a model as cpu_model.hpp reads it ("": the first); zeroed registers elsewhere. Null if there is none. Freed by free_cpu.
   virtual CpuHeader *new_cpu(std::string_view model) = 0;
   virtual CpuHeader *clone_cpu(const CpuHeader *from) = 0;
   virtual void free_cpu(CpuHeader *cpu) = 0;

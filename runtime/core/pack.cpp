@@ -44,6 +44,7 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   if (name == "table") return take(&t->table, bytes);
   if (name == "reg") return take(&t->reg, bytes);
   if (name == "exc") return take(&t->exc, bytes);
+  if (name == "feature") return take(&t->feature, bytes);
   if (name == "cpu") return take(&t->cpu, bytes);
   if (name == "reset") return take(&t->reset, bytes);
   if (name == "kv") return take(&t->kv, bytes);
@@ -147,6 +148,10 @@ const char *PackFile::check_header() const {
   for (const CpuRec &cpu : t.cpu)
     if (!in_table(cpu.first_reset, cpu.reset_count, t.reset.size()))
       return "the pack's CPU models are damaged";
+  for (const FeatureRec &feature : t.feature)
+    if (!in_table(feature.first_reset, feature.reset_count, t.reset.size()))
+      return "the pack's features are damaged";
+  if (t.feature.size() > 64) return "the pack has too many features";
   for (const ResetRec &reset : t.reset)
     if (reset.reg >= t.reg.size() || reset.index >= t.reg[reset.reg].count)
       return "the pack's resets are damaged";

@@ -35,6 +35,7 @@ struct PackTables {
   std::span<const int64_t> table;
   std::span<const RegRec> reg;
   std::span<const ExcRec> exc;
+  std::span<const FeatureRec> feature;
   std::span<const CpuRec> cpu;
   std::span<const ResetRec> reset;
   std::span<const KvRec> kv;
@@ -55,11 +56,6 @@ struct PackTables {
   // The string at `offset`, or "" if there is none.
   const char *string(uint32_t offset) const { return offset < str.size() ? str.data() + offset : ""; }
 };
-
-// The features of a CPU model, as encodings ask for them.
-inline uint64_t features_of(const CpuRec &model) {
-  return model.feature_mask[0] | uint64_t{model.feature_mask[1]} << 32;
-}
 
 class PackFile final : public Pack {
  public:

@@ -236,9 +236,18 @@ struct ExcRec {
   uint32_t argument_count;
 };
 
-struct CpuRec {
+// What a CPU model may have; its number is its bit in masks of features. `implies`: those that come with it; its resets are added to the model's.
+struct FeatureRec {
+  uint64_t implies;
   uint32_t name;
-  uint32_t feature_mask[2];
+  uint32_t first_reset, reset_count;
+  uint32_t reserved;
+};
+
+struct CpuRec {
+  uint64_t features;
+  uint32_t name;
+  uint32_t separator;  // kNone: a model; else its name is how those of models begin that list features with this between them
   uint32_t first_reset, reset_count;
 };
 

@@ -9,6 +9,7 @@
 
 #include <cstring>
 
+#include "../core/cpu_model.hpp"
 #include "../core/pack_file.hpp"
 #include "dispatch.hpp"
 #include "exceptions.hpp"
@@ -68,11 +69,9 @@ EngineOptions engine_options(const Guest &guest) {
   return result;
 }
 
-uint64_t model_features(const Pack &pack, const char *model) {
-  const PackTables &tables = static_cast<const PackFile &>(pack).tables();
-  for (const CpuRec &record : tables.cpu)
-    if (strcmp(tables.string(record.name), model) == 0) return features_of(record);
-  return 0;
+void note_features(Guest *guest, const PackTables &tables, uint64_t features) {
+  for (size_t i = 0; i < tables.feature.size(); i++)
+    if (features >> i & 1) guest->features.push_back(tables.string(tables.feature[i].name));
 }
 
 int internal_error(const char *what) {
@@ -121,16 +120,24 @@ void run_thread(Thread &thread) {
   }
 }
 
-int run_program(const Options &options, const Pack &pack, const char *model, const char *execfn) {
+int run_program(const Options &options, const Pack &pack, const char *execfn) {
   // Never freed: exit is by a system call, from any thread.
   auto *guest = new Guest;
   auto *process = new Process;
   auto *thread = new Thread;
   const char *error = nullptr;
   guest->options = &options;
-  guest->model = model;
+  const PackTables &tables = static_cast<const PackFile &>(pack).tables();
+  const char *named = options.cpu ? options.cpu : "";
+  CpuModel model;
+  std::string mistake;
+  if (!find_cpu_model(tables, named, &model, &mistake)) {
+    complain("-cpu %s", mistake.c_str());
+    return kExitInternal;
+  }
+  note_features(guest, tables, model.features);
   if (!Abi::load(pack, &guest->abi, &error)) return internal_error(error);
-  if (uses_regions(options)) guest->modules.folder.choose(options, pack, model_features(pack, model));
+  if (uses_regions(options)) guest->modules.folder.choose(options, pack, model.features);
   guest->requests.start(options, &guest->modules);
   LoadedProgram program;
   LoadFailure failure;
@@ -150,11 +157,8 @@ int run_program(const Options &options, const Pack &pack, const char *model, con
   thread->guest = guest;
   thread->process = process;
   thread->tid = static_cast<int>(host::system_call(SYS_gettid));
-  thread->cpu = guest->engine->new_cpu(options.cpu ? options.cpu : "");
-  if (!thread->cpu) {
-    complain("-cpu %s: no such CPU model (-cpu help lists them)", options.cpu ? options.cpu : "");
-    return kExitInternal;
-  }
+  thread->cpu = guest->engine->new_cpu(named);
+  if (!thread->cpu) return internal_error("no memory for a CPU");
   host::system_call(SYS_rt_sigprocmask, 0, 0, reinterpret_cast<uint64_t>(&thread->mask), sizeof thread->mask);
   if (host_mask(thread->mask) != thread->mask) set_host_mask(host_mask(thread->mask));
   current_thread = thread;

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "features.hpp"
 #include "guest_memory.hpp"
 #include "loader.hpp"
 #include "log.hpp"
@@ -75,11 +76,8 @@ std::vector<uint64_t> auxiliary_vector(const Guest &guest, const LoadedProgram &
   const Abi &abi = guest.abi;
   std::vector<uint64_t> aux;
   auto add = [&](uint64_t type, uint64_t value) { aux.insert(aux.end(), {type, value}); };
-  char key[96];
-  snprintf(key, sizeof key, "hwcap.%s", guest.model);
-  add(AT_HWCAP, abi.value(key));
-  snprintf(key, sizeof key, "hwcap2.%s", guest.model);
-  add(AT_HWCAP2, abi.value(key));
+  add(AT_HWCAP, feature_bits(guest, "hwcap"));
+  add(AT_HWCAP2, feature_bits(guest, "hwcap2"));
   add(AT_PAGESZ, abi.page_size);
   add(AT_CLKTCK, abi.value("clock_ticks", 100));
   add(AT_PHDR, program.headers);

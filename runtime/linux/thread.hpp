@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "../core/engine.hpp"
 #include "abi.hpp"
@@ -32,7 +33,7 @@ struct Guest {
   Modules modules;
   Requests requests;
   std::string executable;           // absolute path of the program, for /proc/self/exe
-  const char *model = "";           // of the CPU
+  std::vector<const char *> features;  // names of those that the CPU model has
   uint64_t trampoline = 0;          // guest address of the signal return code
   uint64_t stack_top = 0;           // where the initial stack pointer was
   uint64_t args = 0, args_end = 0;  // guest addresses: argument strings

@@ -30,13 +30,13 @@ from pyqemu.tools.installed import NotInstalled, pack_for
 from pyqemu.tools.progress import Progress
 from pyqemu.tools.pyqemu_aot.jobs import Task, compile_all
 from pyqemu.tools.workshop import Workshop
+from pyqemu.translator.cpu_models import UnknownModelError, cpu_model
 from pyqemu.translator.errors import GuestFileError
 from pyqemu.translator.lift.module import read_module
 from pyqemu.translator.lift.plan import RegionPlan, plan_program
 from pyqemu.translator.program.discover import discover
 from pyqemu.translator.program.elf import read_elf
 from pyqemu.translator.program.flow import FlowReader
-from pyqemu.translator.target import CpuModel
 
 _MISTAKE, _BUG, _INTERRUPTED = 1, 2, 130
 _MOST_BYTES = 1 << 30  # of a program
@@ -83,13 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _model(cpus: Sequence[CpuModel], name: str | None) -> CpuModel:
-    for model in cpus:
-        if name is None or model.name == name:
-            return model
-    raise NotInstalled(f"-cpu {name}: no such CPU model; there are {', '.join(model.name for model in cpus)}")
-
-
 def translate(options: argparse.Namespace) -> Summary:
     """The whole job. Raises GuestFileError, NotInstalled, BadCache or OSError for what is the user's business."""
     start = time.monotonic()
@@ -100,7 +93,10 @@ def translate(options: argparse.Namespace) -> Summary:
     bound()
     workshop = Workshop.open(pack.target, pack.level)
     target = workshop.target
-    features = feature_mask(_model(target.cpus, options.cpu).features, target.features)
+    try:
+        features = feature_mask(cpu_model(target, options.cpu).features, target.features)
+    except UnknownModelError as error:
+        raise NotInstalled(f"-cpu {error}") from None
     context = {variable.name: 0 for variable in target.context}
     kind = ArchiveKind(pack.digest, module.key, features, tuple(context.values()), module.extent, cache.key)
     path: Path = options.output or cache.archive(pack.digest, features, module.key, "aot")

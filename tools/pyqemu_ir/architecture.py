@@ -15,6 +15,7 @@ from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.keep import SUFFIX, load_kept
 from pyqemu.translator.adl.load import DescribedTarget, load
+from pyqemu.translator.cpu_models import UnknownModelError, cpu_model
 from pyqemu.translator.program.image import Image
 from pyqemu.translator.target import CpuModel
 
@@ -94,10 +95,10 @@ def _context(target: DescribedTarget, given: Sequence[str]) -> dict[str, int]:
 
 
 def _model(target: DescribedTarget, name: str | None) -> CpuModel:
-    for model in target.cpus:
-        if name is None or model.name == name:
-            return model
-    raise Mistake(f"--cpu {name}: no such CPU model; there are {', '.join(model.name for model in target.cpus)}")
+    try:
+        return cpu_model(target, name)
+    except UnknownModelError as error:
+        raise Mistake(f"--cpu {error}") from None
 
 
 def number(text: str, where: str) -> int:

@@ -93,16 +93,6 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
   return best;
 }
 
-const char *default_model(const PackTables &tables) {
-  return tables.cpu.empty() ? "" : tables.string(tables.cpu[0].name);
-}
-
-bool has_model(const PackTables &tables, const char *name) {
-  for (const CpuRec &cpu : tables.cpu)
-    if (strcmp(tables.string(cpu.name), name) == 0) return true;
-  return false;
-}
-
 // The models of each architecture that there is a pack for.
 void print_models() {
   std::string last;
@@ -113,7 +103,11 @@ void print_models() {
     last = pack->string(pack->header().arch_name);
     const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
     printf("%s:\n", last.c_str());
-    for (const CpuRec &cpu : tables.cpu) printf("  %s\n", tables.string(cpu.name));
+    for (const CpuRec &cpu : tables.cpu)
+      printf("  %s%s\n", tables.string(cpu.name), cpu.separator == kNone ? "" : "FEATURES");
+    printf("  features:");
+    for (const FeatureRec &feature : tables.feature) printf(" %s", tables.string(feature.name));
+    printf("\n");
   }
 }
 
@@ -145,15 +139,11 @@ int run(int count, char **words) {
   const char *error = nullptr;
   std::unique_ptr<Pack> pack = choose_pack(line.options, &error);
   if (!pack) return complain("internal error: %s", error), kExitInternal;
-  const PackTables &tables = static_cast<const PackFile &>(*pack).tables();
   if (line.ask != Ask::kRun) return answer(line.ask, *pack);
   if (line.options.guest_base) return complain("-B: programs run at guest base 0 only"), kExitInternal;
-  if (!line.options.cpu) line.options.cpu = default_model(tables);
-  if (!has_model(tables, line.options.cpu))
-    return complain("-cpu %s: no such model (-cpu help lists them)", line.options.cpu), kExitInternal;
   if (line.options.log_file) open_log(line.options.log_file);
   auto *execfn = reinterpret_cast<const char *>(getauxval(AT_EXECFN));
-  return run_program(line.options, *pack, line.options.cpu, execfn);
+  return run_program(line.options, *pack, execfn);
 }
 
 }  // namespace

@@ -8,116 +8,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of a source file; lines and columns count from 1, the end column is not included."""
-
-    file: Path
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-# --- expressions ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Expr:
-    span: Span = field(compare=False, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Number(Expr):
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Text(Expr):
-    """A string literal; only as an option: `atomic_rmw("add", …)`, `ftosi(x, w, "z")`."""
-
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Expr):
-    """A local, field, register, flag, flag group, context variable, option word (`acquire`), or `here`."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unary(Expr):
-    op: str  # - ~ !
-    operand: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Binary(Expr):
-    op: str  # as written: + - * / % << >> & | ^ == != < <= > >= <u <=u >u >=u <s <=s >s >=s
-    left: Expr
-    right: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Conditional(Expr):
-    condition: Expr
-    then: Expr
-    otherwise: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Index(Expr):
-    """`base[e, …]`: register of a file or view, bit, lane, element of a constant table, or `mem[a, n, option]`."""
-
-    base: Expr
-    arguments: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Slice(Expr):
-    """`base[high:low]`."""
-
-    base: Expr
-    high: Expr
-    low: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Expr):
-    """`name(e, …)`: a function, built-in, operand table, or the parameterised part of a view."""
-
-    name: str
-    arguments: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tuple(Expr):
-    items: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ListExpr(Expr):
-    """`[a, b, …]`, or with `variable`: `[item for variable in low..high]`, then items has one entry."""
-
-    items: tuple[Expr, ...]
-    variable: str | None = None
-    low: Expr | None = None
-    high: Expr | None = None
-
-
-# --- types ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class TypeExpr:
-    """`int`; `b32`/`b(e)`: lanes is None; `v(k, n)`/`v4x32`; width None means `int`."""
-
-    span: Span = field(compare=False, repr=False)
-    width: Expr | None = None
-    lanes: Expr | None = None
-
+from pyqemu.translator.adl.ast_expressions import Binary as Binary
+from pyqemu.translator.adl.ast_expressions import Call as Call
+from pyqemu.translator.adl.ast_expressions import Conditional as Conditional
+from pyqemu.translator.adl.ast_expressions import Expr as Expr
+from pyqemu.translator.adl.ast_expressions import Index as Index
+from pyqemu.translator.adl.ast_expressions import ListExpr as ListExpr
+from pyqemu.translator.adl.ast_expressions import Name as Name
+from pyqemu.translator.adl.ast_expressions import Number as Number
+from pyqemu.translator.adl.ast_expressions import Slice as Slice
+from pyqemu.translator.adl.ast_expressions import Span as Span
+from pyqemu.translator.adl.ast_expressions import Text as Text
+from pyqemu.translator.adl.ast_expressions import Tuple as Tuple
+from pyqemu.translator.adl.ast_expressions import TypeExpr as TypeExpr
+from pyqemu.translator.adl.ast_expressions import Unary as Unary
 
 # --- statements ----------------------------------------------------------------------------------
 
@@ -207,12 +111,13 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Unit(Decl):
-    """`unit NAME bN order le|be [of P]`; `piece` is N if nothing is said."""
+    """`unit NAME bN order le|be [of P] [needs feature, …]`; `piece` is N if nothing is said."""
 
     name: str
     width: int
     order: str
     piece: int
+    needs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +188,11 @@ class ContextVariable(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Feature(Decl):
+    """`feature a, b implies c { reset R += e }`: a CPU with them has c too, and a register that starts with more."""
+
     names: tuple[str, ...]
+    implies: tuple[str, ...]
+    resets: tuple[tuple[str, Expr], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,11 +210,12 @@ class ExceptionDecl(Decl):
 
 @dataclass(frozen=True, slots=True)
 class CpuModel(Decl):
-    """`cpu NAME { features a, b; reset R = e }`."""
+    """`cpu NAME { features a, b; reset R = e }`; `isa NAME joined "_" { … }` if there is a `separator`."""
 
     name: str
     features: tuple[str, ...]
     resets: tuple[tuple[str, Expr], ...]
+    separator: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,6 +285,14 @@ class EncodingDecl:
 
 
 @dataclass(frozen=True, slots=True)
+class Needs:
+    """`needs a, b [if condition]`."""
+
+    features: tuple[str, ...]
+    condition: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
 class Unpredictable:
     condition: Expr
     policy: str  # undef ignore
@@ -402,7 +320,7 @@ class Instruction(Decl):
     name: str
     ref: str | None
     encodings: tuple[EncodingDecl, ...]
-    needs: tuple[str, ...]
+    needs: tuple[Needs, ...]
     undefined: tuple[Expr, ...]
     unpredictable: tuple[Unpredictable, ...]
     guard: Expr | None

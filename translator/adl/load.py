@@ -47,6 +47,7 @@ class DescribedTarget:
         self.exceptions = model.exception_kinds()
         self.cpus = tuple(model.cpus.values())
         self.features = tuple(model.features)
+        self.feature_kinds = tuple(model.feature_kinds[name] for name in model.features)
         self.encodings = tuple(bound.encoding for bound in model.encodings)
         self.address_width = model.properties.address_width
         self.coherent_icache = model.properties.coherent_icache

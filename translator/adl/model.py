@@ -19,6 +19,7 @@ from pyqemu.translator.target import (
     CpuModel,
     Encoding,
     ExceptionKind,
+    FeatureKind,
     Register,
     Unit,
 )
@@ -59,11 +60,13 @@ class Model:
     architecture: ast.Architecture
     properties: Properties = field(default_factory=Properties)
     units: dict[str, Unit] = field(default_factory=dict[str, Unit])
+    unit_needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # features
     registers: dict[str, Register] = field(default_factory=dict[str, Register])
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     views: dict[str, ast.View] = field(default_factory=dict[str, ast.View])
     contexts: dict[str, ContextVariable] = field(default_factory=dict[str, ContextVariable])
     features: dict[str, ast.Feature] = field(default_factory=dict[str, ast.Feature])
+    feature_kinds: dict[str, FeatureKind] = field(default_factory=dict[str, FeatureKind])
     exceptions: dict[str, ast.ExceptionDecl] = field(default_factory=dict[str, ast.ExceptionDecl])
     cpus: dict[str, CpuModel] = field(default_factory=dict[str, CpuModel])
     constants: dict[str, ast.ConstTable] = field(default_factory=dict[str, ast.ConstTable])
@@ -145,9 +148,10 @@ class _Builder:
     def add(self, declaration: ast.Decl) -> None:
         model = self.model
         match declaration:
-            case ast.Unit(span, name, width, order, piece):
+            case ast.Unit(span, name, width, order, piece, needs):
                 if self.take("unit", name, span):
                     model.units[name] = Unit(name, width, order, piece)
+                    model.unit_needs[name] = needs
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)
@@ -157,7 +161,7 @@ class _Builder:
             case ast.ContextVariable(span, name, width):
                 if self.take("value", name, span):
                     model.contexts[name] = ContextVariable(name, width)  # what follows: see model_checks
-            case ast.Feature(span, names):
+            case ast.Feature(span, names, _, _):
                 model.features |= {name: declaration for name in names if self.take("feature", name, span)}
             case ast.Prefer():
                 model.prefers.append(declaration)

@@ -4,7 +4,7 @@ features.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from pyqemu.translator.adl import ast
@@ -12,8 +12,9 @@ from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.knowledge import Knowledge
 from pyqemu.translator.adl.model import Model, Properties, unknown
 from pyqemu.translator.adl.static_expr import Environment
+from pyqemu.translator.cpu_models import closure
 from pyqemu.translator.static import Here, StaticExpr, leaves_of
-from pyqemu.translator.target import CpuModel
+from pyqemu.translator.target import CpuModel, FeatureKind, Reset
 
 _CHOICES = {
     "data order": ("le", "be"),
@@ -37,7 +38,9 @@ def check_declarations(model: Model) -> list[DescriptionError]:
         advice = "words that are no instruction raise it; say `exception undefined()`"
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
     properties = (_properties,)  # first: what the others look at is made with the width of addresses
-    others = (_cpu, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer)
+    others = (
+        _feature, _cpu, _unit, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer
+    )  # fmt: skip
     for checks in (properties, others):
         for declaration in declarations:
             for check in checks:
@@ -89,29 +92,61 @@ def _properties(model: Model, declaration: ast.Decl) -> Found:
 def _cpu(model: Model, declaration: ast.Decl) -> Found:
     if not isinstance(declaration, ast.CpuModel):
         return
-    if declaration.name in model.cpus:
+    key = declaration.name if declaration.separator is None else f"{declaration.name}…"
+    if key in model.cpus:
         yield DescriptionError(declaration.span, f"CPU model {declaration.name} is declared twice")
-    for feature in declaration.features:
-        if feature not in model.features:
-            yield unknown("feature", feature, declaration.span, model.features)
-    resets: list[tuple[str, int | None, int]] = []
+    yield from _known_features(model, declaration.features, declaration.span)
+    resets: list[Reset] = []
     for target, expr in declaration.resets:
-        name, _, index = target.partition("[")
-        register = model.registers.get(name)
-        if register is None:
-            yield unknown("register", name, expr.span, model.registers)
-            continue
-        place = int(index[:-1]) if index else None
-        if (place is not None) != register.is_file or (place or 0) >= register.count:
-            advice = f"it is a file of {register.count}" if register.is_file else "it is one register"
-            yield DescriptionError(expr.span, f"{target} is not a register", advice)
-            continue
-        value = Environment(model.globals).static(expr)
-        if not isinstance(value, int) or not -(1 << register.width >> 1) <= value < 1 << register.width:
-            yield DescriptionError(expr.span, f"{target} has {register.width} bits; this value does not fit")
-            continue
-        resets.append((name, place, value & ((1 << register.width) - 1)))
-    model.cpus[declaration.name] = CpuModel(declaration.name, frozenset(declaration.features), tuple(resets))
+        yield from _reset(model, target, expr, resets)
+    features = frozenset(closure(declaration.features, lambda name: _implied_by(model, name)))
+    model.cpus[key] = CpuModel(declaration.name, features, tuple(resets), declaration.separator)
+
+
+def _feature(model: Model, declaration: ast.Decl) -> Found:
+    if not isinstance(declaration, ast.Feature):
+        return
+    yield from _known_features(model, declaration.implies, declaration.span)
+    resets: list[Reset] = []
+    for target, expr in declaration.resets:
+        yield from _reset(model, target, expr, resets)
+    for name in declaration.names:
+        implied = closure(declaration.implies, lambda name: _implied_by(model, name))
+        model.feature_kinds[name] = FeatureKind(name, frozenset(implied), tuple(resets))
+
+
+def _implied_by(model: Model, feature: str) -> tuple[str, ...]:
+    return model.features[feature].implies if feature in model.features else ()
+
+
+def _known_features(model: Model, features: Iterable[str], span: ast.Span) -> Found:
+    for feature in features:
+        if feature not in model.features:
+            yield unknown("feature", feature, span, model.features)
+
+
+def _reset(model: Model, target: str, expr: ast.Expr, resets: list[Reset]) -> Found:
+    """Adds what a register starts with to `resets`."""
+    name, _, index = target.partition("[")
+    register = model.registers.get(name)
+    if register is None:
+        yield unknown("register", name, expr.span, model.registers)
+        return
+    place = int(index[:-1]) if index else None
+    if (place is not None) != register.is_file or (place or 0) >= register.count:
+        advice = f"it is a file of {register.count}" if register.is_file else "it is one register"
+        yield DescriptionError(expr.span, f"{target} is not a register", advice)
+        return
+    value = Environment(model.globals).static(expr)
+    if not isinstance(value, int) or not -(1 << register.width >> 1) <= value < 1 << register.width:
+        yield DescriptionError(expr.span, f"{target} has {register.width} bits; this value does not fit")
+        return
+    resets.append((name, place, value & ((1 << register.width) - 1)))
+
+
+def _unit(model: Model, declaration: ast.Decl) -> Found:
+    if isinstance(declaration, ast.Unit):
+        yield from _known_features(model, declaration.needs, declaration.span)
 
 
 def _view(model: Model, declaration: ast.Decl) -> Found:
@@ -248,9 +283,9 @@ def _names_of_instruction(model: Model, declaration: ast.Decl) -> Found:
     for one in declaration.next:
         if one.name not in model.contexts:
             yield unknown("context variable", one.name, one.span, model.contexts)
-    for feature, span in [*((feature, declaration.span) for feature in declaration.needs), *of_encodings]:
-        if feature not in model.features:
-            yield unknown("feature", feature, span, model.features)
+    of_instruction = [(feature, declaration.span) for needs in declaration.needs for feature in needs.features]
+    for feature, span in [*of_instruction, *of_encodings]:
+        yield from _known_features(model, (feature,), span)
     if not declaration.encodings:
         yield DescriptionError(declaration.span, f"{declaration.name} has no encoding", 'say `enc "…"`')
 

@@ -5,13 +5,17 @@ Where there are variants, an encoding whose guard is never true is another varia
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from pyqemu.translator.adl import ast
+from pyqemu.translator.adl.conflicts import common_word
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
 from pyqemu.translator.adl.model_checks import context_value
 from pyqemu.translator.adl.pictures import Picture, parse_picture
 from pyqemu.translator.adl.static_expr import Environment
-from pyqemu.translator.static import Field, Here, StaticExpr, leaves_of
+from pyqemu.translator.static import Field, Here, StaticExpr, apply, leaves_of
 from pyqemu.translator.target import Encoding, Unit
 
 
@@ -23,7 +27,7 @@ def bind_encodings(model: Model) -> list[DescriptionError]:
             try:
                 bound = _bind(model, instruction, declaration, position)
                 if bound.encoding.guard != 0:
-                    model.encodings.append(bound)
+                    _add(model, bound)
             except DescriptionError as error:
                 errors.setdefault(error.span, error)
     return list(errors.values())
@@ -50,7 +54,7 @@ def _bind(
     encoding = Encoding(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
         picture.mask, picture.value, picture.should_mask, picture.should_value,
-        picture.fields, guard, frozenset((*instruction.needs, *declaration.needs)),
+        picture.fields, guard, frozenset((*model.unit_needs[unit.name], *declaration.needs)),
         _next(model, instruction, environment), instruction.guard is not None,
     )  # fmt: skip
     return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
@@ -63,6 +67,30 @@ def _next(
         (one.name, context_value(one.name, model.contexts[one.name].width, one.value, environment))
         for one in instruction.next
     )
+
+
+def _add(model: Model, bound: BoundEncoding) -> None:
+    """As one encoding, or as several whose words need different features (`needs zfh if fmt == 2`)."""
+    cases = [bound.encoding]
+    for needs in bound.instruction.needs:
+        if needs.condition is None:
+            cases = [_with(case, needs.features, 1) for case in cases]
+            continue
+        condition = _decode_time(bound.environment, needs.condition)
+        both = ((needs.features, condition), ((), apply("eq", condition, 0)))
+        split = [_with(case, features, holds) for case in cases for features, holds in both]
+        cases = [case for case in split if case.guard == 1 or common_word(case, case) is not None]
+    for case in cases:
+        number, added = len(model.encodings), sorted(case.features - bound.encoding.features)
+        name = "_".join((case.name, *added)) if len(cases) > 1 else case.name
+        model.encodings.append(replace(bound, encoding=replace(case, number=number, name=name)))
+
+
+def _with(encoding: Encoding, features: Iterable[str], condition: StaticExpr) -> Encoding:
+    guard = encoding.guard
+    if condition != 1:
+        guard = condition if guard == 1 else apply("and", guard, condition)
+    return replace(encoding, features=encoding.features | set(features), guard=guard)
 
 
 def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit:

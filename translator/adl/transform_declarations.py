@@ -25,7 +25,7 @@ class DeclarationTransform(StatementTransform):
         return ast.Use(self.token_span(c[0]), c[0][1:-1], c[1])
 
     def unit(self, c: Children) -> ast.Decl:
-        name, width, order, piece = c
+        name, width, order, piece, needs = c
         span = self.token_span(name)
         if not (width[0] == "b" and width[1:].isdigit()):
             raise DescriptionError(self.token_span(width), f"{str(width)!r} is not a width", "say b16 or b32")
@@ -33,7 +33,7 @@ class DeclarationTransform(StatementTransform):
         piece_bits = bits if piece is None else self.integer(piece)
         if piece is not None and (piece_bits % 8 or not piece_bits or bits % piece_bits):
             raise DescriptionError(self.span(piece), f"{width} is not made of {piece}", "say 16, for instance")
-        return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits)
+        return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits, needs or ())
 
     def _byte_order(self, token: object) -> str:
         if str(token) not in ("le", "be"):
@@ -93,16 +93,27 @@ class DeclarationTransform(StatementTransform):
         return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def feature(self, c: Children) -> ast.Decl:
-        return ast.Feature(self.token_span(c[0]), c[1])
+        key_word, names, implied, *resets = c
+        return ast.Feature(self.token_span(key_word), names, implied or (), tuple(_absent_removed(resets)))
+
+    def feature_reset(self, c: Children) -> tuple[str, ast.Expr]:
+        return str(c[0]), c[1]
 
     def exception(self, c: Children) -> ast.Decl:
         return ast.ExceptionDecl(self.token_span(c[0]), str(c[0]), c[1] or ())
 
     def cpu(self, c: Children) -> ast.Decl:
         key_word, name, *items = _absent_removed(c)
+        return self._cpu_model(key_word, name, items)
+
+    def isa(self, c: Children) -> ast.Decl:
+        key_word, name, separator, *items = _absent_removed(c)
+        return self._cpu_model(key_word, name, items, separator[1:-1])
+
+    def _cpu_model(self, key_word: Token, name: str, items: Children, separator: str | None = None) -> ast.Decl:
         features = tuple(f for kind, item in items if kind == "features" for f in item)
         resets = tuple(item for kind, item in items if kind == "reset")
-        return ast.CpuModel(self.token_span(key_word), name, features, resets)
+        return ast.CpuModel(self.token_span(key_word), name, features, resets, separator)
 
     def cpu_name(self, c: Children) -> str:
         return "".join(str(t) for t in c).strip('"')
@@ -204,7 +215,7 @@ class InstructionTransform(DeclarationTransform):
             str(name),
             one.get("ref"),
             tuple(parts.get("enc", ())),
-            tuple(feature for names in parts.get("needs", ()) for feature in names),
+            tuple(parts.get("needs", ())),
             tuple(parts.get("undef", ())),
             tuple(parts.get("unpred", ())),
             one.get("guard"),
@@ -226,8 +237,8 @@ class InstructionTransform(DeclarationTransform):
     def given(self, c: Children) -> tuple[tuple[str, ast.Expr], ...]:
         return tuple((str(c[i]), c[i + 1]) for i in range(0, len(c), 2))
 
-    def needs(self, c: Children) -> tuple[str, tuple[str, ...]]:
-        return "needs", c[0]
+    def needs(self, c: Children) -> tuple[str, ast.Needs]:
+        return "needs", ast.Needs(c[0], c[1])
 
     def undef(self, c: Children) -> tuple[str, ast.Expr]:
         return "undef", c[2]

@@ -350,8 +350,12 @@ std::vector<uint8_t> Builder::build() {
   const std::vector<DecodeNode> nodes = {{24, 8, 0, 0}};
   const std::vector<RegRec> regs = {{string("R"), kRegisters, 16, 64, 8}, {string("Z"), kFlagZ, 1, 1, 1}};
   const std::vector<ExcRec> exceptions = {{string("undefined"), 0}, {string("svc"), 1}};
-  const std::vector<CpuRec> cpus = {{string("plain"), {0, 0}, 0, 0}, {string("reset"), {1, 0}, 0, 1}};
-  const std::vector<ResetRec> resets = {{0, 7, 0x1234567890}};
+  const std::vector<FeatureRec> features = {
+      {0, string("a"), 0, 0, 0}, {1, string("zab"), 1, 1, 0}, {3, string("za"), 1, 1, 0}};
+  const std::vector<CpuRec> cpus = {{0, string("plain"), kNone, 0, 0},
+                                    {1, string("reset"), kNone, 0, 1},
+                                    {0, string("isa"), string("_"), 0, 0}};
+  const std::vector<ResetRec> resets = {{0, 7, 0x1234567890}, {0, 7, 1}};
   const uint32_t key = string("syscall.64");
   const std::vector<KvRec> kv = {{string("abi"), string("test")}, {key, string("write")}};
   std::string image(image_bytes());
@@ -377,6 +381,7 @@ std::vector<uint8_t> Builder::build() {
                     {".pq.table", bytes_of(table_)},
                     {".pq.reg", bytes_of(regs)},
                     {".pq.exc", bytes_of(exceptions)},
+                    {".pq.feature", bytes_of(features)},
                     {".pq.cpu", bytes_of(cpus)},
                     {".pq.reset", bytes_of(resets)},
                     {".pq.kv", bytes_of(kv)}});

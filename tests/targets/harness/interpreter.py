@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.cpu_models import resets_of
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
@@ -147,7 +148,7 @@ class Interpreter(ABC, Generic[S]):
         raise Endless
 
     def _machine(self, case: Case[S], memory: DataPage) -> Machine:
-        resets = {(name, index or 0): value for name, index, value in self.model.resets}
+        resets = {(name, index or 0): value for name, index, value in resets_of(self.target, self.model)}
         registers = {r.name: {k: resets.get((r.name, k), 0) for k in range(r.count)} for r in self.target.registers}
         env = Environment(
             ctx={c.name: 0 for c in self.target.context},

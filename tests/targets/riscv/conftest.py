@@ -12,7 +12,7 @@ from tests.targets.riscv.harness.interpreter import Interpreter
 from tests.targets.riscv.harness.machine import RISCV
 
 TARGET = Path(__file__).parents[3] / "targets/riscv"
-QEMU_FEATURES = "zba=true,zbb=true,zbc=true,zbs=true,zicond=true,zcb=true,zfa=true"
+QEMU_FEATURES = "zba=true,zbb=true,zbc=true,zbs=true,zicond=true,zcb=true,zfa=true,zfh=true"
 
 
 @pytest.fixture(scope="session", params=["riscv64", "riscv32"])

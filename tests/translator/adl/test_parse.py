@@ -114,7 +114,7 @@ insn ADD {                       # a comment with "quotes" and { braces }
     assert [(name, show(e)) for name, e in first.given] == [("S", "0"), ("op", "(1 + 1)")]
     assert first.guard is not None and show(first.guard) == "(imm != 0)"
     assert second.guard is None and second.given[0][0] == "S"
-    assert (insn.ref, insn.needs, insn.unpredictable[0].policy) == ("C6.2.4", ("a", "b"), "ignore")
+    assert (insn.ref, insn.needs[0].features, insn.unpredictable[0].policy) == ("C6.2.4", ("a", "b"), "ignore")
     assert [row.template for row in insn.asm] == ["x #{n:h}", "y"]
     assert (insn.span.line, insn.span.column) == (2, 6)
 

@@ -15,7 +15,7 @@ from tests.targets.harness.compare import Mismatch, Report
 from tests.targets.harness.machine import SIGSEGV
 from tests.targets.harness.values import telling_float
 
-RMODE, FZ, DN, AHP = 22, 24, 25, 26
+FZ16, RMODE, FZ, DN, AHP = 19, 22, 24, 25, 26
 
 
 @dataclass(slots=True)
@@ -25,7 +25,8 @@ class FloatGenerator(Generator):
     def state(self) -> State:
         """Random registers, modes and flags."""
         rng = self.rng
-        fpcr = rng.choice((0, rng.getrandbits(5))) << RMODE & (3 << RMODE | 1 << FZ | 1 << DN | 1 << AHP)
+        modes = 1 << FZ16 | 3 << RMODE | 1 << FZ | 1 << DN | 1 << AHP
+        fpcr = rng.choice((0, rng.getrandbits(AHP + 1))) & modes
         fpsr = rng.choice((0, 0x0800009F & rng.getrandbits(32)))
         # not super(): Python's zero-argument form does not work in a class that slots made anew
         state = Generator.state(self)

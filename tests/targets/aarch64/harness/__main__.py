@@ -25,11 +25,12 @@ TARGET = Path(__file__).parents[4] / "targets/aarch64"
 
 def main() -> int:
     """Exit status 0 if everything agrees."""
-    parser = options(__doc__ or "", "qemu-aarch64 -cpu cortex-a57")
+    parser = options(__doc__ or "", "qemu-aarch64 -cpu max")
+    parser.add_argument("--model", default="max", help="CPU model of the interpreter (default max)")
     parser.add_argument("--floats", action="store_true", help="floating-point values, modes and flags")
     chosen = parser.parse_args()
     target = load(TARGET)
-    generator = Generator(target, Interpreter(target), random.Random(chosen.seed), chosen.floats)
+    generator = Generator(target, Interpreter(target, chosen.model), random.Random(chosen.seed), chosen.floats)
     return run(chosen, target, AARCH64, generator, ORACLE, NOT_RUN, NOT_IN_SEQUENCES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.cpu_models import cpu_model
 from pyqemu.translator.ir.interp import GuestFault
 from tests.targets.aarch64.harness.machine import AARCH64, State
 from tests.targets.harness import interpreter
@@ -15,10 +16,10 @@ Run = interpreter.Run[State]
 
 
 class Interpreter(interpreter.Interpreter[State]):
-    """An interpreter of cases; the first CPU model."""
+    """An interpreter of cases for a CPU model, or for the one that has everything."""
 
-    def __init__(self, target: DescribedTarget) -> None:
-        super().__init__(target, AARCH64, target.cpus[0])
+    def __init__(self, target: DescribedTarget, model: str = "max") -> None:
+        super().__init__(target, AARCH64, cpu_model(target, model))
 
     def begin(self, state: State, machine: Machine) -> None:
         """See the base class."""

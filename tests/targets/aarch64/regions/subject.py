@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pyqemu.tools.installed import packs_folder, read_pack
 from pyqemu.translator.adl.keep import load_kept
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.cpu_models import resets_of
 from tests.regions.area import CODE, DATA, PAGE, Area, page_of
 from tests.regions.programs import Program
 from tests.regions.states import Snapshot
@@ -68,7 +69,7 @@ class Aarch64:
 
     def _registers(self, made: State, x: list[int], fpcr: int) -> tuple[tuple[int, ...], ...]:
         values = {r.name: [0] * r.count for r in self.target.registers}
-        for name, index, value in self.model.resets:
+        for name, index, value in resets_of(self.target, self.model):
             values[name][index or 0] = value
         values["GPR"], values["V"] = x, list(made.v)
         values["TPIDR_EL0"], values["FPCR"], values["FPSR"] = [made.tpidr], [fpcr], [made.fpsr & _FPSR_HERE]

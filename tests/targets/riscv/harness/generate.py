@@ -29,8 +29,8 @@ BRANCHES = frozenset({"JAL", "BRANCH"})
 _RESERVED_MODES = (5, 6)
 #: Registers that hold addresses in a sequence: two of them can be named by three bits.
 BASES = (2, 8, 9)
-#: What is above a single in a register.
-BOX = 0xFFFFFFFF << 32
+#: What is above a float in a register, by its width.
+BOX = {width: (1 << 64) - (1 << width) for width in (16, 32)}
 
 
 class Generator:
@@ -92,13 +92,17 @@ class Generator:
 
     def _float(self) -> int:
         rng = self.rng
-        match rng.randrange(8):
+        match rng.randrange(11):
             case 0:
                 return rng.getrandbits(64)
             case 1:
                 return rng.getrandbits(32) << 32 | telling_float(rng, 32)
-            case 2 | 3 | 4:
-                return BOX | telling_float(rng, 32)
+            case 2:
+                return rng.choice((rng.getrandbits(48), 0xFFFFFFFF00000000 >> 16)) << 16 | telling_float(rng, 16)
+            case 3 | 4 | 5:
+                return BOX[32] | telling_float(rng, 32)
+            case 6 | 7 | 8:
+                return BOX[16] | telling_float(rng, 16)
             case _:
                 return telling_float(rng, 64)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.cpu_models import cpu_model
 from tests.targets.harness import interpreter
 from tests.targets.harness.interpreter import Machine
 from tests.targets.harness.machine import SIGBUS, SIGTRAP
@@ -32,7 +33,7 @@ class Interpreter(interpreter.Interpreter[State]):
     """An interpreter of cases for a CPU model, or for the one that has everything."""
 
     def __init__(self, target: DescribedTarget, model: str = "max") -> None:
-        super().__init__(target, RISCV[target.address_width], next(cpu for cpu in target.cpus if cpu.name == model))
+        super().__init__(target, RISCV[target.address_width], cpu_model(target, model))
 
     def begin(self, state: State, machine: Machine) -> None:
         """See the base class."""

@@ -10,7 +10,7 @@ from tests.targets.riscv.harness.machine import State
 from tests.targets.words import with_field
 
 _AWAY, _DYNAMIC = 4, 7
-_PRECISION = {32: 24, 64: 53}
+_PRECISION = {16: 11, 32: 24, 64: 53}
 
 
 class TieGenerator(Generator):
@@ -25,7 +25,7 @@ class TieGenerator(Generator):
     def state(self) -> State:
         """See Generator."""
         x = (0, *(self._integer() for _ in range(31)))
-        width = self.rng.choice((32, 64))
+        width = self.rng.choice((16, 32, 64))
         f = tuple(self._tying(width) for _ in range(32))
         return replace(super().state(), x=x, f=f, fcsr=_AWAY << 5 | self.rng.choice((0, self.rng.getrandbits(5))))
 
@@ -40,7 +40,8 @@ class TieGenerator(Generator):
         rng = self.rng
         precision = _PRECISION[width]
         fraction, bias = precision - 1, (1 << width - precision - 1) - 1
-        bits = rng.choice((1, 1, 2, precision // 2, (precision + 1) // 2, (precision + 2) // 2, 24, 25, precision))
+        halves = precision // 2, (precision + 1) // 2, (precision + 2) // 2
+        bits = rng.choice((1, 1, 2, *halves, 11, 12, 24, 25, precision))
         bits = min(bits, precision)
         significand = (rng.getrandbits(bits) | 1 | 1 << bits - 1) << precision - bits
         near = rng.choice((0, 0, precision, -precision)) + rng.randrange(-2, 3)
@@ -52,4 +53,4 @@ class TieGenerator(Generator):
             case _:
                 exponent = bias + near
         value = rng.getrandbits(1) << width - 1 | exponent << fraction | significand & (1 << fraction) - 1
-        return value | BOX if width == 32 else value
+        return value | BOX.get(width, 0)

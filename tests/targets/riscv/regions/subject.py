@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pyqemu.tools.installed import packs_folder, read_pack
 from pyqemu.translator.adl.keep import load_kept
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.cpu_models import cpu_model, resets_of
 from tests.regions.area import CODE, DATA, PAGE, Area, page_of
 from tests.regions.programs import Program
 from tests.regions.states import Snapshot
@@ -26,7 +27,7 @@ class RiscV:
 
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
-        self.model = next(cpu for cpu in target.cpus if cpu.name == "max")
+        self.model = cpu_model(target, "max")
         self._programs = ProgramGenerator(target)
         self._states = Generator(target, Interpreter(target), random.Random())
 
@@ -44,7 +45,7 @@ class RiscV:
         if frm > 3 and rng.random() < 0.9:  # regions are for the first CPU's context
             frm &= 3
         values = {r.name: [0] * r.count for r in self.target.registers}
-        for name, index, value in self.model.resets:
+        for name, index, value in resets_of(self.target, self.model):
             values[name][index or 0] = value
         values["GPR"], values["FPR"], values["FCSR"] = x, list(made.f), [frm << 5]
         registers = tuple(tuple(value) for value in values.values())
