@@ -13,6 +13,8 @@
 #include <cstring>
 #include <span>
 
+#include "quiet_writes.hpp"
+
 namespace pyqemu::user {
 namespace {
 
@@ -70,6 +72,7 @@ bool make_key(int folder) {
   char name[32];
   if (getrandom(key.data(), key.size(), GRND_NONBLOCK) != static_cast<ssize_t>(key.size())) return false;
   snprintf(name, sizeof name, "key.%d.tmp", getpid());
+  QuietWrites quiet;
   int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   if (fd < 0) return false;
   flock(fd, LOCK_EX);

@@ -5,12 +5,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "quiet_writes.hpp"
+
 namespace pyqemu::user {
 namespace {
 
 constexpr off_t kMostBytes = 256 << 20;
 
 bool copy(int from, int to, off_t bytes) {
+  QuietWrites quiet;
   while (bytes > 0) {
     const ssize_t done = sendfile(to, from, nullptr, static_cast<size_t>(bytes));
     if (done <= 0) return false;

@@ -12,6 +12,7 @@
 #include <map>
 
 #include "hand_over.hpp"
+#include "quiet_writes.hpp"
 #include "worker.hpp"
 
 namespace pyqemu::user {
@@ -58,6 +59,7 @@ bool has_worker(const std::string &spool) {
 }
 
 bool write_file(const std::string &aside, const std::string &path, const std::string &text) {
+  QuietWrites quiet;
   int fd = open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return false;
   bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());

@@ -159,7 +159,7 @@ cat -n /fixtures/text.txt | head -n 2; cat -A /fixtures/text.txt | head -n 1; ca
 #### crypt
 mkpasswd -m sha512 -S saltsalt password; mkpasswd -m md5 -S saltsalt password; mkpasswd -m des -S sa password; echo $?
 #### net-local
-ipcalc -n -b -m 192.168.1.17/24; (echo hello | nc -l -p 47311 -s 127.0.0.1 > got) & sleep 0.3; echo question | nc 127.0.0.1 47311; wait; cat got; hostname -s > /dev/null && echo host; nc -w 1 127.0.0.1 1; echo $?
+ipcalc -n -b -m 192.168.1.17/24; nc -s 2>&1 | head -n 1; (echo hello | nc -l -p 47311 > got) & until echo question | nc 127.0.0.1 47311 2>/dev/null; do sleep 0.1; done; wait; cat got; hostname -s > /dev/null && echo host; nc -w 1 127.0.0.1 1; echo $?
 #### httpd
 mkdir w; echo page > w/index.html; httpd -f -p 127.0.0.1:47312 -h w & h=$!; sleep 0.3; wget -q -O - http://127.0.0.1:47312/index.html; wget -q -O - http://127.0.0.1:47312/none 2>&1 | tail -n 1; kill $h; wait $h 2>/dev/null; echo $?
 #### df-du-free

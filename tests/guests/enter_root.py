@@ -6,8 +6,11 @@ visible in ROOT and so is started by a descriptor; or, with a binfmt_misc regist
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 
@@ -15,6 +18,13 @@ import sys
 def mount(*arguments: str) -> None:
     """mount(8) with an error that says what failed."""
     subprocess.run(["mount", *arguments], check=True)
+
+
+def bring_up_loopback() -> None:
+    """In a new network namespace it is there, and down."""
+    siocsifflags, iff_up = 0x8914, 1
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, siocsifflags, struct.pack("16sH14x", b"lo", iff_up))
 
 
 def main() -> None:
@@ -27,6 +37,7 @@ def main() -> None:
         mount("-t", "binfmt_misc", "none", "/proc/sys/fs/binfmt_misc")
         with open("/proc/sys/fs/binfmt_misc/register", "w") as register:
             register.write(binfmt)
+    bring_up_loopback()
     descriptor = os.open(emulator, os.O_RDONLY | os.O_CLOEXEC)
     mount("-t", "proc", "proc", f"{root}/proc")
     mount("--rbind", "/dev", f"{root}/dev")

@@ -1,7 +1,7 @@
 """Roots that hold only guest files, and how a program is run in one, under pyqemu or under QEMU.
 
-Each run gets user, mount and PID namespaces of its own (`unshare`), so that PIDs are the same in every run and nothing
-outlives it. QEMU cannot exec guest programs by itself: its run has a private binfmt_misc with the interpreter
+Each run gets user, mount, network and PID namespaces of its own (`unshare`), so that PIDs are the same in every run,
+nobody else has its ports, and nothing outlives it. QEMU cannot exec guest programs by itself: its run has a private binfmt_misc with the interpreter
 registered. pyqemu's run has nothing registered: its execs are its own.
 """
 
@@ -48,7 +48,7 @@ class Emulator:
 
     def run(self, root: Path, argv: list[str], cwd: str = "/", timeout: float = 60, stdin: bytes = b"") -> Run:
         """Runs `argv` in `root`. A run that takes too long counts as status 124."""
-        command = ["unshare", "-Urmpf", "--kill-child", sys.executable, str(ENTER), str(root), cwd, self._register()]
+        command = ["unshare", "-Urmnpf", "--kill-child", sys.executable, str(ENTER), str(root), cwd, self._register()]
         command += [str(self.path), *self.options, "--", *argv]
         environment = {"PATH": "/bin", "HOME": "/", "QEMU_CPU": self.cpu, "TERM": "dumb"}
         environment |= {k: v for k, v in os.environ.items() if k.startswith(("ASAN_", "UBSAN_", "PYQEMU_"))}
