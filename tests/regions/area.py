@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 
 from pyqemu_runtime import Memory
 
@@ -12,8 +13,9 @@ from pyqemu.translator.ir.interp import GuestFault
 PAGE = 4096
 _GUARD = 0x100000  # short offsets from a good address do not reach beyond it
 CODE_BYTES = 0x10000
-#: Guest address of the module's offset 0. Nothing else of a process lies near.
-CODE = 0x1000_0000_0000
+#: Guest address of the module's offset 0. Nothing else of a process lies near. Architectures with 32-bit addresses are
+#: for processes that have it below 4 GiB.
+CODE = int(os.environ.get("PYQEMU_TEST_CODE", "0x100000000000"), 0)
 DATA = CODE + CODE_BYTES + _GUARD
 _BEGIN, _END = CODE - _GUARD, DATA + PAGE + _GUARD
 _POLL_BYTES = 4

@@ -95,9 +95,10 @@ def _starts(
 ) -> Iterator[Start]:
     entries = list(stages.optimised) if stages else [CODE + entry for entry in program.entries]
     poll_address = hosts.optimised.poll_address if hosts is not None else _NO_POLL
+    reached = poll_address >> bench.subject.target.address_width == 0  # by a guest's store
     for k in range(_MOST_STATES):
         entry = entries[k] if k < len(entries) else rng.choice(entries)
-        poll = poll_address if program.polls and k % 3 == 2 else None
+        poll = poll_address if program.polls and reached and k % 3 == 2 else None
         yield Start(entry, bench.subject.state(rng, program, poll), poll)
 
 

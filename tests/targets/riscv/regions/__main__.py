@@ -2,6 +2,7 @@
 
     python -m tests.targets.riscv.regions --count 1000 --seed 7
     python -m tests.targets.riscv.regions --count 50000 --seed 1 --level v1
+    PYQEMU_TEST_CODE=0x50000000 python -m tests.targets.riscv.regions --count 1000     # RV32
 
 Prints what was run and each failure as the least program that has it; ends with status 1 if there was one.
 `--first N` goes on where an earlier run of the same seed ended.

@@ -53,7 +53,9 @@ class ProgramGenerator:
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
         self._context = {variable.name: 0 for variable in target.context}
-        self._groups = [encodings_of(target, (name,)) for name in _GROUPS]
+        groups = {name: encodings_of(target, (name,)) for name in _GROUPS}  # a variant may have none of a file
+        self._groups = [group for group in groups.values() if group]
+        self._shares = [_GROUPS[name] for name, group in groups.items() if group]
 
     def program(self, rng: random.Random, offset: int) -> Program:
         """A program of 8 to 48 instructions, and an EBREAK behind it."""
@@ -97,7 +99,7 @@ class ProgramGenerator:
 
     def _place(self, rng: random.Random) -> _Place:
         while True:
-            (group,) = rng.choices(self._groups, tuple(_GROUPS.values()))
+            (group,) = rng.choices(self._groups, self._shares)
             encoding = rng.choice(group)
             if encoding.instruction in _RARE and rng.random() < 0.8:
                 continue

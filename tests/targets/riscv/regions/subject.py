@@ -45,8 +45,9 @@ class RiscV:
         if frm > 3 and rng.random() < 0.9:  # regions are for the first CPU's context
             frm &= 3
         values = {r.name: [0] * r.count for r in self.target.registers}
+        widths = {r.name: r.width for r in self.target.registers}
         for name, index, value in resets_of(self.target, self.model):
-            values[name][index or 0] = value
+            values[name][index or 0] = value & (1 << widths[name]) - 1
         values["GPR"], values["FPR"], values["FCSR"] = x, list(made.f), [frm << 5]
         registers = tuple(tuple(value) for value in values.values())
         context = tuple(mode_kind(frm) if c.name == "frm_kind" else 0 for c in self.target.context)
@@ -70,6 +71,7 @@ class RiscV:
 
 
 def workbench(level: str, area: Area) -> Workbench:
-    """A workbench of the installed pack for a host level."""
-    pack = read_pack(packs_folder() / f"riscv64.{level}.pack")
+    """A workbench of the installed pack for a host level; of RV32 where guest memory is in the low 4 GiB."""
+    name = "riscv64" if CODE >> 32 else "riscv32"
+    pack = read_pack(packs_folder() / f"{name}.{level}.pack")
     return Workbench(RiscV(load_kept(pack.target)), pack, area)
