@@ -29,4 +29,4 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 @pytest.fixture(scope="session")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Commands that run cases, by name: QEMU, and pyqemu-user if it is there."""
-    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", "cortex-a57", "cortex-a57")
+    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", "max", "max")
