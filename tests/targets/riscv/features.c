@@ -13,6 +13,9 @@ static long hwprobe(struct pair *pairs, long count, long set_bytes, void *set, l
   return syscall(258, pairs, count, set_bytes, set, flags);
 }
 
+// What QEMU 10.0 knows of IMA_EXT_0 too: not ZIHINTPAUSE, nor what C is made of; it has ZIHINTNTL in all its models.
+static const uint64_t kKnown = 0x8ffffffff ^ 1 << 29;
+
 int main(void) {
   struct pair pairs[9];
   uint64_t none = 0, one = 1;
@@ -22,7 +25,7 @@ int main(void) {
   pairs[8].key = -7;
   printf("all: %ld\n", hwprobe(pairs, 9, 0, NULL, 0));
   for (int i = 3; i < 9; i++)  // who made it is nobody's business
-    if (i != 5) printf("%ld: %#lx\n", (long)pairs[i].key, (unsigned long)pairs[i].value);
+    if (i != 5) printf("%ld: %#lx\n", (long)pairs[i].key, (unsigned long)(i == 4 ? pairs[i].value & kKnown : pairs[i].value));
   printf("one CPU: %ld\n", hwprobe(pairs, 4, sizeof one, &one, 0));
   printf("no CPU: %ld\n", hwprobe(pairs, 4, sizeof none, &none, 0));
   printf("bad flags: %ld\n", hwprobe(pairs, 4, 0, NULL, 6));

@@ -23,7 +23,7 @@ QEMU_MODELS = {
     "rva20u64": "rv64,zba=false,zbb=false,zbc=false,zbs=false,zfa=false,zicboz=false",
     "rva22u64": "rv64,zbc=false,zfa=false,zfhmin=true",
     "rv64gc_zba_zfhmin": "rv64,zbb=false,zbc=false,zbs=false,zfa=false,zicboz=false,zfhmin=true",
-    "max,b=off,zfa=off": "rv64,zba=false,zbb=false,zbs=false,zfa=false,zicond=true,zcb=true,zfh=true",
+    "max,zba=off,zbb=off,zbs=off,zfa=off": "rv64,zba=false,zbb=false,zbs=false,zfa=false,zicond=true,zcb=true,zfh=true",
 }
 #: Cases of each encoding, by the file that it is in.
 FILES = {
