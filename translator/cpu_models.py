@@ -34,15 +34,14 @@ def cpu_model(target: HasModels, text: str | None) -> CpuModel:
     name, *switches = text.split(",")
     kinds = {kind.name: kind for kind in target.feature_kinds}
     model = _named(target.cpus, kinds.keys(), name)
-    features = set(model.features)
+    features = closure(model.features, lambda feature: kinds[feature].implies)
     for switch in switches:
         feature, on = _switch(switch, kinds.keys())
         if on:
             features |= {feature, *kinds[feature].implies}
         else:
             features -= {feature, *(kind.name for kind in kinds.values() if feature in kind.implies)}
-    implied = {other for feature in features for other in kinds[feature].implies}
-    return replace(model, name=text, features=frozenset(features | implied))
+    return replace(model, name=text, features=frozenset(features))
 
 
 def resets_of(target: HasModels, model: CpuModel) -> tuple[Reset, ...]:

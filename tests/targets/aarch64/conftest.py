@@ -12,6 +12,7 @@ from tests.targets.aarch64.harness.machine import AARCH64
 from tests.targets.harness import emulators as commands
 
 TARGET = Path(__file__).parents[3] / "targets/aarch64"
+BASE_MODEL = "neoverse-n1"
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,18 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 
 
 @pytest.fixture(scope="session")
+def base_interpreter(target: DescribedTarget) -> Interpreter:
+    """The same for base instructions: QEMU's model that has everything lets atomic accesses be misaligned (LSE2)."""
+    return Interpreter(target, BASE_MODEL)
+
+
+@pytest.fixture(scope="session")
+def base_emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Commands for that model."""
+    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", BASE_MODEL, BASE_MODEL)
+
+
+@pytest.fixture(scope="session")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Commands that run cases, by name: QEMU, and pyqemu-user if it is there."""
-    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", "cortex-a57", "cortex-a57")
+    return commands.emulators(AARCH64, tmp_path_factory.mktemp("runner"), "aarch64", "max", "max")

@@ -17,6 +17,7 @@ HERE = 0x123450
 AMBIGUOUS = {
     "LOGICAL_imm": "bits of immr above the element's size are ignored; mov with a number may also be MOVZ or MOVN",
     "FCMP": "with #0.0 rm is ignored (UNPREDICTABLE if not 0)",
+    "FCMP_fp16": "likewise",
     "DUP_general": "bits of imm5 above the lowest 1 are ignored",
     "INS_element": "bits of imm4 below the source's index are ignored",
 }

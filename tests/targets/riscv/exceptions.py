@@ -36,10 +36,12 @@ def _says(start: str) -> Callable[[str | None, str | None], bool]:
 EXEMPT: tuple[Exempt, ...] = (
     Exempt(0xFE00507F, 0x0E005033, "LLVM 14 has no Zicond", _rejected),
     Exempt(0x7F, 0x53, "nor Zfa", _zfa),
+    Exempt(0xFFF07FFF, 0x0040200F, "nor Zicboz", _rejected),
     Exempt(0x0000707F, 0x0000000F, "LLVM 14 has no name for the empty set", lambda _, theirs: "unknown" in f"{theirs}"),
     Exempt(0x0000707F, 0x0000000F, "reserved fields of FENCE are ignored; LLVM wants them 0", _rejected),
     Exempt(0x0000707F, 0x0000100F, "likewise of FENCE.I", _rejected),
     Exempt(0xFFF0007F, 0x42000053, "FCVT.D.S is exact; LLVM wants rm to be 0", _rejected),
+    Exempt(0xFDF0007F, 0x40200053, "likewise FCVT.S.H and FCVT.D.H", _rejected),
     Exempt(0xFFE0007F, 0xD2000053, "likewise FCVT.D.W and FCVT.D.WU", _rejected),
     Exempt(0x0200307F, 0x02001013, "LLVM 14 has shifts by 32 and more in RV32 too", lambda ours, _: ours is None),
     Exempt(0x7F, 0x73, "registers and instructions of other modes and extensions", lambda ours, _: ours is None),

@@ -20,10 +20,10 @@ from tests.targets.riscv.harness.ties import TieGenerator
 
 #: By CPU model, as far as the description goes.
 QEMU_MODELS = {
-    "rva20u64": "rva20u64",
-    "rva22u64": "rva22u64",
-    "rv64gc_zba_zfhmin": "rv64i,g=true,c=true,zba=true,zfhmin=true",
-    "max,b=off,zfa=off": "rv64,zicond=true,zcb=true,zfh=true,zba=false,zbb=false,zbs=false,zfa=false",
+    "rva20u64": "rv64,zba=false,zbb=false,zbc=false,zbs=false,zfa=false,zicboz=false",
+    "rva22u64": "rv64,zbc=false,zfa=false,zfhmin=true",
+    "rv64gc_zba_zfhmin": "rv64,zbb=false,zbc=false,zbs=false,zfa=false,zicboz=false,zfhmin=true",
+    "max,zba=off,zbb=off,zbs=off,zfa=off": "rv64,zba=false,zbb=false,zbs=false,zfa=false,zicond=true,zcb=true,zfh=true",
 }
 #: Cases of each encoding, by the file that it is in.
 FILES = {

@@ -19,11 +19,11 @@ def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]]
     compare_file(interpreter, emulators, file, CASES)
 
 
-def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]]) -> None:
+def test_sequences(base_interpreter: Interpreter, base_emulators: dict[str, list[str]]) -> None:
     """Several instructions in a row, with changes of FPCR and FPSR between them."""
-    target = interpreter.target
-    encodings = encodings_of(target, "fp", "simd_fp", "simd", "simd_shift", "simd_wide", "crypto")
+    target = base_interpreter.target
+    encodings = encodings_of(target, "fp", "simd_fp", "simd", "simd_shift", "simd_wide", "simd_accumulate", "crypto")
     control = [e for e in target.encodings if e.name in ("MSR_FPCR", "MSR_FPSR")]
     assert len(control) == 2
-    generator = FloatGenerator(target, interpreter, random.Random(1))
-    compare(interpreter, emulators, generator.sequences(encodings + 12 * control, SEQUENCES, LENGTH))
+    generator = FloatGenerator(target, base_interpreter, random.Random(1))
+    compare(base_interpreter, base_emulators, generator.sequences(encodings + 12 * control, SEQUENCES, LENGTH))

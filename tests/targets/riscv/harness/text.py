@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.harness.text import Disassembler, our_text
 
-EXTENSIONS = ("m", "a", "f", "d", "c", "zba", "zbb", "zbc", "zbs")
+EXTENSIONS = ("m", "a", "f", "d", "c", "zba", "zbb", "zbc", "zbs", "zfh")
 _LLVM = ("llvm-mc", "--disassemble", "-mattr=" + ",".join(f"+{name}" for name in EXTENSIONS))
 _BRANCH = re.compile(r"((?:j|jal|b\w+) (?:\w+, )*)(-?\d+)")
 
