@@ -76,7 +76,7 @@ class Host:
         cpu = self._cpu
         with _Watchdog(cpu):
             while (how := cpu.run()) == "exception" and cpu.exception in resuming:
-                cpu.pc += resuming[cpu.exception]
+                cpu.step_over()
         detail: tuple[object, ...] = ()
         if how == "exception":
             detail = cpu.exception, *cpu.exception_args
