@@ -16,9 +16,9 @@ bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   size_t count = std::bit_ceil(code_cache_bytes / kBytesPerBlock + 1024);
   pc_shift_ = pc_shift;
   table_size_.store(kFirstTable, std::memory_order_relaxed);
-  return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) && contexts.reserve(count * 8) &&
-         copies.reserve(count * 64) && entries_.reserve(count * 4) && pages_.reserve(count * 2) &&
-         used_pages_.reserve(count);
+  return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) &&
+         contexts.reserve(count * 8) && copies.reserve(count * 64) && entries_.reserve(count * 4) &&
+         pages_.reserve(count * 2) && used_pages_.reserve(count);
 }
 
 bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted, uint32_t blocks_wanted) const {

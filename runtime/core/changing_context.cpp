@@ -1,9 +1,10 @@
-// Translator: blocks in which the context changes from one instruction to the next, or that lead to another one.
+// Translator: blocks in which the context changes from one instruction to the next, or that lead to another
+// one.
 //
 // The variables that are stored are those of the block's context wherever it is entered or left to what it is
-// chained to. Within it they are stored where somebody looks: before what raises an exception, and what leaves by
-// a run-time address. Faults are told by marks (BlockTable::contexts); exits to other contexts are strays, which
-// the runtime sees.
+// chained to. Within it they are stored where somebody looks: before what raises an exception, and what
+// leaves by a run-time address. Faults are told by marks (BlockTable::contexts); exits to other contexts are
+// strays, which the runtime sees.
 #include <algorithm>
 
 #include "host_code.hpp"
@@ -66,8 +67,8 @@ void Translator::emit_changing(const GuestCode &code, const Block &block) {
   mark_exit(blocks_.slots.size() - 1, *falls_);
 }
 
-// Stores what has to be stored while an item is run. It is another stencil if it leaves by a run-time address to
-// another context.
+// Stores what has to be stored while an item is run. It is another stencil if it leaves by a run-time address
+// to another context.
 void Translator::prepare_context(Item *item, uint64_t here, const DecodeContext &context) {
   goes_ = after(*item, here, context, false);
   falls_ = after(*item, here, context, true);

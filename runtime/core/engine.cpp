@@ -43,7 +43,8 @@ const char *EngineImpl::prepare() {
       !profile_.prepare(options_.count ? 0 : options_.hot_threshold, blocks_.blocks.capacity()))
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
-  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, decoder_, contexts_, profile_);
+  translator_ =
+      std::make_unique<Translator>(tables_, options_, *cache_, blocks_, decoder_, contexts_, profile_);
   if ((problem = translator_->prepare()) != nullptr) return problem;
   const uintptr_t enter = cache_->address(tables_.header->enter);
   memcpy(&enter_, &enter, sizeof enter);

@@ -173,8 +173,7 @@ bool EngineImpl::refresh_context(Thread &thread) {
 
 // Sets the CPU's variables.
 void EngineImpl::take_context(CpuHeader *cpu, uint32_t context) const {
-  for (uint32_t i = 0; i < tables_.header->context_count; i++)
-    cpu->context[i] = contexts_[context].values[i];
+  for (uint32_t i = 0; i < tables_.header->context_count; i++) cpu->context[i] = contexts_[context].values[i];
 }
 
 bool EngineImpl::step_over(CpuHeader *cpu) {

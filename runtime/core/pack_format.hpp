@@ -34,7 +34,7 @@ struct PackHeader {
   uint32_t icache_coherent;         // 1: the architecture sees its own stores to code
   uint32_t head_count, count_down;  // stencil numbers
   uint8_t stencil_digest[32];       // of what the pack's contents depend on; for who makes packs
-  uint32_t follows[4];     // forms: what context variables are for the next instruction; kNone: the same
+  uint32_t follows[4];    // forms: what context variables are for the next instruction; kNone: the same
   uint8_t unit_piece[4];  // width of what each unit is made of, first piece on top
   uint32_t reserved;
 };
@@ -62,8 +62,8 @@ struct EncodingRec {
   uint32_t shape_root;  // kNodeBit | shape node, or a stencil number, or kNone for UNDEFINED
   uint64_t features;    // that the CPU model must have
   uint32_t guard_root;  // as shape_root, of the stencil that is asked first; kNone if there is none
-  uint32_t next[4];     // forms: context variables for the next instruction; kNone: as PackHeader.follows says
-  uint32_t guarded;     // 1: where it goes on with the next instruction, `next` has no say
+  uint32_t next[4];  // forms: context variables for the next instruction; kNone: as PackHeader.follows says
+  uint32_t guarded;  // 1: where it goes on with the next instruction, `next` has no say
 };
 
 // Some bits of the instruction word, as signed if `sign` is their top bit:
@@ -142,12 +142,12 @@ enum StencilAttributes : uint16_t {
   kFaults = 4,        // may fault or raise: all flags are live before and after
   kIndirect = 8,      // has an indirect exit
   kSyncs = 16,
-  kHasExit = 32,    // exit_count is not 0
-  kOnlyHoles = 64,  // nothing but holes in quick form is to be filled
-  kGuard = 128,     // goes on, or skips the stencil that follows
-  kGuarded = 256,   // follows a guard: EncodingRec::guard_root
-  kSaysNext = 512,  // EncodingRec::next has a say in the next instruction's context
-  kRaises = 1024,   // may raise an exception
+  kHasExit = 32,        // exit_count is not 0
+  kOnlyHoles = 64,      // nothing but holes in quick form is to be filled
+  kGuard = 128,         // goes on, or skips the stencil that follows
+  kGuarded = 256,       // follows a guard: EncodingRec::guard_root
+  kSaysNext = 512,      // EncodingRec::next has a say in the next instruction's context
+  kRaises = 1024,       // may raise an exception
   kFallsByExit = 2048,  // the last exit goes to the next instruction
 };
 

@@ -16,8 +16,7 @@ const char *Translator::prepare() {
       !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_head_, header.exit_head, 1, 0))
     return "a stencil that every block needs is damaged";
   for (uint8_t number = 0; number < 4; number++)
-    if (header.root[number] != kNone)
-      add_unit(number);
+    if (header.root[number] != kNone) add_unit(number);
   return nullptr;
 }
 

@@ -148,7 +148,7 @@ class Translator {
   std::array<Change, kMaxItems> changes_;
   const DecodeContext *first_ = nullptr, *memory_ = nullptr;  // the block's, and what is stored at this point
   const DecodeContext *goes_ = nullptr, *falls_ = nullptr;    // that of what is emitted leads to
-  std::array<uint32_t, kMaxSkips> skips_;  // rel32 fields of the guard emitted last
+  std::array<uint32_t, kMaxSkips> skips_;                     // rel32 fields of the guard emitted last
   uint32_t skip_count_ = 0;
   // The store that the code before hot_ ends with.
   static constexpr uint64_t kNowhere = uint64_t{1} << 63;  // there is none
