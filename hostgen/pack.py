@@ -197,7 +197,7 @@ class PackBuilder:
     def _guarded_records(self, records: StencilRecords) -> dict[int, int]:
         """Records of what guards are asked before, by identity of their leaves."""
         return {
-            id(shape.leaf): self._record_of(records, shape, stencil, variant, Attribute.GUARDED)
+            id(shape.leaf): self._record_of(records, shape, stencil, variant, Attribute.HAS_GUARD)
             for shape, (stencil, variant) in self._made.items()
             if self._shapes.guards[shape.encoding.number] is not None
         }

@@ -195,7 +195,7 @@ class Attribute(IntFlag):
     HAS_EXIT = 32
     ONLY_HOLES = 64
     GUARD = 128
-    GUARDED = 256
+    HAS_GUARD = 256
     SAYS_NEXT = 512
     RAISES = 1024
     FALLS_BY_EXIT = 2048

@@ -160,7 +160,7 @@ class StencilRecords:
             "dead": rec.NONE if dead is None or not one.stencil.writes else dead,
         }  # fmt: skip
         attributes = one.stencil.attributes | more | (Attribute.HAS_EXIT if ready.ways else 0)
-        if Attribute.GUARDED in more:
+        if Attribute.HAS_GUARD in more:
             members["live_before"] = _live_before(one) | one.stencil.writes  # what is skipped writes nothing
         elif not others and not jumps and not ready.ways:
             attributes |= Attribute.ONLY_HOLES

@@ -36,7 +36,7 @@ class Decoder {
 
   // What kind of instruction it is: null for none.
   const EncodingRec *encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
-  // What is asked before an instruction whose stencil is kGuarded.
+  // What is asked before an instruction whose stencil is kHasGuard.
   const StencilRec *guard(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
 
  private:

@@ -95,7 +95,7 @@ bool Checker::stencils() const {
 bool Checker::stencil(const StencilRec &s) const {
   const auto same = [&](uint32_t other) {
     return other < t_.stencil.size() && t_.stencil[other].insns == s.insns &&
-           alike(t_.stencil[other], s, kGuard | kGuarded);
+           alike(t_.stencil[other], s, kGuard | kHasGuard);
   };
   return in_table(s.code, s.size, t_.text.size()) && s.size <= kMaxStencilBytes && s.insns >= 1 &&
          s.insns <= 2 && (s.dead == kNone || same(s.dead)) &&
@@ -146,7 +146,7 @@ bool Checker::relocs(const StencilRec &s) const {
 bool Checker::exits(const StencilRec &s) const {
   if (s.exit_count > kMaxExits || ((s.attributes & kHasExit) != 0) != (s.exit_count != 0)) return false;
   const bool only_holes =
-      s.other_count == 0 && s.jump_count == 0 && s.exit_count == 0 && (s.attributes & kGuarded) == 0;
+      s.other_count == 0 && s.jump_count == 0 && s.exit_count == 0 && (s.attributes & kHasGuard) == 0;
   if (((s.attributes & kOnlyHoles) != 0) != only_holes) return false;
   uint32_t fields = 0;
   for (uint32_t k = 0; k < s.exit_count; k++) {
@@ -173,7 +173,7 @@ bool Checker::edges(const StencilRec &s) const {
 bool Checker::synced() const {
   return std::ranges::all_of(t_.sync, [&](const SyncRec &pair) {
     return pair.stencil < t_.stencil.size() && pair.synced < t_.stencil.size() &&
-           alike(t_.stencil[pair.stencil], t_.stencil[pair.synced], kGuard | kGuarded) &&
+           alike(t_.stencil[pair.stencil], t_.stencil[pair.synced], kGuard | kHasGuard) &&
            t_.stencil[pair.synced].insns == 1 && t_.stencil[pair.synced].exit_count == 0;
   });
 }
@@ -182,7 +182,7 @@ bool Checker::pairs() const {
   return std::ranges::all_of(t_.fuse, [&](const FuseRec &pair) {
     return pair.fused < t_.stencil.size() && pair.second < t_.stencil.size() &&
            t_.stencil[pair.fused].insns == 2 &&
-           alike(t_.stencil[pair.fused], t_.stencil[pair.second], kGuard | kGuarded);
+           alike(t_.stencil[pair.fused], t_.stencil[pair.second], kGuard | kHasGuard);
   });
 }
 

@@ -145,7 +145,7 @@ enum StencilAttributes : uint16_t {
   kHasExit = 32,        // exit_count is not 0
   kOnlyHoles = 64,      // nothing but holes in quick form is to be filled
   kGuard = 128,         // goes on, or skips the stencil that follows
-  kGuarded = 256,       // follows a guard: EncodingRec::guard_root
+  kHasGuard = 256,      // follows a guard: EncodingRec::guard_root
   kSaysNext = 512,      // EncodingRec::next has a say in the next instruction's context
   kRaises = 1024,       // may raise an exception
   kFallsByExit = 2048,  // the last exit goes to the next instruction

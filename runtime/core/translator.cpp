@@ -145,7 +145,7 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
   // While instructions are counted, a block that is entered retires all of its instructions: it ends where it
   // could be left.
   const uint32_t lasts = options_.count ? kEndsBlock | kFaults | kHasExit : kEndsBlock;
-  const uint32_t special = lasts | kGuarded | kGuard | kSaysNext;
+  const uint32_t special = lasts | kHasGuard | kGuard | kSaysNext;
   const DecodeContext *now = &context;
   uint32_t looked_at = special | any_if_changing(*now);
   changing_ = false;
@@ -168,7 +168,7 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
     if ((stencil->attributes & looked_at) == 0) [[likely]]
       continue;
     if ((stencil->attributes & kGuard) != 0) item.stencil = decoder_.undefined();  // the pack is damaged
-    if ((stencil->attributes & kGuarded) != 0 && put_guard(&item, code.pc(), *now)) {
+    if ((stencil->attributes & kHasGuard) != 0 && put_guard(&item, code.pc(), *now)) {
       host += item.stencil->size + kItemOverhead;
       count++;
     }
@@ -334,7 +334,7 @@ void Translator::emit_rest(const GuestCode &code, const Item &item, const Decode
                                   {item.word[1], code.pc() + item.guest[1], context.values}};
   emit_others(stencil, at, inputs);
   emit_exits(stencil, at, inputs[stencil.insns - 1]);
-  if ((stencil.attributes & kGuarded) != 0) emit_landing(code, (stencil.attributes & kEndsBlock) != 0);
+  if ((stencil.attributes & kHasGuard) != 0) emit_landing(code, (stencil.attributes & kEndsBlock) != 0);
 }
 
 // Lets the guard before what was emitted last skip it: to what comes next in the block, or where it ends, to
