@@ -14,17 +14,6 @@ namespace pyqemu {
 namespace {
 
 constexpr uint32_t kBlockAlign = 16;
-constexpr uint32_t kMaxHostBytes = kBlockRoom / 2;
-constexpr uint32_t kItemOverhead = 160;  // of an instruction beside its stencil: padding, exits, stubs
-
-uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
-  uint64_t word = 0;
-  if (bytes == 4) [[likely]]
-    memcpy(&word, from, 4);
-  else
-    memcpy(&word, from, bytes);
-  return big_endian ? __builtin_bswap64(word) >> (64 - 8 * bytes) : word;
-}
 
 // What the field of a relocation can hold, by RelocKind.
 struct Field {
@@ -43,16 +32,17 @@ bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
-                       BlockTable &blocks, Decoder &decoder, Profile &profile)
+                       BlockTable &blocks, Decoder &decoder, Contexts &contexts, Profile &profile)
     : tables_(tables),
       options_(options),
       cache_(cache),
       blocks_(blocks),
       decoder_(decoder),
+      contexts_(contexts),
       profile_(profile) {}
 
 bool Translator::room() const {
-  return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
+  return cache_.room() >= kBlockRoom && blocks_.room(kMaxItems, kMaxBlockInsns * kMaxExits + 2);
 }
 
 uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
@@ -70,117 +60,6 @@ uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
   host_bytes_ += block.host_bytes;
   if (options_.log != 0 && options_.log_sink != nullptr) log_block(block, context);
   return index;
-}
-
-// What is copied when the block is decoded; most of a short run is spent waiting for memory.
-inline void Translator::prefetch(const StencilRec &stencil) const {
-  __builtin_prefetch(&stencil.holes[1]);
-  __builtin_prefetch(tables_.text.data() + stencil.code);
-}
-
-// The first unit that has a match gives the instruction.
-inline const StencilRec *Translator::decode_one(GuestCode &code, uint32_t at, const DecodeContext &context,
-                                                Item *item, uint32_t *bytes) {
-  const Unit &unit = units_[0];
-  *bytes = unit.bytes;
-  if (code.reaches(at + unit.bytes)) [[likely]] {
-    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
-    item->unit[0] = unit.number;
-    const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context);
-    if (stencil != nullptr) [[likely]]
-      return stencil;
-  }
-  return decode_rare(code, at, context, item, bytes);
-}
-
-// As decode_one, when the first unit has no match. Null if there are too few bytes.
-const StencilRec *Translator::decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context,
-                                          Item *item, uint32_t *bytes) {
-  bool cut = false;
-  uint32_t smallest = 8;
-  for (const Unit &unit : std::span(units_).first(unit_count_)) {
-    smallest = std::min(smallest, unit.bytes);
-    if (!code.reaches(at + unit.bytes)) {
-      cut = true;
-      continue;
-    }
-    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
-    item->unit[0] = unit.number;
-    *bytes = unit.bytes;
-    if (const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context))
-      return stencil;
-  }
-  if (cut) return nullptr;
-  *bytes = smallest;
-  return decoder_.undefined();
-}
-
-// Fills items_; gives their number.
-uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context) {
-  const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
-  const auto in_page = static_cast<uint32_t>(BlockTable::kPageBytes - code.pc() % BlockTable::kPageBytes);
-  // While instructions are counted, a block that is entered retires all of its instructions: it ends where it
-  // could be left.
-  const uint32_t lasts = options_.count ? kEndsBlock | kFaults | kHasExit : kEndsBlock;
-  uint32_t at = 0, host = 0, count = 0;
-  while (count < limit && at < in_page) {
-    Item &item = items_[count];
-    uint32_t bytes;
-    const StencilRec *stencil = decode_one(code, at, context, &item, &bytes);
-    if (stencil == nullptr) break;
-    host += stencil->size + kItemOverhead;
-    if (host > kMaxHostBytes && count != 0) break;
-    prefetch(*stencil);
-    item.stencil = stencil;
-    item.guest[0] = static_cast<uint16_t>(at);
-    at += bytes;
-    count++;
-    if ((stencil->attributes & lasts) != 0) break;
-  }
-  item_count_ = count;
-  guest_length_ = at;
-  guest_insns_ += count;
-  return count;
-}
-
-// The stencil that does both, or null if there is none.
-const StencilRec *Translator::fused(const StencilRec &first, const StencilRec &second) const {
-  const std::span<const FuseRec> pairs = tables_.fuse.subspan(first.first_fuse, first.fuse_count);
-  const uint32_t number = tables_.number(second);
-  const auto found = std::ranges::lower_bound(pairs, number, {}, &FuseRec::second);
-  return found == pairs.end() || found->second != number ? nullptr : &tables_.stencil[found->fused];
-}
-
-// Merges neighbours for which there is one stencil.
-void Translator::fuse() {
-  uint32_t kept = 0;
-  for (uint32_t i = 0; i < item_count_; i++, kept++) {
-    if (kept != i) items_[kept] = items_[i];
-    Item &item = items_[kept];
-    if (item.stencil->fuse_count == 0 || i + 1 == item_count_) continue;
-    const StencilRec *both = fused(*item.stencil, *items_[i + 1].stencil);
-    if (both == nullptr) continue;
-    item.stencil = both;
-    item.word[1] = items_[i + 1].word[0];
-    item.unit[1] = items_[i + 1].unit[0];
-    item.guest[1] = items_[i + 1].guest[0];
-    i++;
-  }
-  item_count_ = kept;
-}
-
-// Backwards: where all flags that an instruction writes are written again before they are read or the guest
-// could see them.
-void Translator::drop_dead_flags() {
-  uint32_t live = kAllFlags;
-  for (uint32_t i = item_count_; i-- > 0;) {
-    const StencilRec *stencil = items_[i].stencil;
-    const uint32_t writes = stencil->writes;
-    if (stencil->exit_count != 0) live = kAllFlags;
-    if ((writes & live) == 0 && stencil->dead != kNone)
-      stencil = items_[i].stencil = &tables_.stencil[stencil->dead];
-    live = (live & ~writes) | stencil->live_before;
-  }
 }
 
 // Copies the stencil and fills its holes, of which `values` are the first; gives where it starts.
@@ -255,13 +134,14 @@ void Translator::emit_block(const GuestCode &code, const DecodeContext &context,
   emit_head(code.pc(), context.id);
   stored_.place = kNowhere;
   InsnMark *mark = &blocks_.insns[blocks_.insns.extend(item_count_)];
-  for (uint32_t i = 0; i < item_count_; i++) {
-    *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
-    emit_item(code, items_[i], context);
-  }
-  if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) {
-    uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
-    emit_tail_jump((code.pc() + guest_length_) & mask);
+  if (changing_) [[unlikely]] {
+    emit_changing(code, *block);
+  } else {
+    for (uint32_t i = 0; i < item_count_; i++) {
+      *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
+      emit_item(code, items_[i], context);
+    }
+    if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) emit_tail_jump(end_of_block(code));
   }
   block->host_bytes = hot_ - block->host;
   block->slot_count = blocks_.slots.size() - block->first_slot;
@@ -281,6 +161,21 @@ void Translator::emit_rest(const GuestCode &code, const Item &item, const Decode
                                   {item.word[1], code.pc() + item.guest[1], context.values}};
   emit_others(stencil, at, inputs);
   emit_exits(stencil, at, inputs[stencil.insns - 1]);
+  if ((stencil.attributes & kHasGuard) != 0) emit_landing(code, (stencil.attributes & kEndsBlock) != 0);
+}
+
+// Lets the guard before what was emitted last skip it: to what comes next in the block, or where it ends, to
+// the next instruction.
+void Translator::emit_landing(const GuestCode &code, bool ends_block) {
+  for (uint32_t k = 0; k < skip_count_; k++) set_rel32(skips_[k], hot_);
+  skip_count_ = 0;
+  stored_.place = kNowhere;
+  if (ends_block) emit_tail_jump(end_of_block(code));
+}
+
+// The guest address behind the block's last instruction.
+uint64_t Translator::end_of_block(const GuestCode &code) const {
+  return (code.pc() + guest_length_) & ~uint64_t{0} >> (64 - tables_.header->address_bits);
 }
 
 // Fills the holes that have no quick form in the copy at `at`. As behind the code, more is written than the
@@ -329,7 +224,9 @@ void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t nex
   for (const RelocRec &reloc : tables_.jumps(stencil)) {
     const uint32_t place = at + reloc.offset;
     const auto kind = static_cast<RelocKind>(reloc.kind);
-    if (kind == RelocKind::kImage)
+    if (kind == RelocKind::kSkip)
+      skips_[skip_count_++] = place;
+    else if (kind == RelocKind::kImage)
       host::write_rel32(cache_.writable(place), static_cast<int32_t>(reloc.value - place) + reloc.addend);
     else
       set_rel32(place, kind == RelocKind::kNext ? next : exit_targets[reloc.value]);
@@ -388,6 +285,7 @@ void Translator::set_rel32(uint32_t field, uint32_t target) {
 // Chains the exits of a new block whose targets are there already.
 void Translator::link(uint32_t first_slot, uint32_t block) {
   for (uint32_t slot = first_slot; slot < blocks_.slots.size(); slot++) {
+    if (blocks_.slots[slot].to == kStray) continue;
     uint32_t to = blocks_.find(blocks_.slots[slot].target, blocks_.blocks[block].context);
     if (to != kNone) chain_exit(cache_, blocks_, slot, to);
   }
@@ -398,9 +296,11 @@ void Translator::log_block(const Block &block, const DecodeContext &context) {
   log.begin(block.guest_pc, cache_.address(block.host), block.host_bytes);
   for (uint32_t i = 0; i < item_count_; i++) {
     const Item &item = items_[i];
-    for (uint32_t k = 0; k < item.stencil->insns; k++) {
+    const uint32_t guards = (item.stencil->attributes & kGuard) != 0;  // the instruction itself comes next
+    for (uint32_t k = 0; k < item.stencil->insns - guards; k++) {
       const uint64_t here = block.guest_pc + item.guest[k];
-      const EncodingRec *encoding = decoder_.encoding(item.word[k], item.unit[k], here, context);
+      const EncodingRec *encoding =
+          decoder_.encoding(item.word[k], item.unit[k], here, context_of(item, context));
       log.instruction(here, item.word[k], encoding != nullptr ? tables_.string(encoding->name) : "undefined",
                       tables_.string(tables_.label[tables_.number(*item.stencil)]));
     }

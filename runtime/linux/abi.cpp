@@ -54,6 +54,7 @@ bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
   abi->insn_bytes = static_cast<uint32_t>(abi->value("syscall_insn_bytes"));
   abi->word_bytes = static_cast<uint32_t>(abi->value("word_bytes", 8));
   abi->aligned_pairs = abi->value("aligned_pairs") != 0;
+  for (uint32_t form : pack.header().follows) abi->context_follows |= form != kNone;
   abi->page_size = abi->value("page_size", 4096);
   abi->elf_machine = static_cast<uint32_t>(abi->value("elf.machine"));
   abi->clone_tls_before_child_tid = abi->value("clone_tls_before_child_tid") != 0;
