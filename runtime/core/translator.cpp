@@ -103,7 +103,7 @@ uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values)
 }
 
 // Copies a stencil and fills in all that it has of its own.
-inline void Translator::emit_item(const GuestCode &code, const Item &item, const DecodeContext &context) {
+void Translator::emit_item(const GuestCode &code, const Item &item, const DecodeContext &context) {
   const StencilRec &stencil = *item.stencil;
   uint32_t values[kHoleGroup];
   for (uint32_t k = 0; k < kHoleGroup; k++)
