@@ -15,7 +15,7 @@ namespace pyqemu::user {
 using Arguments = const uint64_t *;  // six
 
 enum CallFlags : uint8_t {
-  kPass = 1,    // the host's call with the same arguments
+  kPass = 1,     // the host's call with the same arguments
   kBlocks = 2,   // may wait: made so that signals interrupt it
   kChanges = 4,  // may change who the process is, or what it may do: by then it has guest threads only
 };
