@@ -58,7 +58,8 @@ std::string text_of(std::initializer_list<std::string_view> pieces) {
 std::string names_of(const PackTables &tables) {
   std::string names;
   for (const CpuRec &record : tables.cpu)
-    names.append(text_of({names.empty() ? "" : ", ", tables.string(record.name), record.separator == kNone ? "" : "…"}));
+    names.append(text_of(
+        {names.empty() ? "" : ", ", tables.string(record.name), record.separator == kNone ? "" : "…"}));
   return names;
 }
 

@@ -2,8 +2,8 @@
 //
 //   MODEL[,FEATURE=on|off|true|false|,+FEATURE|,-FEATURE]…
 //
-// MODEL is a CPU model of the pack, or begins as one with a separator and goes on with names of features, as in isa32abc_xyz.
-// translator/cpu_models.py reads the same text.
+// MODEL is a CPU model of the pack, or begins as one with a separator and goes on with names of features, as
+// in isa32abc_xyz. translator/cpu_models.py reads the same text.
 #pragma once
 
 #include <string>

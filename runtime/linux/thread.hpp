@@ -32,11 +32,11 @@ struct Guest {
   AddressSpace space;
   Modules modules;
   Requests requests;
-  std::string executable;           // absolute path of the program, for /proc/self/exe
+  std::string executable;              // absolute path of the program, for /proc/self/exe
   std::vector<const char *> features;  // names of those that the CPU model has
-  uint64_t trampoline = 0;          // guest address of the signal return code
-  uint64_t stack_top = 0;           // where the initial stack pointer was
-  uint64_t args = 0, args_end = 0;  // guest addresses: argument strings
+  uint64_t trampoline = 0;             // guest address of the signal return code
+  uint64_t stack_top = 0;              // where the initial stack pointer was
+  uint64_t args = 0, args_end = 0;     // guest addresses: argument strings
   uint64_t auxv = 0, auxv_bytes = 0;
   uint64_t code_start = 0, code_end = 0, entry = 0;
   int tag_context = -1;  // context variable that makes code drop addresses' tags

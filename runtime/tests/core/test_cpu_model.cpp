@@ -1,7 +1,7 @@
-// CPU models by name: test_pack.cpp's `plain`, `reset` and `isa…`, with features a, zab (implies a), za (implies a, zab).
-#include "cpu_model.hpp"
-
+// CPU models by name: test_pack.cpp's `plain`, `reset` and `isa…`, with features a, zab (implies a), za
+// (implies a, zab).
 #include "check.hpp"
+#include "cpu_model.hpp"
 #include "test_pack.hpp"
 
 namespace {
@@ -43,7 +43,8 @@ int main() {
   mistakes(tables);
   CpuHeader *cpu = m.engine->new_cpu("reset,za=on");  // the model's value, and 1 of each of its two features
   REQUIRE(cpu != nullptr);
-  CHECK(*reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(cpu) + test::kRegisters + 8 * 7) == 0x1234567890 + 2);
+  CHECK(*reinterpret_cast<uint64_t *>(reinterpret_cast<char *>(cpu) + test::kRegisters + 8 * 7) ==
+        0x1234567890 + 2);
   m.engine->free_cpu(cpu);
   return result();
 }
