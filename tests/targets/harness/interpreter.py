@@ -21,7 +21,6 @@ from tests.targets.harness.machine import (
     SIGBUS,
     SIGILL,
     SIGSEGV,
-    SIGTRAP,
     Architecture,
     Case,
     Result,
@@ -139,7 +138,7 @@ class Interpreter(ABC, Generic[S]):
             if not CODE <= pc < CODE + PAGE:
                 return end(SIGSEGV, pc)
             if pc >= CODE + before:
-                return end(SIGTRAP, pc)
+                return end(self.architecture.stop_signal, pc)
             after = self._step(memory.load(pc, min(4, CODE + PAGE - pc)), pc, machine)
             if isinstance(after, tuple):
                 return end(after[0], pc, after[1])

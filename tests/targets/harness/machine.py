@@ -56,6 +56,7 @@ class Architecture(Generic[S]):
     size: Callable[[int], int]  # of a word, in bytes
     text: Callable[[DescribedTarget, int, int], str]  # a word's assembly at an address
     inputs: Callable[[Case[S]], str]  # what a mismatch's report says of the state before
+    stop_signal: int = SIGTRAP  # that `stop` raises
 
     def code(self, words: Sequence[int]) -> bytes:
         """The words' bytes."""

@@ -1,0 +1,143 @@
+"""Random cases: words of an encoding, states with telling values, addresses that hit the data page.
+
+UNPREDICTABLE words are left out, as are system calls and loops.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.target import Encoding
+from tests.targets.arm.harness.interpreter import Interpreter, Run
+from tests.targets.arm.harness.machine import Case, State
+from tests.targets.harness.interpreter import Endless
+from tests.targets.harness.machine import CODE, CODE_BYTES, DATA, PAGE, PAGES
+from tests.targets.harness.values import telling_integer
+from tests.targets.words import random_word, with_field
+
+#: Instructions that are not run: what they do is not the instruction set's business.
+NOT_RUN = frozenset({"SVC"})
+#: No place in a sequence: they end it.
+NOT_IN_SEQUENCES = frozenset({"BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC"})
+BRANCHES = frozenset({"B", "BL"})
+_MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive"})
+_MASK = (1 << 32) - 1
+#: Registers that hold addresses in a sequence.
+BASES = (11, 12, 13)
+ALWAYS = 14
+
+
+class Generator:
+    """Makes cases for a target."""
+
+    def __init__(self, target: DescribedTarget, interpreter: Interpreter, rng: random.Random) -> None:
+        self.target = target
+        self.interpreter = interpreter
+        self.rng = rng
+
+    def cases(self, encoding: Encoding, count: int) -> Iterator[tuple[Case, Run]]:
+        """`count` cases about `encoding`, each with what the interpreter makes of it."""
+        made = 0
+        while made < count:
+            word = self.word(encoding)
+            case = Case((word,), self.state(), self.rng.randrange(PAGES), encoding.name)
+            try:
+                found = self._aimed(encoding, self._with_target(encoding, case))
+            except Endless:
+                continue
+            made += 1
+            yield found
+
+    def sequences(self, encodings: Sequence[Encoding], count: int, length: int) -> Iterator[tuple[Case, Run]]:
+        """Sequences of `length` words of `encodings`; branches go forward, accesses mostly hit the data page."""
+        assert 4 * length <= CODE_BYTES
+        made = 0
+        while made < count:
+            words = [self._tamed(encoding) for encoding in self.rng.choices(encodings, k=length)]
+            state = self.state()
+            for base in BASES:
+                state = with_r(state, base, DATA + 16 * self.rng.randrange(64, PAGE // 16 - 64))
+            case = Case(tuple(words), state, self.rng.randrange(PAGES), "sequence")
+            try:
+                run = self.interpreter.run(case)
+            except Endless:
+                continue
+            made += 1
+            yield case, run
+
+    def word(self, encoding: Encoding) -> int:
+        """A random word that is this encoding's and not UNPREDICTABLE; rarely UNDEFINED, mostly always executed."""
+        while True:
+            word = random_word(encoding, self.rng)
+            if self.rng.random() < 0.6:
+                word = with_field(encoding, word, "c", ALWAYS)
+            if self._can_be_run(encoding, word) and (
+                not self.target.undefined(encoding, word, {"t": 0}) or self.rng.random() < 0.1
+            ):
+                return word
+
+    def _can_be_run(self, encoding: Encoding, word: int) -> bool:
+        decoded = self.target.decode(word, encoding.unit.name, {"t": 0})
+        return decoded is encoding and not self.target.unpredictable(encoding, word)
+
+    def _tamed(self, encoding: Encoding) -> int:
+        """A word with a short way forward if it branches, with a base register that holds a good address."""
+        rng = self.rng
+        while True:
+            word = self.word(encoding)
+            if encoding.instruction in BRANCHES:
+                return with_field(encoding, word, "imm", rng.randrange(5))
+            if encoding.fields_of(word).get("rd") == 15:
+                continue
+            if self.target.bound(encoding).declaration.span.file.stem in _MEMORY_FILES and rng.random() < 0.95:
+                word = with_field(encoding, word, "rn", rng.choice(BASES))
+                word = with_field(encoding, word, "imm", rng.randrange(64))
+            if self._can_be_run(encoding, word):
+                return word
+
+    def state(self) -> State:
+        """Random registers, some of them equal."""
+        rng = self.rng
+        r = [telling_integer(rng) & _MASK for _ in range(15)]
+        for _ in range(4):
+            r[rng.randrange(15)] = r[rng.randrange(15)]
+        cpsr = rng.getrandbits(4) << 28 | rng.getrandbits(1) << 27 | rng.getrandbits(4) << 16
+        d = tuple(telling_integer(rng) for _ in range(32))
+        return State(tuple(r), cpsr, 0, rng.getrandbits(32), rng.getrandbits(32), d)
+
+    def _with_target(self, encoding: Encoding, case: Case) -> Case:
+        """The register that is jumped to holds an address that is harmless."""
+        fields = encoding.fields_of(case.words[-1])
+        place = fields.get("rm")
+        if place in (None, 15) or encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15:
+            return case
+        target = CODE + self.rng.choice((4 * self.rng.randrange(2, 1000), 0x2000 + 4 * self.rng.randrange(999)))
+        return replace(case, state=with_r(case.state, place, target | (self.rng.random() < 0.3)))
+
+    def _aimed(self, encoding: Encoding, case: Case) -> tuple[Case, Run]:
+        """The case, with its base register moved so that the first access hits the data page (or nearly)."""
+        run = self.interpreter.run(case)
+        base = encoding.fields_of(case.words[-1]).get("rn", 15)
+        if run.fault is None or base == 15:
+            return case, run
+        moved = case.state.r[base] + DATA + self._offset() - run.fault & _MASK
+        case = replace(case, state=with_r(case.state, base, moved))
+        return case, self.interpreter.run(case)
+
+    def _offset(self) -> int:
+        """Where in the page: mostly aligned and inside, sometimes across its end."""
+        rng = self.rng
+        kind = rng.random()
+        if kind < 0.6:
+            return 8 * rng.randrange(PAGE // 8)
+        if kind < 0.9:
+            return rng.randrange(PAGE - 64)
+        return rng.choice((rng.randrange(PAGE - 16, PAGE + 16), rng.randrange(-16, 16)))
+
+
+def with_r(state: State, place: int, value: int) -> State:
+    """`state` with register `place` set."""
+    return replace(state, r=(*state.r[:place], value, *state.r[place + 1 :]))

@@ -1,0 +1,55 @@
+"""32-bit Arm's registers and exceptions for the shared interpreter of cases."""
+
+from __future__ import annotations
+
+from pyqemu.translator.adl.load import DescribedTarget
+from tests.targets.arm.harness.machine import ARM, State
+from tests.targets.harness import interpreter
+from tests.targets.harness.interpreter import Machine
+from tests.targets.harness.machine import SIGBUS, SIGTRAP
+
+_FLAGS = (
+    (31, "NF"), (30, "ZF"), (29, "CF"), (28, "VF"), (27, "QF"), (19, "GE3"), (18, "GE2"), (17, "GE1"), (16, "GE0"),
+)  # fmt: skip
+_T = 5
+
+Run = interpreter.Run[State]
+
+
+class Interpreter(interpreter.Interpreter[State]):
+    """An interpreter of cases for a CPU model, or for the one that has everything."""
+
+    def __init__(self, target: DescribedTarget, model: str = "max") -> None:
+        super().__init__(target, ARM, next(cpu for cpu in target.cpus if cpu.name == model))
+
+    def begin(self, state: State, machine: Machine) -> None:
+        """See the base class."""
+        registers, env = machine.registers, machine.env
+        registers["G"] = dict(enumerate((*state.r, 0)))
+        registers["D"] = dict(enumerate(state.d))
+        for bit, flag in _FLAGS:
+            registers[flag][0] = state.cpsr >> bit & 1
+        registers["TPIDRURW"][0], registers["TPIDRURO"][0] = state.tpidrurw, state.tpidruro
+        env.ctx["t"] = state.cpsr >> _T & 1
+
+    def state(self, machine: Machine) -> State:
+        """See the base class."""
+        registers = machine.registers
+        return State(
+            tuple(registers["G"][k] for k in range(15)),
+            sum(registers[flag][0] << bit for bit, flag in _FLAGS) | machine.env.ctx["t"] << _T,
+            0,
+            registers["TPIDRURW"][0],
+            registers["TPIDRURO"][0],
+            tuple(registers["D"][k] for k in range(32)),
+        )
+
+    def raised(self, name: str, values: tuple[int, ...], machine: Machine) -> tuple[int, int | None] | None:
+        """See the base class."""
+        match name, values:
+            case "bkpt", _:
+                return SIGTRAP, None
+            case "alignment", (int(address),):
+                return SIGBUS, address
+            case _:
+                raise NotImplementedError(name)

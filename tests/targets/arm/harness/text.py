@@ -1,0 +1,32 @@
+"""Capstone's texts as ours look."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import capstone
+
+from pyqemu.translator.adl.load import DescribedTarget
+from tests.targets.harness.text import our_text
+
+_CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8)
+_NAMES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12"}
+
+
+def text_of(target: DescribedTarget, word: int, here: int) -> str:
+    """Our text, also of what is undefined."""
+    return our_text(target, word, "A32", here)[1] or "undefined"
+
+
+def their_texts(words: Sequence[int], here: int) -> list[str | None]:
+    """Capstone's texts, evened out; None for what it calls invalid."""
+    return [_their_text(word, here) for word in words]
+
+
+def _their_text(word: int, here: int) -> str | None:
+    for instruction in _CAPSTONE.disasm(word.to_bytes(4, "little"), here):
+        operands = re.sub(r"\b(sb|sl|fp|ip)\b", lambda name: _NAMES[name[0]], instruction.op_str)
+        return f"{instruction.mnemonic} {operands}".strip()
+    return None
