@@ -31,6 +31,7 @@ class Shapes:
     def __init__(self, target: Target) -> None:
         self._target = target
         self.trees: list[ShapeTree] = [target.shapes(encoding) for encoding in target.encodings]
+        self.guards: list[ShapeTree | None] = [target.guard(encoding) for encoding in target.encodings]
         self.all = [
             shape
             for encoding, tree in zip(target.encodings, self.trees, strict=True)

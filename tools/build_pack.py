@@ -102,7 +102,7 @@ def keep_target(target: DescribedTarget, shapes: Shapes, path: Path, digest: byt
     digest, so that of stencils' inputs is enough.
     """
     if kept_digest(path) != digest:
-        write_aside(path, keep(target, shapes.trees, digest))
+        write_aside(path, keep(target, shapes.trees, shapes.guards, digest))
 
 
 def build(folder: Path, out: Path, levels: Iterable[str], jobs: int, *, check: bool = False) -> None:

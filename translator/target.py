@@ -217,7 +217,13 @@ class Target(Protocol):
         ...
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
-        """All shapes of an encoding, as IR with holes."""
+        """All shapes of an encoding, as IR with holes; what they do, they do if `guard` holds."""
+        ...
+
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """The shapes of an encoding's guard: functions that give i1. Where it is 0 the next instruction follows, and
+        nothing else happens. None if there is no guard, or if it is part of `shapes`.
+        """
         ...
 
     def fuse(

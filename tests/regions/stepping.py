@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.static import evaluate
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree
+from pyqemu.translator.target import Encoding, ShapeTree, reach
 from tests.regions.area import CODE, CODE_BYTES, GuestMemory
 from tests.regions.states import End, Snapshot, Start, canonical
 
@@ -34,6 +34,7 @@ class KnownShapes:
     def __init__(self, target: DescribedTarget) -> None:
         self._target = target
         self._trees: dict[int, ShapeTree] = {}
+        self._guards: dict[int, ShapeTree | None] = {}
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding."""
@@ -41,6 +42,12 @@ class KnownShapes:
         if tree is None:
             tree = self._trees[encoding.number] = self._target.shapes(encoding)
         return tree
+
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """All shapes of its guard."""
+        if encoding.number not in self._guards:
+            self._guards[encoding.number] = self._target.guard(encoding)
+        return self._guards[encoding.number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,12 @@ class Decoder:
             if encoding is None:
                 continue
             fields = encoding.fields_of(word)
-            tree: ShapeTree | None = self.shapes.shapes(encoding)
-            while isinstance(tree, ShapeChoice):
-                tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
-            return Decoded(len(data), fields, tree.function if isinstance(tree, ShapeLeaf) else None)
+            found = reach(self.shapes.shapes(encoding), fields, context)
+            tree = self.shapes.guard(encoding)
+            guard = None if tree is None else reach(tree, fields, context)
+            if found is None or (guard is None) != (tree is None):
+                return Decoded(len(data), fields, None)
+            return Decoded(len(data), fields, guarded(guard and guard[1].function, found[1].function))
         return Decoded(0, {}, None)
 
 

@@ -379,6 +379,7 @@ class Instruction(Decl):
     needs: tuple[str, ...]
     undefined: tuple[Expr, ...]
     unpredictable: tuple[Unpredictable, ...]
+    guard: Expr | None
     lets: tuple[Let, ...]
     asm: tuple[AsmRow, ...]
     body: tuple[Stmt, ...]

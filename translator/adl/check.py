@@ -38,7 +38,10 @@ def count_shapes(tree: ShapeTree) -> int:
 
 
 def shape_report(model: Model) -> Iterator[str]:
-    """A line for each encoding: how many stencils it needs; then the sum. Raises DescriptionError."""
+    """A line for each encoding: how many stencils it needs, and how many shapes its guard has; then the sum.
+
+    Raises DescriptionError.
+    """
     from pyqemu.translator.adl.elaborate import Elaborator
 
     elaborator = Elaborator(model)
@@ -47,11 +50,13 @@ def shape_report(model: Model) -> Iterator[str]:
     for bound in model.encodings:
         try:
             count = count_shapes(elaborator.shapes(bound.encoding))
+            guard = elaborator.guard(bound.encoding)
         except DescriptionError as error:
             errors.setdefault(error.span, error)
             continue
         total += count
-        yield f"{count:6} {bound.encoding.name}"
+        note = f", guard {count_shapes(guard)}" if guard is not None else ""
+        yield f"{count:6} {bound.encoding.name}{note}"
     if errors:
         raise combined(errors.values())
     yield f"{total:6} in all"

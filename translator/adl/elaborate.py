@@ -18,6 +18,7 @@ from pyqemu.translator.adl.calls import Caller
 from pyqemu.translator.adl.declarations import declarations_of
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.expressions import Evaluator
+from pyqemu.translator.adl.guards import branch_around, evaluate_guard, has_own_shapes
 from pyqemu.translator.adl.knowledge import Fact, Knowledge, Leaf, truth
 from pyqemu.translator.adl.model import BoundEncoding, Model
 from pyqemu.translator.adl.outline import Outliner
@@ -26,6 +27,7 @@ from pyqemu.translator.adl.statements import execute
 from pyqemu.translator.adl.values import Lazy, Scope
 from pyqemu.translator.adl.writes import finish_instruction, flush_writes
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.types import I1
 from pyqemu.translator.ir.verifier import verify
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.fold import Fold
@@ -66,12 +68,23 @@ class Elaborator:
         self._clean_up = clean_up
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
-        """All shapes of an encoding, as IR with holes."""
+        """All shapes of an encoding, as IR with holes; without the guard that it may have (see `guard`)."""
         bound = self._bound[encoding.number]
+        return self._explore(bound, encoding.name, lambda knowledge, name: self._attempt(bound, knowledge, name))
+
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """The shapes of an encoding's guard, functions that give i1; None if the guard is not apart from `shapes`."""
+        bound = self._bound[encoding.number]
+        if not has_own_shapes(bound.instruction):
+            return None
+        name = f"{encoding.name}.guard"
+        return self._explore(bound, name, lambda knowledge, name: self._guard(bound, knowledge, name))
+
+    def _explore(
+        self, bound: BoundEncoding, name: str, attempt: Callable[[Knowledge, str], Function | Undefined]
+    ) -> ShapeTree:
         explorer = Explorer(
-            lambda knowledge, label: self._attempt(
-                bound, knowledge, f"{encoding.name}[{label}]" if label else encoding.name
-            ),
+            lambda knowledge, label: attempt(knowledge, f"{name}[{label}]" if label else name),
             self._declarations.shape_limit,
         )
         return explorer.explore(Knowledge({}, _facts(bound)))
@@ -94,7 +107,7 @@ class Elaborator:
         for name, width in self._declarations.contexts.items():
             pins[Ctx(name, width)] = context.get(name, 0)
         try:
-            return self._attempt(bound, Knowledge(pins), encoding.name)
+            return self._attempt(bound, Knowledge(pins), encoding.name, guarded=True)
         except Demand as demand:  # nothing is open but the address
             raise DescriptionError(
                 demand.span, f"{demand.what} depends on the instruction's address"
@@ -106,13 +119,25 @@ class Elaborator:
 
     # --- one instruction ---------------------------------------------------------------------
 
-    def _attempt(self, bound: BoundEncoding, knowledge: Knowledge, name: str) -> Function | Undefined:
+    def _attempt(
+        self, bound: BoundEncoding, knowledge: Knowledge, name: str, *, guarded: bool = False
+    ) -> Function | Undefined:
+        """`guarded`: with the guard, if there is one, whether or not it is apart."""
         function = Function(name)
         body = self._body(function, knowledge, Here(self._declarations.address_width))
         if _is_undefined(body, bound):
             return Undefined()
-        self._run(body, bound)
+        self._run(body, bound, guarded=guarded)
         finish_instruction(body)
+        self._finish(function)
+        return function
+
+    def _guard(self, bound: BoundEncoding, knowledge: Knowledge, name: str) -> Function:
+        function = Function(name, results=(I1,))
+        body = self._body(function, knowledge, Here(self._declarations.address_width))
+        assert bound.instruction.guard is not None
+        test = evaluate_guard(body, bound.instruction.guard, self._scope(body, bound))
+        body.emitter.effect("ret", [test])
         self._finish(function)
         return function
 
@@ -144,8 +169,15 @@ class Elaborator:
         self._finish(function)
         return function
 
-    def _run(self, body: Body, bound: BoundEncoding, prefix: str = "") -> None:
+    def _run(self, body: Body, bound: BoundEncoding, prefix: str = "", *, guarded: bool = False) -> None:
         """Elaborates an instruction's statements; `prefix` stands before its fields' names."""
+        scope = self._scope(body, bound, prefix)
+        guard = bound.instruction.guard
+        if guard is not None and (guarded or not has_own_shapes(bound.instruction)):
+            branch_around(body, evaluate_guard(body, guard, scope))
+        execute(body, bound.instruction.body, Scope(scope))
+
+    def _scope(self, body: Body, bound: BoundEncoding, prefix: str = "") -> Scope:
         scope = Scope()
         for field in bound.encoding.fields:
             scope.names[field.name] = body.leaf(Field(prefix + field.name, field.width, field.signed))
@@ -154,7 +186,7 @@ class Elaborator:
             scope.names[name] = body.substituted(substitute(expr, renamed))
         for let in bound.instruction.lets:
             _bind_let(body, let, scope)
-        execute(body, bound.instruction.body, Scope(scope))
+        return scope
 
     def _body(self, function: Function, knowledge: Knowledge, here: StaticExpr | None) -> Body:
         body = Body(self._declarations, function, knowledge, here, self._outliner)
@@ -179,6 +211,7 @@ def elaboration_errors(model: Model) -> list[DescriptionError]:
     for bound in model.encodings:
         try:
             elaborator.shapes(bound.encoding)
+            elaborator.guard(bound.encoding)
         except DescriptionError as error:
             found.setdefault(error.span, error)
     return list(found.values())

@@ -19,7 +19,7 @@ from pyqemu.translator.target import ShapeTree
 
 #: The name of the file beside an architecture's packs.
 SUFFIX = ".target"
-_MODEL, _FUNCTIONS, _DIGEST = "model", "functions", "digest"
+_MODEL, _FUNCTIONS, _DIGEST, _GUARD = "model", "functions", "digest", "guard"
 
 
 class KeptShapes:
@@ -33,6 +33,10 @@ class KeptShapes:
         """All shapes of an encoding."""
         return self.read(str(number))
 
+    def guard(self, number: int) -> ShapeTree | None:
+        """All shapes of an encoding's guard, if it has one."""
+        return self.read(f"{_GUARD}{number}")
+
     def functions(self) -> dict[str, Function]:
         """The outlined functions that any shape calls."""
         if self._functions is None:
@@ -44,8 +48,10 @@ class KeptShapes:
         return pickle.loads(self._archive.read(name))
 
 
-def keep(target: DescribedTarget, trees: Sequence[ShapeTree], digest: bytes) -> bytes:
-    """The file's contents; `trees` are the shapes of all encodings, in order."""
+def keep(
+    target: DescribedTarget, trees: Sequence[ShapeTree], guards: Sequence[ShapeTree | None], digest: bytes
+) -> bytes:
+    """The file's contents; `trees` are the shapes of all encodings, in order, `guards` those of their guards."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         archive.writestr(_DIGEST, digest)
@@ -53,6 +59,8 @@ def keep(target: DescribedTarget, trees: Sequence[ShapeTree], digest: bytes) -> 
         archive.writestr(_FUNCTIONS, pickle.dumps(dict(target.functions()), 5))
         for number, tree in enumerate(trees):
             archive.writestr(str(number), pickle.dumps(tree, 5))
+        for number, tree in enumerate(guards):
+            archive.writestr(f"{_GUARD}{number}", pickle.dumps(tree, 5))
     return data.getvalue()
 
 

@@ -118,6 +118,10 @@ class DescribedTarget:
         """All shapes of an encoding, as IR with holes."""
         return self._kept.tree(encoding.number) if self._kept else self.elaborator.shapes(encoding)
 
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """The shapes of an encoding's guard; see Target."""
+        return self._kept.guard(encoding.number) if self._kept else self.elaborator.guard(encoding)
+
     def fuse(
         self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
     ) -> Function | None:

@@ -13,6 +13,7 @@ from pyqemu.translator.adl.model import Model, build
 from pyqemu.translator.adl.parse import parse_folder
 from pyqemu.translator.adl.shapes import paths
 from pyqemu.translator.ir.printer import print_function
+from pyqemu.translator.target import Undefined
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -48,6 +49,8 @@ def _report(model: Model, top: int, shown: list[str]) -> int:
             continue
         counts.append((len(shapes), encoding.name))
         if encoding.name in shown:
+            guards = [leaf for _, leaf in paths(elaborator.guard(encoding) or Undefined())]
+            shapes = [*shapes, *guards]
             print("\n".join(print_function(leaf.function) for leaf in shapes))
     for count, name in sorted(counts, reverse=True)[:top]:
         print(f"{count:6} {name}")

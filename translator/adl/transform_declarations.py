@@ -181,7 +181,7 @@ class InstructionTransform(DeclarationTransform):
         for item in items:
             kind, value = ("let", item) if isinstance(item, ast.Let) else item
             parts.setdefault(kind, []).append(value)
-        for kind in ("ref", "do", "asm"):
+        for kind in ("ref", "guard", "do", "asm"):
             if len(parts.get(kind, ())) > 1:
                 raise DescriptionError(
                     self.token_span(name),
@@ -197,6 +197,7 @@ class InstructionTransform(DeclarationTransform):
             tuple(feature for names in parts.get("needs", ()) for feature in names),
             tuple(parts.get("undef", ())),
             tuple(parts.get("unpred", ())),
+            one.get("guard"),
             tuple(parts.get("let", ())),
             one.get("asm", ()),
             one.get("do", ()),
@@ -229,6 +230,9 @@ class InstructionTransform(DeclarationTransform):
                 "it is undef or ignore",
             )
         return "unpred", ast.Unpredictable(c[2], policy, self.span(c[0], c[2]))
+
+    def guard(self, c: Children) -> tuple[str, ast.Expr]:
+        return "guard", c[0]
 
     def asm_line(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
         return "asm", (ast.AsmRow(c[0][1:-1], None, self.token_span(c[0])),)

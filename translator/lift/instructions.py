@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyqemu.translator.adl.compiled import Source
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
 from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
@@ -33,6 +34,10 @@ class Shapes(Protocol):
 
     def shapes(self, encoding: Encoding) -> ShapeTree:
         """All shapes of an encoding."""
+        ...
+
+    def guard(self, encoding: Encoding) -> ShapeTree | None:
+        """All shapes of its guard; see Target."""
         ...
 
 
@@ -89,6 +94,12 @@ def look_at(function: Function) -> Meaning:
     )
 
 
+def _look_at_guarded(guard: Function | None, function: Function) -> Meaning:
+    """What both do together; whether control comes back behind it is for the instruction to say."""
+    whole = look_at(guarded(guard, function))
+    return whole if guard is None else replace(whole, resumes=look_at(function).resumes)
+
+
 @dataclass(frozen=True, slots=True)
 class _Evaluator:
     """A decode-time expression as a Python function of fields, `here` and context."""
@@ -121,7 +132,8 @@ class Reader:
         self._code = code
         self.context = context
         self._trees: dict[int, ShapeTree] = {}
-        self._meanings: dict[int, Meaning] = {}
+        self._guards: dict[int, ShapeTree | None] = {}
+        self._meanings: dict[tuple[int, int], Meaning] = {}
         self._evaluators: dict[int, _Evaluator] = {}
         self._units = [(unit.name, unit.width // 8, unit.order) for unit in target.units]
 
@@ -146,20 +158,27 @@ class Reader:
         return None
 
     def _meaning(self, encoding: Encoding, fields: Mapping[str, int]) -> Meaning | None:
-        tree = self._trees.get(encoding.number)
-        if tree is None:
-            tree = self._trees[encoding.number] = self._shapes.shapes(encoding)
+        if encoding.number not in self._trees:
+            self._trees[encoding.number] = self._shapes.shapes(encoding)
+            self._guards[encoding.number] = self._shapes.guard(encoding)
+        leaf = self._leaf(self._trees[encoding.number], fields)
+        tree = self._guards[encoding.number]
+        guard = None if tree is None else self._leaf(tree, fields)
+        if leaf is None or (guard is None) != (tree is None):
+            return None
+        key = id(leaf), id(guard)
+        known = self._meanings.get(key)
+        if known is None:
+            known = self._meanings[key] = _look_at_guarded(guard and guard.function, leaf.function)
+        return known
+
+    def _leaf(self, tree: ShapeTree, fields: Mapping[str, int]) -> ShapeLeaf | None:
         while isinstance(tree, ShapeChoice):
             child = tree.children.get(self._evaluator(tree.expr).value(fields, 0, self.context))
             if child is None:
                 return None
             tree = child
-        if not isinstance(tree, ShapeLeaf):
-            return None
-        known = self._meanings.get(id(tree))
-        if known is None:
-            known = self._meanings[id(tree)] = look_at(tree.function)
-        return known
+        return tree if isinstance(tree, ShapeLeaf) else None
 
     def targets(self, instruction: Instruction) -> Sequence[tuple[int, str]]:
         """Module offsets and kinds of its direct jumps."""

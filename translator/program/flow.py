@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Literal
 
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
 from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit
 
@@ -79,8 +80,8 @@ class FlowReader:
             (unit.width // 8, _byte_order(unit), unit.name) for unit in target.units
         ]
         self._known: dict[bytes, Step | None] = {}
-        self._shapes: dict[int, ShapeTree] = {}
-        self._flows: dict[int, Flow] = {}
+        self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
+        self._meanings: dict[tuple[int, int], tuple[Function, Flow]] = {}
         self.longest = max(size for size, _, _ in self._units)
         self.alignment = min(size for size, _, _ in self._units)
 
@@ -108,16 +109,19 @@ class FlowReader:
         return None
 
     def _step(self, size: int, encoding: Encoding, fields: dict[str, int]) -> Step | None:
-        tree = self._shapes.get(encoding.number)
-        if tree is None:
-            tree = self._shapes[encoding.number] = self._target.shapes(encoding)
-        leaf = self._leaf(tree, fields)
-        if leaf is None:
+        trees = self._shapes.get(encoding.number)
+        if trees is None:
+            trees = self._shapes[encoding.number] = self._target.shapes(encoding), self._target.guard(encoding)
+        leaf = self._leaf(trees[0], fields)
+        guard = self._leaf(trees[1], fields)
+        if leaf is None or (guard is None) != (trees[1] is None):
             return None
-        flow = self._flows.get(id(leaf))
-        if flow is None:
-            flow = self._flows[id(leaf)] = flow_of(leaf.function, self._resuming)
-        return Step(size, encoding, fields, self._context, leaf.function, flow)
+        key = id(leaf), id(guard)
+        known = self._meanings.get(key)
+        if known is None:
+            meaning = guarded(guard and guard.function, leaf.function)
+            known = self._meanings[key] = meaning, flow_of(meaning, self._resuming)
+        return Step(size, encoding, fields, self._context, *known)
 
     def _leaf(self, tree: ShapeTree | None, fields: dict[str, int]) -> ShapeLeaf | None:
         """The shape of an instruction; descriptions cannot tell shapes apart by the address."""

@@ -10,10 +10,10 @@ from typing import Generic
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.static import evaluate
-from pyqemu.translator.target import CpuModel, Encoding, ShapeChoice, ShapeLeaf, ShapeTree
+from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, reach
 from tests.targets.harness.machine import (
     CODE,
     DATA,
@@ -95,7 +95,8 @@ class Interpreter(ABC, Generic[S]):
         self.model = model
         self._order = [(unit.name, unit.width // 8) for unit in target.units]
         self._alignment = min(unit.width for unit in target.units) // 8
-        self._shapes: dict[int, ShapeTree] = {}
+        self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
+        self._meanings: dict[tuple[int, int], Function] = {}
 
     # --- what an architecture has to say ----------------------------------------------------------------
 
@@ -201,13 +202,15 @@ class Interpreter(ABC, Generic[S]):
     def shape_of(
         self, encoding: Encoding, fields: Mapping[str, int], ctx: Mapping[str, int]
     ) -> Function | None:
-        """The IR of the shape that these fields have; None if it is undefined."""
-        tree = self._shapes.get(encoding.number)
-        if tree is None:
-            tree = self._shapes[encoding.number] = self.target.shapes(encoding)
-        while isinstance(tree, ShapeChoice):
-            child = tree.children.get(evaluate(tree.expr, fields, 0, ctx))
-            if child is None:
-                return None
-            tree = child
-        return tree.function if isinstance(tree, ShapeLeaf) else None
+        """The IR of the shape that these fields have, with its guard; None if it is undefined."""
+        trees = self._shapes.get(encoding.number)
+        if trees is None:
+            trees = self._shapes[encoding.number] = self.target.shapes(encoding), self.target.guard(encoding)
+        found, guard = (None if tree is None else reach(tree, fields, ctx) for tree in trees)
+        if found is None or (guard is None) != (trees[1] is None):
+            return None
+        leaf, test = found[1], guard and guard[1]
+        key = id(leaf), id(test)
+        if key not in self._meanings:
+            self._meanings[key] = guarded(test and test.function, leaf.function)
+        return self._meanings[key]

@@ -10,6 +10,7 @@ from pyqemu.translator.adl.elaborate import Elaborator
 from pyqemu.translator.adl.model import Model, build
 from pyqemu.translator.adl.parse import parse_text
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, SparseMemory, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.static import evaluate
@@ -128,6 +129,7 @@ class Small:
         self.elaborator = Elaborator(self.model)
         self.encoding: Encoding = self.model.encodings[0].encoding
         self.tree = self.elaborator.shapes(self.encoding)
+        self.guard = self.elaborator.guard(self.encoding)
 
     def labels(self) -> list[str]:
         """The labels of all shapes."""
@@ -156,9 +158,11 @@ class Small:
             for index, one in (value if isinstance(value, dict) else {0: value}).items():
                 case.state[name][index] = one
         leaf = pick(self.tree, filled, case.ctx)
+        guard = None if self.guard is None else pick(self.guard, filled, case.ctx)
         lifted = self.elaborator.lift(self.encoding, filled, case.ctx)
         assert isinstance(leaf, ShapeLeaf) and isinstance(lifted, Function)
-        by_shape = execute(leaf.function, self.elaborator, case)
+        assert not isinstance(guard, Undefined)
+        by_shape = execute(guarded(guard and guard.function, leaf.function), self.elaborator, case)
         assert by_shape.view() == execute(lifted, self.elaborator, case).view()
         return by_shape
 

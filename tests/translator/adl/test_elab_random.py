@@ -10,6 +10,7 @@ import pytest
 from pyqemu.translator.adl.elaborate import Elaborator
 from pyqemu.translator.adl.model import build
 from pyqemu.translator.adl.parse import parse_folder
+from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.static import evaluate, leaves_of
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Undefined
 from tests.translator.adl.elab_support import MEMORY, Case, execute, fresh_state, leaves, pick
@@ -47,7 +48,9 @@ def test_shapes_and_lifted_code_agree(folder: Path) -> None:
     for bound in model.encodings:
         encoding = bound.encoding
         tree = elaborator.shapes(encoding)
+        guard = elaborator.guard(encoding)
         check_disjoint(tree)
+        check_disjoint(guard or Undefined())
         assert len({leaf.label for leaf in leaves(tree)}) == len(list(leaves(tree)))
         for _ in range(CASES):
             fields = random_fields(encoding, rng)
@@ -62,7 +65,10 @@ def test_shapes_and_lifted_code_agree(folder: Path) -> None:
                 assert isinstance(lifted, Undefined) and isinstance(shape, Undefined), (encoding.name, fields)
                 continue
             assert isinstance(shape, ShapeLeaf)
-            a, b = (execute(function, elaborator, case) for function in (shape.function, lifted))
+            test = None if guard is None else pick(guard, fields, ctx)
+            assert not isinstance(test, Undefined)
+            whole = guarded(test and test.function, shape.function)
+            a, b = (execute(function, elaborator, case) for function in (whole, lifted))
             assert a.view() == b.view(), (encoding.name, shape.label, fields)
             ran += 1
     assert ran > len(model.encodings)

@@ -136,3 +136,43 @@ def test_ranges_of_guest_code() -> None:
     region = lifted(branch_zero(1, 3), branch(ALWAYS, 3), NOP, RETURN, RETURN)
     assert region.ranges == ((0, 8), (12, 8))
     assert region.instructions == 4
+
+
+#: if eq: r1 = r2 + r3; if eq: r1 = the doubleword at r2; if eq: goes to where the doubleword at r2 says; stops if ne.
+ADD_EQ, LOAD_EQ, JUMP_EQ, STOP_NE = 0x36123000, 0x37120000, 0x3B020000, 0x3C220000
+
+
+def enter_with_z(region: Region, z: int, registers: dict[int, int]) -> tuple[Outcome, list[int]]:
+    verify(region.function)
+    state = {r.name: [0] * r.count for r in TOY.registers} | {"Z": [z]}
+    for index, value in registers.items():
+        state["G"][index] = value
+    memory = SparseMemory({MEMORY: (0x5678).to_bytes(8, "little")})
+    return run(region.function, state, Environment(here=ORIGIN, memory=memory)), state["G"]
+
+
+def test_guards_are_branches() -> None:
+    region = lifted(ADD_EQ, jump(4))
+    assert enter_with_z(region, 1, {2: 5, 3: 6, 4: 0x99})[1][1] == 11
+    outcome, general = enter_with_z(region, 0, {2: 5, 3: 6, 4: 0x99})
+    assert (outcome.address, general[1]) == (0x99, 0)
+
+
+def test_a_guarded_access_faults_only_where_it_is_done() -> None:
+    region = lifted(LOAD_EQ, jump(4))
+    assert enter_with_z(region, 1, {2: MEMORY})[1][1] == 0x5678
+    assert enter_with_z(region, 0, {2: 8, 4: 0x99})[0].address == 0x99
+    with pytest.raises(GuestFault) as fault:
+        enter_with_z(region, 1, {2: 8})
+    assert fault.value.pc == ORIGIN
+
+
+def test_guarded_instructions_that_leave() -> None:
+    region = lifted(NOP, JUMP_EQ, STOP_NE, jump(4))
+    assert enter_with_z(region, 1, {2: MEMORY})[0].address == 0x5678
+    outcome, _ = enter_with_z(region, 0, {2: 8})
+    assert (outcome.way, outcome.exception, outcome.address) == ("raise", "stop", ORIGIN + 8)
+
+
+def test_what_comes_behind_a_guarded_exception_is_an_entry() -> None:
+    assert traced(STOP_NE, NOP, jump(4)).entries == (0, 4)
