@@ -112,6 +112,10 @@ class Interpreter(ABC, Generic[S]):
     def raised(self, name: str, values: tuple[int, ...], machine: Machine) -> tuple[int, int | None] | None:
         """The signal of an exception and the address that is wrong; None if the run goes on behind it."""
 
+    def misaligned(self, pc: int, machine: Machine) -> bool:
+        """Whether SIGBUS is raised for an instruction's address, even if nothing is mapped there."""
+        return pc % self._alignment != 0
+
     def retry(self, fault: GuestFault, machine: Machine) -> bool:
         """Whether an instruction that faulted is to be tried again, in a context that was changed for it."""
         return False
@@ -134,7 +138,7 @@ class Interpreter(ABC, Generic[S]):
 
         pc = CODE
         for _ in range(MOST_STEPS):
-            if pc % self._alignment:
+            if self.misaligned(pc, machine):
                 return end(SIGBUS, pc)
             if not CODE <= pc < CODE + PAGE:
                 return end(SIGSEGV, pc)

@@ -6,7 +6,7 @@ from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.arm.harness.machine import ARM, State
 from tests.targets.harness import interpreter
 from tests.targets.harness.interpreter import Machine
-from tests.targets.harness.machine import SIGBUS, SIGTRAP
+from tests.targets.harness.machine import CODE, PAGE, SIGBUS, SIGTRAP
 
 _FLAGS = (
     (31, "NF"), (30, "ZF"), (29, "CF"), (28, "VF"), (27, "QF"), (19, "GE3"), (18, "GE2"), (17, "GE1"), (16, "GE0"),
@@ -43,6 +43,10 @@ class Interpreter(interpreter.Interpreter[State]):
             registers["TPIDRURO"][0],
             tuple(registers["D"][k] for k in range(32)),
         )
+
+    def misaligned(self, pc: int, machine: Machine) -> bool:
+        """See the base class."""
+        return CODE <= pc < CODE + PAGE and pc % (2 if machine.env.ctx["t"] else 4) != 0
 
     def raised(self, name: str, values: tuple[int, ...], machine: Machine) -> tuple[int, int | None] | None:
         """See the base class."""

@@ -14,6 +14,13 @@ from tests.targets.harness.text import our_text
 _CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8)
 _NAMES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12"}
 
+_SHIFT = re.compile(r"(?<=, )(lsl|lsr|asr|ror) #(0x[0-9a-f]+)")
+
+
+def _decimal(shift: re.Match[str]) -> str:
+    """Capstone writes most amounts of shifts in decimal."""
+    return f"{shift[1]} #{int(shift[2], 16)}"
+
 
 def text_of(target: DescribedTarget, word: int, here: int) -> str:
     """Our text, also of what is undefined."""
@@ -28,5 +35,5 @@ def their_texts(words: Sequence[int], here: int) -> list[str | None]:
 def _their_text(word: int, here: int) -> str | None:
     for instruction in _CAPSTONE.disasm(word.to_bytes(4, "little"), here):
         operands = re.sub(r"\b(sb|sl|fp|ip)\b", lambda name: _NAMES[name[0]], instruction.op_str)
-        return f"{instruction.mnemonic} {operands}".strip()
+        return re.sub(_SHIFT, _decimal, f"{instruction.mnemonic} {operands}".strip())
     return None
