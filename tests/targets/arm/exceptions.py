@@ -45,6 +45,7 @@ EXEMPT: tuple[Exempt, ...] = (
     Exempt(0x0FF000F0, 0x01600000, "likewise", _not_for_el0),
     Exempt(0x0FF00000, 0x03600000, "likewise", _not_for_el0),
     Exempt(0xFFFFFFFF, 0xF57FF04C, "DFB is Armv8-R's", _says("dfb")),
+    Exempt(0x0FFFFFFF, 0x0320F012, "TSB CSYNC has no name in Armv8.0", _says("tsb")),
     Exempt(0x0FE00070, 0x07C00010, "UNPREDICTABLE: BFI with its last bit below its first", _negative),
     Exempt(0x0FF01CF0, 0x01B01C90, "UNPREDICTABLE: LDREXD of an odd register; Capstone prints the even one"),
     Exempt(0x0FF00CF1, 0x01A00C91, "likewise STREXD"),

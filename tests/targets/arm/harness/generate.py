@@ -29,8 +29,8 @@ _MASK = (1 << 32) - 1
 #: Registers that hold addresses in a sequence.
 BASES = (11, 12, 13)
 ALWAYS = 14
-#: Where QEMU puts a 32-bit program's stack: a case may hit it by chance.
-STACK = range(0x3F000000, 0x41000000)
+#: Where QEMU has a 32-bit program's stack and the page of the kernel's helpers: a case may hit them by chance.
+MAPPED = (range(0x3F000000, 0x41000000), range(0xFFFF0000, 0x100000000))
 
 
 class Generator:
@@ -51,7 +51,7 @@ class Generator:
                 found = self._aimed(encoding, self._with_target(encoding, case))
             except Endless:
                 continue
-            if found[1].fault is None or found[1].fault not in STACK:
+            if not _hits(found[1]):
                 made += 1
                 yield found
 
@@ -69,7 +69,7 @@ class Generator:
                 run = self.interpreter.run(case)
             except Endless:
                 continue
-            if run.fault is None or run.fault not in STACK:
+            if not _hits(run):
                 made += 1
                 yield case, run
 
@@ -164,6 +164,10 @@ class Generator:
         if kind < 0.95:
             return rng.randrange(PAGE - 64)
         return rng.choice((rng.randrange(PAGE - 16, PAGE + 16), rng.randrange(-16, 16)))
+
+
+def _hits(run: Run) -> bool:
+    return run.fault is not None and any(run.fault in pages for pages in MAPPED)
 
 
 def with_r(state: State, place: int, value: int) -> State:
