@@ -72,8 +72,12 @@ def store_register(f: Lowering, value: Operand, pointer: Operand, width: int) ->
 @lowers("set_ctx")
 def _set_ctx(f: Lowering, op: Op) -> None:
     (value,) = f.args(op)
-    place = CPU_MEMBERS["context"] + 8 * f.machine.context.index(op.attrs["ctx"])
-    f.e.store(f.e.resize(value, "i64"), f.e.at(CPU, place), 8)
+    f.e.store(f.e.resize(value, "i64"), f.e.at(CPU, context_offset(f, op.attrs["ctx"])), 8)
+
+
+def context_offset(f: Lowering, name: str) -> int:
+    """Where a context variable is, from `cpu` on; it takes 64 bits."""
+    return CPU_MEMBERS["context"] + 8 * f.machine.context.index(name)
 
 
 # --- memory --------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ from pyqemu.hostgen.emit import FLOATS, Operand
 from pyqemu.hostgen.host import GuestAccess
 from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.lower_exit import stop
-from pyqemu.hostgen.lower_state import byte_order, load_register, store_register
+from pyqemu.hostgen.lower_state import byte_order, context_offset, load_register, store_register
 from pyqemu.hostgen.module_address import address, known_offset, origin
 from pyqemu.hostgen.pack_format import ExitReason
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
-from pyqemu.translator.ir.ops import LEAVING, PURE
+from pyqemu.translator.ir.ops import CONTEXT_PLACE, LEAVING, PURE
 from pyqemu.translator.ir.types import Vec
 from pyqemu.translator.lift.region import Region
 
@@ -165,6 +165,8 @@ class Accesses:
 
     def _pointer_to(self, f: Lowering, place: Place) -> Operand:
         reg, index = place
+        if reg.startswith(CONTEXT_PLACE):
+            return f.state(f.hole(context_offset(f, reg.removeprefix(CONTEXT_PLACE)), "i64"))
         return f.state(f.hole(f.layout.offset(reg, index, None, write=True), "i64"))
 
     def _show(self, f: Lowering, place: Place, value: Operand, sample: Value) -> None:

@@ -67,6 +67,7 @@ class RegionFrame:
 
     machine: Machine
     exits: dict[Exit, int] = field(default_factory=dict[Exit, int])
+    in_other_context: bool = False  # the block has changed the context, for the end that it comes to
 
     def hole(self, f: Lowering, expr: StaticExpr, ty: str) -> Operand:
         """Decode-time `expr` as a value of integer type `ty`; only addresses are left open in regions."""
@@ -78,7 +79,12 @@ class RegionFrame:
 
     def leave(self, f: Lowering, op: Op) -> None:
         """An end of the region."""
+        changed, self.in_other_context = self.in_other_context, False
         match op.name:
+            case "goto" | "leave" if changed:
+                stop(f, ExitReason.SYNC, address(f, op.attrs["target"]))
+            case "goto_indirect" if changed:
+                stop(f, ExitReason.SYNC, f.args(op)[0])
             case "goto":
                 self._goto(f, op)
             case "goto_indirect":
@@ -105,6 +111,7 @@ class RegionLowering(Lowering):
 
     def __init__(self, machine: Machine, frame: RegionFrame, accesses: Accesses) -> None:
         super().__init__(Emitter(Module(machine.host.triple)), machine, frame)
+        self._frame = frame
         self._accesses = accesses
         self.entries: list[str] = []
         self.spare_arguments = ", ptr poison"
@@ -113,6 +120,8 @@ class RegionLowering(Lowering):
         """One operation; what only landings need is left to them."""
         if self._accesses.is_deferred(op):
             return
+        if op.name == "set_ctx":
+            self._frame.in_other_context = True
         match op.name:
             case "at":
                 self._accesses.point = op

@@ -41,8 +41,11 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class ContextVariable:
+    """`follows` is its value for the next instruction, over context variables, where the encoding says nothing else."""
+
     name: str
     width: int
+    follows: StaticExpr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,9 @@ class Encoding:
     """One encoding of one instruction; `number` is its place in `Target.encodings`.
 
     A word belongs to it if `word & mask == value` and `guard` (1 if there is none) is nonzero for its fields.
-    `should_mask`/`should_value` are should-be bits: a word that differs is UNPREDICTABLE.
+    `should_mask`/`should_value` are should-be bits: a word that differs is UNPREDICTABLE. `next`: context variables
+    that have other values for what is done after it, over its fields and the context that it is decoded in (see
+    `following`). `guarded`: whether it is done depends on the state, as `Target.guard` says or its shapes do.
     """
 
     number: int
@@ -110,6 +115,8 @@ class Encoding:
     fields: tuple[EncodingField, ...]
     guard: StaticExpr
     features: frozenset[str]
+    next: tuple[tuple[str, StaticExpr], ...] = ()
+    guarded: bool = False
 
     def fields_of(self, word: int) -> dict[str, int]:
         """The values of all fields in `word`."""
@@ -189,6 +196,24 @@ def reach(
         decisions.append((tree.expr, value))
         tree = tree.children.get(value, Undefined())
     return (tuple(decisions), tree) if isinstance(tree, ShapeLeaf) else None
+
+
+def following(
+    variables: Sequence[ContextVariable],
+    encoding: Encoding,
+    fields: Mapping[str, int],
+    context: Mapping[str, int],
+    *,
+    falls: bool,
+) -> dict[str, int]:
+    """The variables that an instruction's context decides for the instruction after it.
+
+    `falls`: it ended in `next`. If it is guarded that may be because it was not done; then `next` has no say.
+    """
+    values = {v.name: v.follows for v in variables if v.follows is not None}
+    if not (falls and encoding.guarded):
+        values |= dict(encoding.next)
+    return {name: evaluate(value, fields, 0, context) for name, value in values.items()}
 
 
 #: What stands before the names of the second instruction's fields in fused code.

@@ -14,7 +14,7 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.target import Encoding, ShapeTree, reach
+from pyqemu.translator.target import Encoding, ShapeTree, following, reach
 from tests.regions.area import CODE, CODE_BYTES, GuestMemory
 from tests.regions.states import End, Snapshot, Start, canonical
 
@@ -52,9 +52,10 @@ class KnownShapes:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An instruction's size and fields; no function if it is undefined."""
+    """An instruction's size, encoding and fields; no function if it is undefined."""
 
     size: int
+    encoding: Encoding | None
     fields: Mapping[str, int]
     function: Function | None
 
@@ -89,9 +90,10 @@ class Decoder:
             tree = self.shapes.guard(encoding)
             guard = None if tree is None else reach(tree, fields, context)
             if found is None or (guard is None) != (tree is None):
-                return Decoded(len(data), fields, None)
-            return Decoded(len(data), fields, guarded(guard and guard[1].function, found[1].function))
-        return Decoded(0, {}, None)
+                return Decoded(len(data), encoding, fields, None)
+            function = guarded(guard and guard[1].function, found[1].function)
+            return Decoded(len(data), encoding, fields, function)
+        return Decoded(0, None, {}, None)
 
 
 class Machine:
@@ -161,13 +163,19 @@ class Machine:
         if decoded.function is None:
             return self._end("exception", pc, "undefined")
         self._env.fields, self._env.here = decoded.fields, pc
+        before = dict(self._env.ctx)
         try:
             outcome = run(decoded.function, self.registers, self._env)
         except GuestFault as fault:
             return self._end("fault", pc, canonical(fault.address))
-        if outcome.way == "next":
-            return pc + decoded.size
-        return self._follow(outcome, pc)
+        after = pc + decoded.size if outcome.way == "next" else self._follow(outcome, pc)
+        if not isinstance(after, End):
+            assert decoded.encoding is not None
+            falls = outcome.way == "next"
+            self._env.ctx.update(
+                following(self._target.context, decoded.encoding, decoded.fields, before, falls=falls)
+            )
+        return after
 
     def _region(self, function: Function, pc: int) -> int | End | Outcome:
         self._env.fields, self._env.here, self._env.entry = {}, CODE, pc - CODE

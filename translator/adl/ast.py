@@ -248,8 +248,18 @@ WRITE_POLICIES = ("zext", "sext", "ones", "keep")
 
 
 @dataclass(frozen=True, slots=True)
+class SpecialElement:
+    """`except INDEX reads e writes f`: a view's element that is no register. `writes` is `goto` or a function."""
+
+    index: int
+    reads: Expr
+    writes: str
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class View(Decl):
-    """`view NAME(params)[index]: bN = target [except K zero] [write POLICY]`."""
+    """`view NAME(params)[index]: bN = target [except K zero | except K reads e writes f] [write POLICY]`."""
 
     name: str
     parameters: tuple[str, ...]
@@ -258,12 +268,16 @@ class View(Decl):
     target: Expr
     zero: int | None
     policy: str | None  # one of WRITE_POLICIES
+    special: SpecialElement | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ContextVariable(Decl):
+    """`ctx NAME: w [follows e]`."""
+
     name: str
     width: int
+    follows: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,9 +344,11 @@ class OperandRow:
 
 @dataclass(frozen=True, slots=True)
 class OperandTable(Decl):
+    """`operand NAME(a, b) -> type { rows }`; a table for text has no results, `-> (type, type)` are two."""
+
     name: str
     parameters: tuple[str, ...]
-    type: TypeExpr | None
+    results: tuple[TypeExpr, ...]
     rows: tuple[OperandRow, ...]
 
 
@@ -365,6 +381,15 @@ class Unpredictable:
 
 
 @dataclass(frozen=True, slots=True)
+class NextContext:
+    """`next NAME = e`: a context variable's value for the instruction that follows."""
+
+    name: str
+    value: Expr
+    span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class AsmRow:
     template: str
     condition: Expr | None
@@ -380,6 +405,7 @@ class Instruction(Decl):
     undefined: tuple[Expr, ...]
     unpredictable: tuple[Unpredictable, ...]
     guard: Expr | None
+    next: tuple[NextContext, ...]
     lets: tuple[Let, ...]
     asm: tuple[AsmRow, ...]
     body: tuple[Stmt, ...]

@@ -19,6 +19,7 @@ class Declarations:
     groups: Mapping[str, tuple[str, ...]]
     views: Mapping[str, ast.View]
     contexts: Mapping[str, int]
+    stepping: frozenset[str]  # context variables that each instruction may change for the next one
     exceptions: Mapping[str, ast.ExceptionDecl]
     constants: Mapping[str, ast.ConstTable]
     operands: Mapping[str, ast.OperandTable]
@@ -44,6 +45,7 @@ def declarations_of(model: Model) -> Declarations:
         model.groups,
         model.views,
         model.globals.contexts,
+        frozenset(v.name for v in model.contexts.values() if v.follows is not None),
         model.exceptions,
         model.constants,
         model.operands,

@@ -21,6 +21,7 @@ from pyqemu.translator.adl.expressions import Evaluator
 from pyqemu.translator.adl.guards import branch_around, evaluate_guard, has_own_shapes
 from pyqemu.translator.adl.knowledge import Fact, Knowledge, Leaf, truth
 from pyqemu.translator.adl.model import BoundEncoding, Model
+from pyqemu.translator.adl.next_context import check_next
 from pyqemu.translator.adl.outline import Outliner
 from pyqemu.translator.adl.shapes import Decisions, Explorer, replay
 from pyqemu.translator.adl.statements import execute
@@ -130,6 +131,8 @@ class Elaborator:
         self._run(body, bound, guarded=guarded)
         finish_instruction(body)
         self._finish(function)
+        if bound.encoding.next:
+            check_next(bound, function, with_guard=guarded or not has_own_shapes(bound.instruction))
         return function
 
     def _guard(self, bound: BoundEncoding, knowledge: Knowledge, name: str) -> Function:

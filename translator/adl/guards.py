@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body
 from pyqemu.translator.adl.knowledge import truth
+from pyqemu.translator.adl.names import names_in
 from pyqemu.translator.adl.values import Scope, as_static, type_name
 from pyqemu.translator.ir.function import Op, Value
 from pyqemu.translator.ir.ops import Effect
@@ -27,12 +28,8 @@ def has_own_shapes(instruction: ast.Instruction) -> bool:
 
 def _is_branch(statements: tuple[ast.Stmt, ...]) -> bool:
     """Whether a body goes elsewhere in any case, and does no more than that but write registers."""
-    plain = (isinstance(s, ast.Let | ast.Goto) or (isinstance(s, ast.Write) and not _is_memory(s)) for s in statements)
-    return all(plain) and any(isinstance(s, ast.Goto) for s in statements)
-
-
-def _is_memory(write: ast.Write) -> bool:
-    return isinstance(write.target, ast.Index) and write.target.base == ast.Name(write.span, "mem")
+    plain = all(isinstance(s, ast.Let | ast.Goto | ast.Write) for s in statements) and "mem" not in names_in(statements)
+    return plain and any(isinstance(s, ast.Goto) for s in statements)
 
 
 def evaluate_guard(body: Body, guard: ast.Expr, scope: Scope) -> Value:

@@ -50,8 +50,8 @@ def _name_is_static(body: Body, name: str, scope: Scope) -> bool:
 def _call_is_static(body: Body, name: str, arguments: tuple[ast.Expr, ...], scope: Scope) -> bool:
     known = body.declarations
     if name in known.operands:
-        table = known.operands[name]
-        return table.type is not None and table.type.width is None
+        results = known.operands[name].results
+        return len(results) == 1 and results[0].width is None
     if name in known.functions:
         results = known.functions[name].results
         return len(results) == 1 and results[0].width is None

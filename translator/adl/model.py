@@ -156,7 +156,7 @@ class _Builder:
                 self._add_flags(declaration)
             case ast.ContextVariable(span, name, width):
                 if self.take("value", name, span):
-                    model.contexts[name] = ContextVariable(name, width)
+                    model.contexts[name] = ContextVariable(name, width)  # what follows: see model_checks
             case ast.Feature(span, names):
                 model.features |= {name: declaration for name in names if self.take("feature", name, span)}
             case ast.Prefer():

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.knowledge import Knowledge
 from pyqemu.translator.adl.model import Model, Properties, unknown
 from pyqemu.translator.adl.static_expr import Environment
+from pyqemu.translator.static import Here, StaticExpr, leaves_of
 from pyqemu.translator.target import CpuModel
 
 _CHOICES = {
@@ -35,7 +37,7 @@ def check_declarations(model: Model) -> list[DescriptionError]:
         advice = "words that are no instruction raise it; say `exception undefined()`"
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
     properties = (_properties,)  # first: what the others look at is made with the width of addresses
-    others = (_cpu, _view, _constant, _operand, _function, _names_of_instruction, _prefer)
+    others = (_cpu, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer)
     for checks in (properties, others):
         for declaration in declarations:
             for check in checks:
@@ -119,6 +121,9 @@ def _view(model: Model, declaration: ast.Decl) -> Found:
     for base in bases:
         if base.name not in model.registers and base.name not in model.views:
             yield unknown("register or view", base.name, base.span, {**model.registers, **model.views})
+    special = declaration.special
+    if special is not None and special.writes != "goto" and special.writes not in model.functions:
+        yield unknown("function", special.writes, special.span, model.functions)
     if declaration.zero is None:
         return
     for name in {base.name for base in bases}:
@@ -184,6 +189,25 @@ def _constant(model: Model, declaration: ast.Decl) -> Found:
             return
 
 
+def _context(model: Model, declaration: ast.Decl) -> Found:
+    if not isinstance(declaration, ast.ContextVariable) or declaration.follows is None:
+        return
+    value = context_value(declaration.name, declaration.width, declaration.follows, Environment(model.globals))
+    model.contexts[declaration.name] = replace(model.contexts[declaration.name], follows=value)
+    yield from ()
+
+
+def context_value(name: str, width: int, expr: ast.Expr, environment: Environment) -> StaticExpr:
+    """A context variable's value for the next instruction. Raises DescriptionError."""
+    value = environment.static(expr)
+    if any(isinstance(leaf, Here) for leaf in leaves_of(value)):
+        raise DescriptionError(expr.span, "this cannot depend on the instruction's address")
+    low, high = Knowledge({}).bounds(value)
+    if low < 0 or high >= 1 << width:
+        raise DescriptionError(expr.span, f"{name} has {width} bits; this may not fit", f"cut it with bits(…, {width})")
+    return value
+
+
 def _operand(model: Model, declaration: ast.Decl) -> Found:
     if not isinstance(declaration, ast.OperandTable):
         return
@@ -196,11 +220,11 @@ def _operand(model: Model, declaration: ast.Decl) -> Found:
                 row.span, f"this row has {found} patterns; {declaration.name} has {wanted} parameters",
                 "one pattern a parameter, `_` for any value",
             )  # fmt: skip
-        if declaration.type is not None and row.value is None:
+        if declaration.results and row.value is None:
             yield DescriptionError(
                 row.span, f"this row of {declaration.name} has no value", "every row needs `= e`"
             )
-        if declaration.type is None and row.value is not None:
+        if not declaration.results and row.value is not None:
             advice = f"say `operand {declaration.name}({', '.join(declaration.parameters)}) -> type {{`"
             yield DescriptionError(row.value.span, f"{declaration.name} has no type for its values", advice)
         for pattern in row.patterns:
@@ -221,6 +245,9 @@ def _names_of_instruction(model: Model, declaration: ast.Decl) -> Found:
     if not isinstance(declaration, ast.Instruction):
         return
     of_encodings = [(feature, encoding.span) for encoding in declaration.encodings for feature in encoding.needs]
+    for one in declaration.next:
+        if one.name not in model.contexts:
+            yield unknown("context variable", one.name, one.span, model.contexts)
     for feature, span in [*((feature, declaration.span) for feature in declaration.needs), *of_encodings]:
         if feature not in model.features:
             yield unknown("feature", feature, span, model.features)

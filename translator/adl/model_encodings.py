@@ -8,6 +8,7 @@ from __future__ import annotations
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
+from pyqemu.translator.adl.model_checks import context_value
 from pyqemu.translator.adl.pictures import Picture, parse_picture
 from pyqemu.translator.adl.static_expr import Environment
 from pyqemu.translator.static import Field, Here, StaticExpr, leaves_of
@@ -50,8 +51,18 @@ def _bind(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
         picture.mask, picture.value, picture.should_mask, picture.should_value,
         picture.fields, guard, frozenset((*instruction.needs, *declaration.needs)),
+        _next(model, instruction, environment), instruction.guard is not None,
     )  # fmt: skip
     return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
+
+
+def _next(
+    model: Model, instruction: ast.Instruction, environment: Environment
+) -> tuple[tuple[str, StaticExpr], ...]:
+    return tuple(
+        (one.name, context_value(one.name, model.contexts[one.name].width, one.value, environment))
+        for one in instruction.next
+    )
 
 
 def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit:

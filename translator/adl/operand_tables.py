@@ -6,7 +6,7 @@ from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body
 from pyqemu.translator.adl.knowledge import truth
 from pyqemu.translator.adl.types_of import evaluate_type
-from pyqemu.translator.adl.values import Scope, Val, as_static
+from pyqemu.translator.adl.values import Scope, Val, as_static, describe
 from pyqemu.translator.static import StaticExpr, apply, element, interval
 
 #: Combinations of arguments that are looked up in a table; more are compared row by row.
@@ -19,11 +19,11 @@ def table_value(body: Body, call: ast.Call, table: ast.OperandTable, arguments: 
         raise body.error(
             call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}"
         )
-    if table.type is None:
+    if not table.results:
         raise body.error(call.span, f"{table.name} gives text only", "declare a type: operand … -> bN")
     arguments = [body.knowledge.known(argument) for argument in arguments]
     scope = Scope(None, dict(zip(table.parameters, arguments, strict=True)))
-    if table.type.width is None:
+    if _is_int(table):
         return _int_value(body, call, table, arguments, scope)
     row = body.constant(row_number(body, table, arguments, scope), call.span, f"the row of {table.name}")
     return _row_value(body, call, table, row, arguments, scope)
@@ -42,16 +42,23 @@ def _row_value(
         raise body.error(
             table.rows[row].span, f"this row of {table.name} has no value", "add = e after the text"
         )
-    assert table.type is not None
     body.calls.append(call.span)
     result = body.evaluate(body, value, scope)
-    ty = evaluate_type(body, table.type, scope)
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) != len(table.results):
+        count = len(table.results)
+        raise body.error(value.span, f"this row gives {describe(result)}, but {table.name} has {count} results")
     what = f"the value of {table.name}"
-    result = (
-        body.static(result, value.span, what) if ty is None else body.to_type(result, ty, value.span, what)
+    typed = tuple(
+        body.static(one, value.span, what) if ty is None else body.to_type(one, ty, value.span, what)
+        for one, ty in zip(results, (evaluate_type(body, ty, scope) for ty in table.results), strict=True)
     )
     body.calls.pop()
-    return result
+    return typed if len(typed) > 1 else typed[0]
+
+
+def _is_int(table: ast.OperandTable) -> bool:
+    return len(table.results) == 1 and table.results[0].width is None
 
 
 def _int_value(

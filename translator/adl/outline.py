@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from typing import cast
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body, Outlined
 from pyqemu.translator.adl.calls import run_function
+from pyqemu.translator.adl.names import names_in
 from pyqemu.translator.adl.values import Scope, Val
 from pyqemu.translator.adl.writes import finish_function
 from pyqemu.translator.ir.function import Function, Value
@@ -87,7 +86,7 @@ class Outliner:
         found = self._contexts.get(declaration.name)
         if found is None:
             self._contexts[declaration.name] = frozenset()  # for a function that calls itself
-            names = _names_in(declaration)
+            names = names_in(declaration)
             known = caller.declarations
             own = frozenset(names & set(known.contexts))
             called = [known.functions.get(name) or known.operands.get(name) for name in names]
@@ -100,16 +99,3 @@ def _name(key: Key) -> str:
     """`name.n=32.k=4`: unique, and readable in listings."""
     name, statics, context = key
     return ".".join([name, *(f"{n}={value}" for n, value in (*statics, *context))])
-
-
-def _names_in(node: object) -> set[str]:
-    """All names that stand in a piece of syntax tree, calls included."""
-    found = {node.name} if isinstance(node, ast.Name | ast.Call) else set[str]()
-    if isinstance(node, tuple):
-        for item in cast(tuple[object, ...], node):
-            found |= _names_in(item)
-    elif is_dataclass(node):
-        for field in fields(node):
-            if field.name != "span":
-                found |= _names_in(getattr(node, field.name))
-    return found

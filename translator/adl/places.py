@@ -19,11 +19,16 @@ from pyqemu.translator.ir.types import Bits, Type
 from pyqemu.translator.static import StaticExpr
 from pyqemu.translator.target import Register
 
+#: What the value written is called where it is gone to; nothing in a description can have that name.
+_VALUE = "the value"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Bits low … low+type.total-1 of a register. `policy` says what a write does to the other bits:
     one of ast.WRITE_POLICIES, slice (an explicit slice: keep), or None (such a write is an error).
+
+    `special`: it is the element of a view that is no register, though it has the type of one.
     """
 
     register: Register
@@ -32,6 +37,16 @@ class Place:
     low: int
     type: Type
     policy: str | None
+    special: _Special | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Special:
+    """A view's element that is no register, and the names that its value can be made of."""
+
+    element: ast.SpecialElement
+    view: str
+    scope: Scope
 
 
 def is_place(body: Body, expr: ast.Expr, scope: Scope) -> bool:
@@ -138,9 +153,16 @@ def _element_of_view(
     outer, body.index_span = body.index_span, body.index_span or span
     body.calls.append(expr.span)
     place = _through_view(body, view, resolve(body, view.target, scope), number)
+    if view.special is not None and _is_special(body, view.special, number, span):
+        place = replace(place, special=_Special(view.special, view.name, scope))
     body.calls.pop()
     body.index_span = outer
     return place
+
+
+def _is_special(body: Body, special: ast.SpecialElement, index: StaticExpr, span: ast.Span) -> bool:
+    """Whether `index` is that element's; the shape is split on it."""
+    return bool(body.constant(body.apply("eq", index, special.index), span, "whether the index is the exception"))
 
 
 def _through_view(body: Body, view: ast.View, place: Place, index: StaticExpr | None) -> Place:
@@ -194,6 +216,11 @@ def _narrow(body: Body, place: Place, low: int, width: int, span: ast.Span) -> P
 
 def read_place(body: Body, place: Place, span: ast.Span) -> Value:
     """The value before the instruction."""
+    if place.special is not None:
+        value = body.evaluate(body, place.special.element.reads, place.special.scope)
+        width = Bits(place.register.width)
+        whole = body.to_type(value, width, place.special.element.reads.span, f"what {place.special.view} reads")
+        return body.emitter.bitcast(body.emitter.extract(whole, place.low, place.type.total), place.type)
     if place.register.name in body.path.clobbered:
         raise body.error(
             span,
@@ -223,6 +250,8 @@ def read_register(body: Body, register: Register, index: StaticExpr | None, zero
 def write_place(body: Body, place: Place, value: Val, span: ast.Span) -> None:
     """Notes that the place gets `value` at the end of the instruction."""
     register = place.register
+    if place.special is not None and place.type == Bits(register.width):
+        return _write_special(body, place.special, value, span)
     new = body.to_type(value, place.type, span, "the value written")
     new = body.emitter.bitcast(new, Bits(place.type.total))
     if place.zero is not None and place.index == place.zero:
@@ -241,9 +270,25 @@ def write_place(body: Body, place: Place, value: Val, span: ast.Span) -> None:
             new = body.emitter.concat(new, body.emitter.const(0, Bits(low)))
             low = 0
         new = _extended(body, new, register.width, place.policy)
+    if place.special is not None:
+        if new.type.width != register.width:
+            raise body.error(span, f"only some bits of what {place.special.view} writes are given", "write all of it")
+        return _write_special(body, place.special, new, span)
     body.touched.writes.add(register.name)
     write = PendingWrite(register.name, place.index, place.zero, register.width, low, new, None)
     body.path.writes = (*body.path.writes, write)
+
+
+def _write_special(body: Body, special: _Special, value: Val, span: ast.Span) -> None:
+    """Goes to the value, or calls the function with it."""
+    name = ast.Name(span, _VALUE)
+    scope = Scope(None, {_VALUE: value})
+    if special.element.writes == "goto":
+        body.execute(body, (ast.Goto(span, name),), scope)
+        return
+    result = body.evaluate(body, ast.Call(span, special.element.writes, (name,)), scope)
+    if result != ():
+        raise body.error(special.element.span, f"{special.element.writes} gives a value", "nothing can use it")
 
 
 def _extended(body: Body, value: Value, width: int, policy: str) -> Value:

@@ -125,6 +125,12 @@ def _write(body: Body, statement: ast.Write, scope: Scope) -> None:
                 raise body.error(
                     target.span, "an outlined function cannot change the context", "use a plain fn"
                 )
+            if target.name in known.stepping:
+                raise body.error(
+                    target.span,
+                    f"{target.name} follows from one instruction to the next and cannot be written",
+                    f"say `next {target.name} = e`, not among the statements",
+                )
             write_context(body, target.name, body.evaluate(body, statement.value, scope), span)
             return
         if target.name in known.groups:

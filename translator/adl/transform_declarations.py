@@ -61,14 +61,16 @@ class DeclarationTransform(StatementTransform):
         return ast.Flags(self.token_span(c[0]), c[1], str(c[0]))
 
     def view(self, c: Children) -> ast.Decl:
-        name, parameters, index, type_, target, zero, policy = c
+        name, parameters, index, type_, target, exception, policy = c
         if policy is not None and str(policy) not in ast.WRITE_POLICIES:
             known = ", ".join(ast.WRITE_POLICIES)
             raise DescriptionError(
                 self.token_span(policy), f"{str(policy)!r} is not a write policy", f"it is one of {known}"
             )
         span = self.token_span(name)
-        return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy))
+        zero = exception if isinstance(exception, int) else None
+        special = exception if isinstance(exception, ast.SpecialElement) else None
+        return ast.View(span, str(name), parameters, index, type_, target, zero, policy and str(policy), special)
 
     def view_parameters(self, c: Children) -> tuple[str, ...]:
         return c[0] or ()
@@ -79,8 +81,12 @@ class DeclarationTransform(StatementTransform):
     def except_zero(self, c: Children) -> int:
         return self.integer(c[0])
 
+    def except_special(self, c: Children) -> ast.SpecialElement:
+        number, reads, writes = c
+        return ast.SpecialElement(self.integer(number), reads, str(writes), self.token_span(writes))
+
     def ctx(self, c: Children) -> ast.Decl:
-        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]))
+        return ast.ContextVariable(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 
     def feature(self, c: Children) -> ast.Decl:
         return ast.Feature(self.token_span(c[0]), c[1])
@@ -118,9 +124,9 @@ class DeclarationTransform(StatementTransform):
         return ast.Variant(self.token_span(name), str(name), tuple(constants))
 
     def operand(self, c: Children) -> ast.Decl:
-        name, parameters, type_, *rows = c
+        name, parameters, results, *rows = c
         span = self.token_span(name)
-        return ast.OperandTable(span, str(name), parameters, type_, tuple(_absent_removed(rows)))
+        return ast.OperandTable(span, str(name), parameters, results or (), tuple(_absent_removed(rows)))
 
     def row(self, c: Children) -> ast.OperandRow:
         *patterns, (text, value, condition) = c
@@ -198,6 +204,7 @@ class InstructionTransform(DeclarationTransform):
             tuple(parts.get("undef", ())),
             tuple(parts.get("unpred", ())),
             one.get("guard"),
+            tuple(parts.get("next", ())),
             tuple(parts.get("let", ())),
             one.get("asm", ()),
             one.get("do", ()),
@@ -233,6 +240,9 @@ class InstructionTransform(DeclarationTransform):
 
     def guard(self, c: Children) -> tuple[str, ast.Expr]:
         return "guard", c[0]
+
+    def next(self, c: Children) -> tuple[str, ast.NextContext]:
+        return "next", ast.NextContext(str(c[0]), c[1], self.token_span(c[0]))
 
     def asm_line(self, c: Children) -> tuple[str, tuple[ast.AsmRow, ...]]:
         return "asm", (ast.AsmRow(c[0][1:-1], None, self.token_span(c[0])),)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from pyqemu.translator.ir import interp_fp
 from pyqemu.translator.ir.function import Block, Function, Op, Value
 from pyqemu.translator.ir.interp_int import ELEMENTWISE, Runtime, elementwise, pack, pure_result, unpack
+from pyqemu.translator.ir.ops import CONTEXT_PLACE
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.ir.types import Bits, Type
 from pyqemu.translator.static import StaticExpr, evaluate
@@ -176,7 +177,11 @@ class _Frame:
         if point is None:
             return
         for (reg, index), value in zip(point.attrs["state"], point.operands, strict=True):
-            self._state[reg][index or 0] = pack(self._values[value], value.type)
+            shown = pack(self._values[value], value.type)
+            if reg.startswith(CONTEXT_PLACE):
+                self._env.ctx[reg.removeprefix(CONTEXT_PLACE)] = shown
+            else:
+                self._state[reg][index or 0] = shown
         fault.pc = self._static(point.attrs["pc"]) & _ADDRESS_MASK
 
     def _enter(self, block: Block, arguments: Sequence[Runtime]) -> None:

@@ -139,7 +139,7 @@ _ROWS: tuple[tuple[str, str, str, str, Effect, str], ...] = (
     ("isync", "", "", "", Effect.LOADS | Effect.STORES | Effect.WRITES_STATE, "changed code is seen from the next instruction on"),
     ("call", "...", "...", "fn", Effect.CALLS | Effect.FP | Effect.READS_STATE | Effect.WRITES_STATE, "calls outlined function `fn`"),
     # Regions: functions of many instructions; `here` is the address where the guest module begins.
-    ("at", "...", "", "pc state", Effect.MARKS, "accesses from here on are of the instruction at `pc`; a fault shows register state[i] as operand i, others as they are"),
+    ("at", "...", "", "pc state", Effect.MARKS, "accesses from here on are of the instruction at `pc`; a fault shows register (or `ctx NAME`) state[i] as operand i, others as they are"),
     ("poll", "", "i1", "", Effect.MARKS, "1 if the runtime wants control"),
     # Terminators.
     ("jump", "", "", "", Effect.ENDS_BLOCK, "to a block of this function, with arguments"),
@@ -164,6 +164,9 @@ def having(effects: Effect) -> frozenset[str]:
     """Names of the operations with any of `effects`; what passes look at for each operation is best a set."""
     return frozenset(name for name, spec in OPS.items() if spec.effects & effects)
 
+
+#: What stands before a context variable's name where registers' names stand: in what `at` shows.
+CONTEXT_PLACE = "ctx "
 
 ACCESSES = having(Effect.LOADS | Effect.STORES)
 LEAVING = having(Effect.LEAVES)

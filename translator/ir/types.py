@@ -45,6 +45,8 @@ Type = Bits | Vec
 I1 = Bits(1)
 I8 = Bits(8)
 I64 = Bits(64)
+#: Of context variables where they are stored.
+CONTEXT_TYPE = I64
 
 
 def with_width(ty: Type, width: int) -> Type:

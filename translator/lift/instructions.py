@@ -15,7 +15,7 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
 from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, following
 
 #: What regions do not do; the baseline translator does these instructions one by one.
 UNSUPPORTED = frozenset({"isync", "set_ctx", "cas", "rmw"})
@@ -64,12 +64,19 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One instruction at module offset `offset`, of `size` bytes."""
+    """One instruction at module offset `offset`, of `size` bytes.
+
+    `context` is what it was decoded in; `falls_to` and `goes_to` are the contexts of what comes next, by `next` and by
+    any other way. Equal contexts are the same object.
+    """
 
     offset: int
     size: int
     meaning: Meaning
     fields: Mapping[str, int]
+    context: Mapping[str, int]
+    falls_to: Mapping[str, int]
+    goes_to: Mapping[str, int]
 
     @property
     def end(self) -> int:
@@ -124,13 +131,15 @@ def _make_evaluator(expr: StaticExpr) -> _Evaluator:
 
 
 class Reader:
-    """Decodes a module's instructions, in one context."""
+    """Decodes a module's instructions. `context` is what those have that nothing comes before."""
 
     def __init__(self, target: Target, shapes: Shapes, code: GuestCode, context: Mapping[str, int]) -> None:
         self._target = target
         self._shapes = shapes
         self._code = code
         self.context = context
+        self._steps = any(variable.follows is not None for variable in target.context)
+        self._contexts: dict[tuple[int, ...], Mapping[str, int]] = {tuple(context.values()): context}
         self._trees: dict[int, ShapeTree] = {}
         self._guards: dict[int, ShapeTree | None] = {}
         self._meanings: dict[tuple[int, int], Meaning] = {}
@@ -140,30 +149,54 @@ class Reader:
     def on(self, code: GuestCode, context: Mapping[str, int]) -> Reader:
         """A reader of another module, which knows of instructions what this one has learnt."""
         other = copy(self)
-        other._code, other.context = code, context
+        other._code = code
+        other.context = self._same(context)
         return other
 
-    def read(self, offset: int) -> Instruction | None:
-        """The instruction at `offset`; None if there is none that is defined."""
+    def read(self, offset: int, context: Mapping[str, int] | None = None) -> Instruction | None:
+        """The instruction at `offset` in a context (the reader's); None if there is none that is defined."""
+        if context is None:
+            context = self.context
         for unit, size, order in self._units:
             data = self._code.fetch(offset, size)
             if data is None:
                 continue
             word = int.from_bytes(data, "little" if order == "le" else "big")
-            encoding = self._target.decode(word, unit, self.context)
+            encoding = self._target.decode(word, unit, context)
             if encoding is not None:
                 fields = encoding.fields_of(word)
-                meaning = self._meaning(encoding, fields)
-                return None if meaning is None else Instruction(offset, size, meaning, fields)
+                meaning = self._meaning(encoding, fields, context)
+                if meaning is None:
+                    return None
+                after = self._after(encoding, fields, context)
+                return Instruction(offset, size, meaning, fields, context, *after)
         return None
 
-    def _meaning(self, encoding: Encoding, fields: Mapping[str, int]) -> Meaning | None:
+    def _after(
+        self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
+    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """The contexts of what comes next, by `next` and otherwise."""
+        if not (self._steps or encoding.next):
+            return context, context
+        falls, goes = (
+            self._same({**context, **following(self._target.context, encoding, fields, context, falls=falls)})
+            for falls in (True, False)
+        )
+        return falls, goes
+
+    def _same(self, context: Mapping[str, int]) -> Mapping[str, int]:
+        """The context that stands for all that are equal to it."""
+        return self._contexts.setdefault(tuple(context.values()), context)
+
+    def _meaning(
+        self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
+    ) -> Meaning | None:
         if encoding.number not in self._trees:
             self._trees[encoding.number] = self._shapes.shapes(encoding)
             self._guards[encoding.number] = self._shapes.guard(encoding)
-        leaf = self._leaf(self._trees[encoding.number], fields)
+        leaf = self._leaf(self._trees[encoding.number], fields, context)
         tree = self._guards[encoding.number]
-        guard = None if tree is None else self._leaf(tree, fields)
+        guard = None if tree is None else self._leaf(tree, fields, context)
         if leaf is None or (guard is None) != (tree is None):
             return None
         key = id(leaf), id(guard)
@@ -172,9 +205,9 @@ class Reader:
             known = self._meanings[key] = _look_at_guarded(guard and guard.function, leaf.function)
         return known
 
-    def _leaf(self, tree: ShapeTree, fields: Mapping[str, int]) -> ShapeLeaf | None:
+    def _leaf(self, tree: ShapeTree, fields: Mapping[str, int], context: Mapping[str, int]) -> ShapeLeaf | None:
         while isinstance(tree, ShapeChoice):
-            child = tree.children.get(self._evaluator(tree.expr).value(fields, 0, self.context))
+            child = tree.children.get(self._evaluator(tree.expr).value(fields, 0, context))
             if child is None:
                 return None
             tree = child
@@ -188,7 +221,7 @@ class Reader:
 
     def offset_of(self, target: StaticExpr, instruction: Instruction) -> int:
         """The module offset that a jump's target is; negative if it lies before the module."""
-        address = self._evaluator(target).value(instruction.fields, instruction.offset, self.context)
+        address = self._evaluator(target).value(instruction.fields, instruction.offset, instruction.context)
         return address - (1 << 64) if address >> 63 else address
 
     def settled(self, expr: StaticExpr, instruction: Instruction) -> StaticExpr:
@@ -197,8 +230,9 @@ class Reader:
             return expr
         evaluator = self._evaluator(expr)
         if not evaluator.needs_here:
-            return evaluator.value(instruction.fields, 0, self.context)
-        return substitute(expr, instruction.fields, self.context, apply("add", Here(), instruction.offset))
+            return evaluator.value(instruction.fields, 0, instruction.context)
+        here = apply("add", Here(), instruction.offset)
+        return substitute(expr, instruction.fields, instruction.context, here)
 
     def _evaluator(self, expr: StaticExpr) -> _Evaluator:
         """Kept by identity: expressions live as long as the meanings that they are in."""

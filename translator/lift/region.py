@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
-from pyqemu.translator.ir.ops import ACCESSES
-from pyqemu.translator.ir.types import I1
+from pyqemu.translator.ir.ops import ACCESSES, CONTEXT_PLACE
+from pyqemu.translator.ir.types import CONTEXT_TYPE, I1
 from pyqemu.translator.lift.instructions import Instruction, Reader
 from pyqemu.translator.lift.trace import Trace
 from pyqemu.translator.passes.promote_state import registers_of
@@ -107,7 +107,8 @@ class _Lifting:
     def _poll(self, block: Block, offset: int, on: Block) -> None:
         """Ends `block`: lets the runtime have control if it wants it, else goes on."""
         leave = self._block(f"i{offset:x}.leave")
-        leave.ops = [Op("leave", attrs={"target": address(offset)})]
+        context = self._trace.instructions[offset].context
+        leave.ops = [*self._change(context), Op("leave", attrs={"target": address(offset)})]
         wanted = Value(I1)
         block.ops = [
             Op("poll", results=[wanted]),
@@ -119,33 +120,52 @@ class _Lifting:
         offset, block = leader, self._bodies[leader]
         while True:
             instruction = self._trace.instructions[offset]
-            offset = instruction.end
+            offset, context = instruction.end, instruction.falls_to
             going_on = _Instance(self, instruction, block).run()
             if going_on is None:
                 return
             block = going_on
-            if offset in self._trace.leaders or not self._trace.inside(offset):
-                block.ops.append(self._to(offset, "plain"))
+            if offset in self._trace.leaders or not self._trace.inside(offset, context):
+                block.ops += self._to(offset, context, "plain")
                 return
 
-    def _to(self, offset: int, kind: str) -> Op:
+    def _to(self, offset: int, context: Mapping[str, int], kind: str) -> list[Op]:
         """A jump to a leader, or the exit to an address outside."""
-        stays = kind != "call" or offset in self._trace.called
+        stays = self._trace.inside(offset, context) and (kind != "call" or offset in self._trace.called)
         start = self._starts.get(offset) if stays else None
         if start is not None:
-            return Op("jump", successors=[Successor(start)])
-        return Op("goto", attrs={"target": address(offset), "kind": kind})
+            return [Op("jump", successors=[Successor(start)])]
+        return [*self._change(context), Op("goto", attrs={"target": address(offset), "kind": kind})]
+
+    def _change(self, context: Mapping[str, int]) -> list[Op]:
+        """Stores what in a context is not as in the region's, for a way out."""
+        ops: list[Op] = []
+        for place, value in self.shown(context):
+            ops += [value, Op("set_ctx", value.results, attrs={"ctx": place})]
+        return ops
 
     # --- for instances ---
 
-    def to_target(self, op: Op, instruction: Instruction) -> Op:
-        """What a `goto` of an instruction becomes."""
-        return self._to(self._reader.offset_of(op.attrs["target"], instruction), op.attrs["kind"])
+    def shown(self, context: Mapping[str, int]) -> list[tuple[str, Op]]:
+        """The variables that are not as in the region's context, and constants of their values."""
+        if context is self._reader.context:
+            return []
+        changed = [(n, v) for n, v in context.items() if v != self._reader.context[n]]
+        return [(name, _constant(Value(CONTEXT_TYPE), value)) for name, value in changed]
 
-    def returning(self, block: Block, op: Op) -> None:
+    def leave(self, context: Mapping[str, int], op: Op) -> list[Op]:
+        """The end of the region by `op`, in a context."""
+        return [*self._change(context), op]
+
+    def to_target(self, op: Op, instruction: Instruction) -> list[Op]:
+        """What a `goto` of an instruction becomes."""
+        target = self._reader.offset_of(op.attrs["target"], instruction)
+        return self._to(target, instruction.goes_to, op.attrs["kind"])
+
+    def returning(self, block: Block, op: Op, context: Mapping[str, int]) -> None:
         """Ends `block` with a return: to a place inside if it is one that was called from inside, else out."""
         (target,) = op.operands
-        for site in self._trace.return_sites:
+        for site in self._trace.return_sites if context is self._reader.context else ():
             expected, same = Value(target.type), Value(I1)
             block.ops.append(Op("hole", results=[expected], attrs={"expr": address(site)}))
             block.ops.append(Op("eq", [target, expected], [same]))
@@ -153,7 +173,7 @@ class _Lifting:
             edges = [Successor(self._starts[site]), Successor(further)]
             block.ops.append(Op("branch", [same], successors=edges))
             block = further
-        block.ops.append(op)
+        block.ops += self.leave(context, op)
 
     def settled(self, expr: StaticExpr, instruction: Instruction) -> StaticExpr:
         """See Reader.settled."""
@@ -191,7 +211,7 @@ class _Instance:
         marked = False
         for op in source.ops[:-1]:
             if not marked and op.name in ACCESSES:
-                block.ops.append(Op("at", attrs={"pc": address(self._instruction.offset), "state": ()}))
+                self._mark(block)
                 marked = True
             made = self._op(op)
             if made is not None:
@@ -203,13 +223,18 @@ class _Instance:
             case "next":
                 self._next = block
             case "goto":
-                block.ops.append(self._lifting.to_target(terminator, self._instruction))
-            case "goto_indirect" if terminator.attrs["kind"] == "return":
+                block.ops += self._lifting.to_target(terminator, self._instruction)
+            case "goto_indirect":
                 op = Op("goto_indirect", self._operands(terminator), attrs=terminator.attrs)
-                self._lifting.returning(block, op)
+                context = self._instruction.goes_to
+                if terminator.attrs["kind"] == "return":
+                    self._lifting.returning(block, op, context)
+                else:
+                    block.ops += self._lifting.leave(context, op)
             case "raise":
                 attrs = {**terminator.attrs, "pc": address(self._instruction.offset)}
-                block.ops.append(Op("raise", self._operands(terminator), attrs=attrs))
+                op = Op("raise", self._operands(terminator), attrs=attrs)
+                block.ops += self._lifting.leave(self._instruction.context, op)
             case _:
                 edges = [
                     Successor(self._blocks[edge.block], [self._values[v] for v in edge.arguments])
@@ -218,6 +243,14 @@ class _Instance:
                 block.ops.append(
                     Op(terminator.name, self._operands(terminator), attrs=terminator.attrs, successors=edges)
                 )
+
+    def _mark(self, block: Block) -> None:
+        """What a fault of the instruction shows, before registers are: where it is, and in which context."""
+        shown = self._lifting.shown(self._instruction.context)
+        block.ops += [value for _, value in shown]
+        places = tuple((CONTEXT_PLACE + name, None) for name, _ in shown)
+        attrs = {"pc": address(self._instruction.offset), "state": places}
+        block.ops.append(Op("at", [value.results[0] for _, value in shown], attrs=attrs))
 
     def _copy(self, value: Value) -> Value:
         made = self._values[value] = Value(value.type)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pyqemu.translator.lift.instructions import Instruction, Reader
@@ -26,9 +26,10 @@ class Trace:
     called: frozenset[int] = frozenset()
     return_sites: tuple[int, ...] = ()
 
-    def inside(self, offset: int) -> bool:
-        """Whether control at `offset` stays in the region."""
-        return offset in self.instructions
+    def inside(self, offset: int, context: Mapping[str, int]) -> bool:
+        """Whether control at `offset` in a context stays in the region."""
+        found = self.instructions.get(offset)
+        return found is not None and found.context is context
 
 
 @dataclass(slots=True)
@@ -42,14 +43,23 @@ class _Walk:
     called: frozenset[int] = frozenset()
     return_sites: tuple[int, ...] = ()
 
-    def instruction(self, offset: int) -> Instruction | None:
-        """The instruction at `offset` if the region may have it."""
+    def has(self, offset: int, context: Mapping[str, int]) -> bool:
+        """Whether the instruction at `offset` in a context was found."""
+        known = self.found.get(offset)
+        return known is not None and known.context is context
+
+    def enters(self, offset: int) -> bool:
+        """Whether the region can be entered at an instruction that was found: in the reader's context."""
+        return self.has(offset, self.reader.context)
+
+    def instruction(self, offset: int, context: Mapping[str, int]) -> Instruction | None:
+        """The instruction at `offset` in a context if the region may have it. It has one in one context only."""
         known = self.found.get(offset)
         if known is not None:
-            return known
+            return known if known.context is context else None
         if len(self.found) >= self.limit or not self.allowed(offset):
             return None
-        made = self.reader.read(offset)
+        made = self.reader.read(offset, context)
         if made is None or made.meaning.unsupported:
             return None
         self.found[offset] = made
@@ -65,7 +75,7 @@ def trace(
     that regions do not do becomes an entry as well, and so do heads of loops.
     """
     walk = _Walk(reader, allowed, limit)
-    pending = [offset for offset in entries if walk.instruction(offset)]
+    pending = [offset for offset in entries if walk.instruction(offset, reader.context)]
     functions = frozenset(pending)
     walk.entries.update(dict.fromkeys(pending))
     while pending:
@@ -73,7 +83,7 @@ def trace(
     walk.leaders |= _merges(walk)
     _find_calls(walk, functions)
     heads = _loop_heads(walk)
-    walk.entries.update(dict.fromkeys(sorted(heads)))
+    walk.entries.update(dict.fromkeys(head for head in sorted(heads) if walk.enters(head)))
     return Trace(
         walk.found, frozenset(walk.leaders), tuple(walk.entries), frozenset(heads), walk.called, walk.return_sites
     )
@@ -81,8 +91,8 @@ def trace(
 
 def _merges(walk: _Walk) -> set[int]:
     """Instructions that two others end at, as where a branch goes into the middle of one."""
-    ends = Counter(instruction.end for instruction in walk.found.values() if instruction.meaning.goes_on)
-    return {offset for offset, count in ends.items() if count > 1 and offset in walk.found}
+    going = (i for i in walk.found.values() if i.meaning.goes_on and walk.has(i.end, i.falls_to))
+    return {offset for offset, count in Counter(i.end for i in going).items() if count > 1}
 
 
 def _find_calls(walk: _Walk, functions: frozenset[int]) -> None:
@@ -90,8 +100,10 @@ def _find_calls(walk: _Walk, functions: frozenset[int]) -> None:
     called: set[int] = set()
     sites: list[int] = []
     for instruction in walk.found.values():
+        if instruction.goes_to is not walk.reader.context:
+            continue
         inside = [t for t, kind in walk.reader.targets(instruction) if kind == "call" and t in functions]
-        if inside and instruction.end in walk.found:
+        if inside and walk.enters(instruction.end):
             called.update(inside)
             sites.append(instruction.end)
     if len(sites) <= _MOST_RETURN_SITES:
@@ -106,28 +118,34 @@ def _follow(walk: _Walk, offset: int) -> list[int]:
     onward: list[int] = []
     while True:
         instruction = walk.found[offset]
-        meaning, offset = instruction.meaning, instruction.end
-        onward += [t for t, kind in walk.reader.targets(instruction) if kind != "call" and walk.instruction(t)]
+        meaning, offset, context = instruction.meaning, instruction.end, instruction.falls_to
+        onward += [
+            target
+            for target, kind in walk.reader.targets(instruction)
+            if kind != "call" and walk.instruction(target, instruction.goes_to)
+        ]
         if meaning.resumes or not meaning.goes_on:
             break
-        if offset in walk.leaders:
+        if walk.has(offset, context) and offset in walk.leaders:
             return onward
-        if not walk.instruction(offset):
-            return onward + _behind(walk, offset)
+        if not walk.instruction(offset, context):
+            return onward + _behind(walk, offset, context)
         if meaning.gotos:
             return [*onward, offset]
-    if meaning.goes_on and walk.instruction(offset):
+    if meaning.goes_on and walk.instruction(offset, context):
         onward.append(offset)
-    if meaning.resumes and walk.instruction(offset):
+    if meaning.resumes and instruction.goes_to is walk.reader.context and walk.instruction(offset, walk.reader.context):
         walk.entries[offset] = None
         onward.append(offset)
     return onward
 
 
-def _behind(walk: _Walk, offset: int) -> list[int]:
+def _behind(walk: _Walk, offset: int, context: Mapping[str, int]) -> list[int]:
     """The instruction behind one that regions do not do, made an entry."""
-    made = walk.reader.read(offset) if walk.allowed(offset) else None
-    if made is None or not made.meaning.unsupported or not walk.instruction(made.end):
+    made = walk.reader.read(offset, context) if walk.allowed(offset) else None
+    if made is None or not made.meaning.unsupported or made.falls_to is not walk.reader.context:
+        return []
+    if not walk.instruction(made.end, walk.reader.context):
         return []
     walk.entries[made.end] = None
     return [made.end]
@@ -164,11 +182,11 @@ def _successors(walk: _Walk, offset: int) -> list[int]:
         onward = [
             target
             for target, kind in walk.reader.targets(instruction)
-            if (target in walk.called if kind == "call" else target in walk.found)
+            if walk.has(target, instruction.goes_to) and (kind != "call" or target in walk.called)
         ]
-        if instruction.meaning.returns:
+        if instruction.meaning.returns and instruction.goes_to is walk.reader.context:
             onward += walk.return_sites
         offset = instruction.end
-        goes_on = instruction.meaning.goes_on and offset in walk.found
+        goes_on = instruction.meaning.goes_on and walk.has(offset, instruction.falls_to)
         if onward or not goes_on or offset in walk.leaders:
             return [*onward, offset] if goes_on else onward

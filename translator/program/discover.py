@@ -7,7 +7,7 @@ executed to its end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pyqemu.translator.program.constants import ConstantFinder
@@ -135,9 +135,9 @@ class _Discovery:
         piece = self.image.code_at(address)
         return piece is not None and address % self.reader.alignment == 0 and self._step(piece, address) is not None
 
-    def _step(self, piece: Segment, address: int) -> Step | None:
+    def _step(self, piece: Segment, address: int, context: Mapping[str, int] | None = None) -> Step | None:
         at = address - piece.address
-        return self.reader.step(piece.data[at : at + self.reader.longest])
+        return self.reader.step(piece.data[at : at + self.reader.longest], context)
 
     # --- following it ---
 
@@ -171,11 +171,12 @@ class _Discovery:
         piece = self.image.code_at(address)
         if piece is None or address % self.reader.alignment:
             return
-        steps = self.listing.steps
+        steps, context = self.listing.steps, self.reader.context
         while address < piece.end and address not in steps:
-            step = self._step(piece, address)
+            step = self._step(piece, address, context)
             if step is None:
                 return
+            context = step.following
             steps[address] = step
             self._count(step.size)
             following = address + step.size

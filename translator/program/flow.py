@@ -14,7 +14,7 @@ from typing import Literal
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
-from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit
+from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit, following
 
 
 class Exit(StrEnum):
@@ -56,6 +56,7 @@ class Step:
     context: Mapping[str, int]
     meaning: Function
     flow: Flow
+    following: Mapping[str, int]  # the context of what comes next in memory
 
     def gotos(self, here: int) -> Iterator[int]:
         """Where a `goto` of the instruction at `here` may go, calls left out."""
@@ -67,7 +68,7 @@ class Step:
 
 
 class FlowReader:
-    """Decodes words of a target's code, in its default context, and keeps what it found.
+    """Decodes words of a target's code, and keeps what it found.
 
     Of what raises an exception and nothing else, only the exceptions in `resuming` go on with the next instruction.
     """
@@ -75,11 +76,12 @@ class FlowReader:
     def __init__(self, target: Target, resuming: Collection[str] = ()) -> None:
         self._target = target
         self._resuming = frozenset(resuming)
-        self._context = {variable.name: 0 for variable in target.context}
+        self.context: Mapping[str, int] = {variable.name: 0 for variable in target.context}
+        self._steps = any(variable.follows is not None for variable in target.context)
         self._units: list[tuple[int, Literal["little", "big"], str]] = [
             (unit.width // 8, _byte_order(unit), unit.name) for unit in target.units
         ]
-        self._known: dict[bytes, Step | None] = {}
+        self._known: dict[tuple[bytes, tuple[int, ...]], Step | None] = {}
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
         self._meanings: dict[tuple[int, int], tuple[Function, Flow]] = {}
         self.longest = max(size for size, _, _ in self._units)
@@ -90,30 +92,37 @@ class FlowReader:
         """The sizes of code units in bytes, in the order they are tried."""
         return tuple(size for size, _, _ in self._units)
 
-    def step(self, code: bytes) -> Step | None:
-        """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none."""
+    def step(self, code: bytes, context: Mapping[str, int] | None = None) -> Step | None:
+        """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none.
+
+        Without a context it is the one that code is in where nothing comes before.
+        """
+        context = self.context if context is None else context
+        key = code, tuple(context.values())
         try:
-            return self._known[code]
+            return self._known[key]
         except KeyError:
-            step = self._known[code] = self._decoded(code)
+            step = self._known[key] = self._decoded(code, context)
             return step
 
-    def _decoded(self, code: bytes) -> Step | None:
+    def _decoded(self, code: bytes, context: Mapping[str, int]) -> Step | None:
         for size, order, unit in self._units:
             if len(code) < size:
                 continue
             word = int.from_bytes(code[:size], order)
-            encoding = self._target.decode(word, unit, self._context)
+            encoding = self._target.decode(word, unit, context)
             if encoding is not None:
-                return self._step(size, encoding, encoding.fields_of(word))
+                return self._step(size, encoding, encoding.fields_of(word), context)
         return None
 
-    def _step(self, size: int, encoding: Encoding, fields: dict[str, int]) -> Step | None:
+    def _step(
+        self, size: int, encoding: Encoding, fields: dict[str, int], context: Mapping[str, int]
+    ) -> Step | None:
         trees = self._shapes.get(encoding.number)
         if trees is None:
             trees = self._shapes[encoding.number] = self._target.shapes(encoding), self._target.guard(encoding)
-        leaf = self._leaf(trees[0], fields)
-        guard = self._leaf(trees[1], fields)
+        leaf = self._leaf(trees[0], fields, context)
+        guard = self._leaf(trees[1], fields, context)
         if leaf is None or (guard is None) != (trees[1] is None):
             return None
         key = id(leaf), id(guard)
@@ -121,14 +130,21 @@ class FlowReader:
         if known is None:
             meaning = guarded(guard and guard.function, leaf.function)
             known = self._meanings[key] = meaning, flow_of(meaning, self._resuming)
-        return Step(size, encoding, fields, self._context, *known)
+        after = context
+        if self._steps or encoding.next:
+            falls = known[1].exit is not Exit.CALL and known[1].exit is not Exit.RAISE
+            changes = following(self._target.context, encoding, fields, context, falls=falls)
+            after = {**context, **changes}
+        return Step(size, encoding, fields, context, *known, after)
 
-    def _leaf(self, tree: ShapeTree | None, fields: dict[str, int]) -> ShapeLeaf | None:
+    def _leaf(
+        self, tree: ShapeTree | None, fields: dict[str, int], context: Mapping[str, int]
+    ) -> ShapeLeaf | None:
         """The shape of an instruction; descriptions cannot tell shapes apart by the address."""
         while not isinstance(tree, ShapeLeaf):
             if tree is None or isinstance(tree, Undefined):
                 return None
-            tree = tree.children.get(evaluate(tree.expr, fields, 0, self._context))
+            tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
         return tree
 
 

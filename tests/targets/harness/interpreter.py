@@ -13,7 +13,7 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, reach
+from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, following, reach
 from tests.targets.harness.machine import (
     CODE,
     DATA,
@@ -173,6 +173,7 @@ class Interpreter(ABC, Generic[S]):
         env.functions = self.target.functions()  # those that the shape calls are among them now
         if function is None:
             return SIGILL, None
+        before = dict(env.ctx)
         try:
             outcome = run(function, machine.registers, env)
         except GuestFault as fault:
@@ -181,7 +182,11 @@ class Interpreter(ABC, Generic[S]):
             after = self._step(code, pc, machine)
             self.retried(machine)
             return after
-        return self._follow(outcome, pc, size, machine)
+        after = self._follow(outcome, pc, size, machine)
+        if isinstance(after, int):
+            falls = outcome.way == "next"
+            env.ctx.update(following(self.target.context, encoding, env.fields, before, falls=falls))
+        return after
 
     def decode(self, code: bytes, ctx: Mapping[str, int]) -> tuple[Encoding | None, int, int]:
         """The encoding of the instruction that `code` begins with, its word, its size in bytes."""

@@ -14,12 +14,13 @@ from tests.translator.adl.assembling import random_word, round_trip
 
 TOY = Path(__file__).parents[2] / "targets" / "toy"
 HERE = 0x1000
-CONTEXT = {"trap_div": 0, "lane": 0}
+CONTEXT = {"trap_div": 0, "lane": 0, "it": 0}
 #: Encodings for which the word printed need not be the first one found, and why.
 AMBIGUOUS = {
     "ADD_SUB_2": "the wide unit has the same instruction",
     "ADD_imm_2": "the wide unit has the same instruction",
     "BRANCH_zero_2": "the wide unit has the same instruction",
+    "IF_2": "the wide unit has the same instruction",
     "NOP_2": "the wide unit has the same instruction",
     "MOVI_2": "a plain constant of 16 bits, or the same bits turned by another amount",
 }

@@ -14,7 +14,7 @@ from pyqemu.translator.target import Encoding, ShapeLeaf
 from tests.translator.adl.elab_support import HERE, Case, execute, fresh_state, pick
 
 TOY = Path(__file__).parents[2] / "targets/toy"
-CTX = {"trap_div": 0, "lane": 0}
+CTX = {"trap_div": 0, "lane": 0, "it": 0}
 
 
 def test_fused_instructions() -> None:

@@ -19,7 +19,7 @@ def toy() -> DescribedTarget:
 
 
 def text(toy: DescribedTarget, word: int, unit: str = "Word", here: int = 0x1000) -> str | None:
-    encoding = toy.decode(word, unit, {"trap_div": 0, "lane": 0})
+    encoding = toy.decode(word, unit, {"trap_div": 0, "lane": 0, "it": 0})
     return None if encoding is None else toy.disassemble(encoding, encoding.fields_of(word), here)
 
 

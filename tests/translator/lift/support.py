@@ -27,7 +27,7 @@ class Module:
 
 def reader(*words: int) -> Reader:
     """A reader of words from offset 0 on."""
-    return Reader(TOY, TOY, Module(code(*words)), {"trap_div": 0, "lane": 0})
+    return Reader(TOY, TOY, Module(code(*words)), {"trap_div": 0, "lane": 0, "it": 0})
 
 
 def traced(*words: int, entries: Iterable[int] = (0,), limit: int = 2000, below: int = 1 << 20) -> Trace:

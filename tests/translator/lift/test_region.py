@@ -176,3 +176,69 @@ def test_guarded_instructions_that_leave() -> None:
 
 def test_what_comes_behind_a_guarded_exception_is_an_entry() -> None:
     assert traced(STOP_NE, NOP, jump(4)).entries == (0, 4)
+
+
+# --- contexts that change from one instruction to the next ---------------------------------------
+
+
+def if_(condition: int, count: int) -> int:
+    """Makes the next `count` instructions conditional."""
+    return 0x3E000000 | condition << 21 | count << 19
+
+
+EQUAL, NOT_EQUAL = 0, 1
+
+
+def run_with_z(region: Region, z: int, registers: dict[int, int]) -> tuple[Outcome, list[int], dict[str, int]]:
+    """How the region is left, the general registers and the context then."""
+    verify(region.function)
+    state = {r.name: [0] * r.count for r in TOY.registers} | {"Z": [z]}
+    for index, value in registers.items():
+        state["G"][index] = value
+    env = Environment(here=ORIGIN, memory=SparseMemory({MEMORY: bytes(range(16))}), ctx={"it": 0})
+    try:
+        outcome = run(region.function, state, env)
+    except GuestFault as fault:
+        outcome = Outcome("fault", fault.pc)
+    return outcome, state["G"], dict(env.ctx)
+
+
+def test_the_context_steps_through_a_region() -> None:
+    region = lifted(if_(EQUAL, 2), add_imm(1, 2, 1), add_imm(2, 1, 5), add_imm(3, 3, 1), jump(4))
+    for z, expected in ((1, [0, 21, 26, 1]), (0, [0, 0, 20, 1])):
+        outcome, general, ctx = run_with_z(region, z, {2: 20, 4: 0x99})
+        assert (outcome.address, general[:4], ctx) == (0x99, expected, {"it": 0})
+
+
+def test_a_fault_shows_the_context() -> None:
+    region = lifted(if_(EQUAL, 3), add_imm(1, 2, 1), load_from(1, 2, 8), jump(4))
+    outcome, general, ctx = run_with_z(region, 1, {2: 8})
+    assert (outcome.way, outcome.address, general[1], ctx) == ("fault", ORIGIN + 8, 9, {"it": EQUAL << 2 | 2})
+    assert run_with_z(region, 0, {2: 8, 4: 0x99})[0].way == "goto"  # the jump is not done
+
+
+def test_exits_and_exceptions_show_the_context() -> None:
+    region = lifted(if_(EQUAL, 3), SYSCALL, jump(4))
+    outcome, _, ctx = run_with_z(region, 1, {4: 0x99})
+    assert (outcome.way, outcome.address, ctx) == ("raise", ORIGIN + 4, {"it": EQUAL << 2 | 3})
+    outcome, _, ctx = run_with_z(region, 0, {4: 0x99})
+    assert (outcome.way, outcome.address, ctx) == ("goto", ORIGIN + 12, {"it": EQUAL << 2 | 1})  # behind the code
+    outcome, _, ctx = run_with_z(lifted(if_(NOT_EQUAL, 3), jump(4)), 0, {4: 0x99})
+    assert (outcome.address, ctx) == (0x99, {"it": NOT_EQUAL << 2 | 2})
+
+
+def test_code_in_another_context_is_not_inside() -> None:
+    """A branch into the middle of what an IF makes conditional."""
+    words = (branch(NOT_EQUAL, 3), if_(EQUAL, 2), add_imm(1, 1, 1), add_imm(2, 2, 1), jump(4))
+    found = traced(*words)
+    assert found.instructions[12].context == {"trap_div": 0, "lane": 0, "it": 0}
+    outcome, general, ctx = run_with_z(lifted(*words), 1, {4: 0x99})
+    assert (outcome.address, general[:3], ctx) == (ORIGIN + 12, [0, 1, 0], {"it": EQUAL << 2 | 1})
+    outcome, general, ctx = run_with_z(lifted(*words), 0, {4: 0x99})
+    assert (outcome.address, general[:3], ctx) == (0x99, [0, 0, 1], {"it": 0})
+
+
+def test_a_goto_into_another_context_leaves() -> None:
+    region = lifted(0x3F000000 | ALWAYS << 21 | 2 << 19 | 1)  # call.al.2 to the next word
+    outcome, general, ctx = run_with_z(region, 0, {})
+    assert (outcome.address, general[LINK], ctx) == (ORIGIN + 4, ORIGIN + 4, {"it": 0, "lane": 2})

@@ -256,3 +256,10 @@ def test_zero_register_is_not_written() -> None:
     """A constant written to the zero register is not what a later jump goes to."""
     program = Toy(code(movi(ZERO, TEXT), add(5, ZERO, ZERO), jump(5), RETURN)).program()
     assert program.tables == {}
+
+
+def test_the_context_steps_along_straight_code() -> None:
+    """Behind an IF of two instructions a return is conditional twice, and the third time it is not."""
+    if_two = 0x3E000000 | 2 << 19
+    found = Toy(code(if_two, RETURN, RETURN, RETURN, RETURN)).program()
+    assert {(a, b) for a, b, _ in edges(found)} == {(0, 2), (2, 3)}

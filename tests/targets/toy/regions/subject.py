@@ -20,9 +20,9 @@ from tests.targets.words import has_field, random_word, with_field
 _COUNTER, _POLL, _LINK = 10, 11, 14
 _POINTERS = (12, 13, 15)
 _PARTS = frozenset({_COUNTER, _POLL, 12, 13})
-_MEMORY = frozenset({"LOAD", "STORE", "LOAD_pair", "SWAP_memory"})
-_BRANCHES = frozenset({"BRANCH_cond", "BRANCH_zero", "CALL"})
-_RARE = frozenset({"STOP", "JUMP", "SYSCALL", "FENCE"})
+_MEMORY = frozenset({"LOAD", "STORE", "LOAD_pair", "SWAP_memory", "LOAD_if", "STORE_if", "JUMP_memory_if"})
+_BRANCHES = frozenset({"BRANCH_cond", "BRANCH_zero", "CALL", "CALL_if", "CALL_lane"})
+_RARE = frozenset({"STOP", "JUMP", "SYSCALL", "FENCE", "JUMP_memory_if", "STOP_if", "TRAP_DIV", "CALL_lane"})
 _STORE_POLL = 0x16BB0000  # stw r11, [r11]
 _SUBTRACT = 0x02AAFFFF  # add r10, r10, #-1
 _STOP = 0x32000000
