@@ -105,7 +105,7 @@ class Solver:
 
 
 def _put_together(equations: Iterable[Equation], known: Known) -> Known:
-    """The fields all bits of which are wanted by equations about some of them each, as in a list of registers."""
+    """The unsigned fields all bits of which some equation each is about, as in a list of registers."""
     wanted: dict[Field, tuple[int, int]] = {}
     for equation in equations:
         found = _part(equation)
@@ -114,9 +114,9 @@ def _put_together(equations: Iterable[Equation], known: Known) -> Known:
             bits, before = wanted.get(field, (0, 0))
             wanted[field] = bits | ((1 << width) - 1) << shift, before | value << shift
     return {
-        field.name: value - (value >> field.width - 1 << field.width if field.signed else 0)
+        field.name: value
         for field, (bits, value) in wanted.items()
-        if bits == (1 << field.width) - 1
+        if bits == (1 << field.width) - 1 and not field.signed
     }
 
 

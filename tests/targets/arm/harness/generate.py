@@ -86,8 +86,8 @@ class Generator:
                 word = with_field(encoding, word, "h", 0)
             if self._can_be_run(encoding, word) and (
                 not self.target.undefined(encoding, word, {"t": 0})
-                or encoding.fields_of(word).get("c", ALWAYS) == ALWAYS
-                and self.rng.random() < 0.1
+                or (encoding.fields_of(word).get("c", ALWAYS) == ALWAYS
+                and self.rng.random() < 0.1)
             ):
                 return word
 
@@ -140,7 +140,7 @@ class Generator:
         """The register that is jumped to holds an address that is harmless."""
         fields = encoding.fields_of(case.words[-1])
         place = fields.get("rm")
-        if place in (None, 15) or encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15:
+        if place in (None, 15) or (encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15):
             return case
         target = CODE + self.rng.choice((4 * self.rng.randrange(2, 1000), 0x2000 + 4 * self.rng.randrange(999)))
         return replace(case, state=with_r(case.state, place, target | (self.rng.random() < 0.3)))
