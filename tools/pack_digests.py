@@ -16,6 +16,8 @@ from pathlib import Path
 import llvmlite
 
 PACKAGES = Path(__file__).resolve().parent.parent
+#: Beside the folders of architectures: descriptions that several of them use.
+COMMON = "common"
 #: What the whole digest is of, beside an architecture's description.
 _TOOLCHAIN = ("translator", "hostgen", "tools/build_pack.py", "tools/pack_digests.py")
 #: Of that, what neither packs nor what is kept for the tools are made with. Nothing else may import any of it
@@ -70,9 +72,10 @@ def toolchain(packages: Path = PACKAGES) -> Iterator[Path]:
 
 
 def digests_of(folder: Path, level: str, packages: Path = PACKAGES) -> Digests:
-    """Over the description in `folder`, the toolchain, LLVM's version and the host level."""
+    """Over the description in `folder`, what descriptions share, the toolchain, LLVM's version and the host level."""
     whole, stencils = (hashlib.sha256(f"{llvmlite.__version__} {level}".encode()) for _ in range(2))
-    description = sorted(path for path in folder.rglob("*") if path.suffix in (".arch", ".toml"))
+    folders = (folder, folder.parent / COMMON)
+    description = sorted(path for one in folders for path in one.rglob("*") if path.suffix in (".arch", ".toml"))
     inputs = [(path, True) for path in description] + [(path, has_part(path, packages)) for path in toolchain(packages)]
     for path, matters in inputs:
         data = path.read_bytes()

@@ -18,11 +18,13 @@ from tests.targets.harness.compare import Report
 FILES = {
     "dataproc": 200, "multiply": 100, "media": 150, "branch": 100, "system": 50,
     "loadstore": 150, "multiple": 500, "exclusive": 100,
+    "vfp_registers": 100, "vfp": 150,
 }  # fmt: skip
 INTEGER = ("dataproc", "multiply", "media", "system")
 SEQUENCES = {  # by what they are made of: the words of one, how many
     "plain": (INTEGER, 8, 500),
     "branches and memory": ((*INTEGER, "branch", "loadstore", "multiple", "exclusive"), 14, 1000),
+    "floating point": (("vfp_registers", "vfp", "vfp", "dataproc"), 10, 1000),
 }
 
 

@@ -15,7 +15,7 @@ from tests.targets.arm.harness.interpreter import Interpreter, Run
 from tests.targets.arm.harness.machine import Case, State
 from tests.targets.harness.interpreter import Endless
 from tests.targets.harness.machine import CODE, CODE_BYTES, DATA, PAGE, PAGES
-from tests.targets.harness.values import telling_integer
+from tests.targets.harness.values import telling_float, telling_integer
 from tests.targets.words import random_word, with_field
 
 #: Instructions that are not run: what they do is not the instruction set's business.
@@ -23,12 +23,14 @@ NOT_RUN = frozenset({"SVC"})
 #: No place in a sequence: they end it.
 NOT_IN_SEQUENCES = frozenset({"STREX", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC"})
 BRANCHES = frozenset({"B", "BL"})
-_MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive"})
-_ALIGNED = frozenset({"LDRD_STRD_immediate", "LDRD_STRD_register", "LDM_STM", "LDREX", "STREX", "LDA", "STL", "SWP"})
+_MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive", "vfp_registers"})
+_ALIGNED = frozenset({"LDRD_STRD_immediate", "LDRD_STRD_register", "LDM_STM", "LDREX", "STREX", "LDA", "STL", "SWP", "VLDR_VSTR", "VLDM_VSTM"})
 _MASK = (1 << 32) - 1
 #: Registers that hold addresses in a sequence.
 BASES = (11, 12, 13)
 ALWAYS = 14
+#: Of FPSCR: QC, IDC and the exceptions; AHP, DN, FZ and RMode.
+_STICKY, _MODES = 0x0800009F, 0x07C00000
 #: Where QEMU has a 32-bit program's stack and the page of the kernel's helpers: a case may hit them by chance.
 MAPPED = (range(0x3F000000, 0x41000000), range(0xFFFF0000, 0x100000000))
 
@@ -111,14 +113,17 @@ class Generator:
                 return word
 
     def state(self) -> State:
-        """Random registers, some of them equal."""
+        """Random registers, some of them equal; all modes of FPSCR."""
         rng = self.rng
         r = [telling_integer(rng) & _MASK for _ in range(15)]
         for _ in range(4):
             r[rng.randrange(15)] = r[rng.randrange(15)]
         cpsr = rng.getrandbits(4) << 28 | rng.getrandbits(1) << 27 | rng.getrandbits(4) << 16
-        d = tuple(telling_integer(rng) for _ in range(32))
-        return State(tuple(r), cpsr, 0, rng.getrandbits(32), rng.getrandbits(32), d)
+        fpscr = rng.getrandbits(4) << 28 | rng.choice((0, _STICKY & rng.getrandbits(32)))
+        if rng.random() < 0.5:
+            fpscr |= _MODES & rng.getrandbits(32) & rng.getrandbits(32)
+        d = tuple(self._float() for _ in range(32))
+        return State(tuple(r), cpsr, fpscr, rng.getrandbits(32), rng.getrandbits(32), d)
 
     def _sequence(self, encoding: Encoding, word: int) -> tuple[int, ...]:
         """A store-exclusive is mostly preceded by the load of its size that it belongs to."""
@@ -136,9 +141,20 @@ class Generator:
             if self._can_be_run(load, before):
                 return before, word
 
+    def _float(self) -> int:
+        """64 bits: an integer, or one, two or four floats."""
+        rng = self.rng
+        width = rng.choice((16, 32, 32, 32, 64, 64, 64, 0))
+        if not width:
+            return telling_integer(rng)
+        return sum(telling_float(rng, width) << place for place in range(0, 64, width))
+
     def _with_target(self, encoding: Encoding, case: Case) -> Case:
         """The register that is jumped to holds an address that is harmless."""
         fields = encoding.fields_of(case.words[-1])
+        if encoding.instruction == "VMSR":  # QEMU keeps Len, Stride and FZ16
+            place = fields["rt"]
+            return replace(case, state=with_r(case.state, place, case.state.r[place] & ~0x3F0000))
         place = fields.get("rm")
         if place in (None, 15) or (encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15):
             return case

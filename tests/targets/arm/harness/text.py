@@ -15,6 +15,7 @@ _CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capsto
 _NAMES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12"}
 
 _SHIFT = re.compile(r"(?<=, )(lsl|lsr|asr|ror) #(0x[0-9a-f]+)")
+_FLOAT = re.compile(r"#(-?\d\.\d+e[+-]\d+)")
 
 
 def _decimal(shift: re.Match[str]) -> str:
@@ -35,5 +36,6 @@ def their_texts(words: Sequence[int], here: int) -> list[str | None]:
 def _their_text(word: int, here: int) -> str | None:
     for instruction in _CAPSTONE.disasm(word.to_bytes(4, "little"), here):
         operands = re.sub(r"\b(sb|sl|fp|ip)\b", lambda name: _NAMES[name[0]], instruction.op_str)
-        return re.sub(_SHIFT, _decimal, f"{instruction.mnemonic} {operands}".strip())
+        text = re.sub(_SHIFT, _decimal, f"{instruction.mnemonic} {operands}".strip())
+        return re.sub(_FLOAT, lambda number: f"#{float(number[1]):.8f}", text)
     return None
