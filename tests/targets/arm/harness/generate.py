@@ -152,9 +152,6 @@ class Generator:
     def _with_target(self, encoding: Encoding, case: Case) -> Case:
         """The register that is jumped to holds an address that is harmless."""
         fields = encoding.fields_of(case.words[-1])
-        if encoding.instruction == "VMSR":  # QEMU keeps Len, Stride and FZ16
-            place = fields["rt"]
-            return replace(case, state=with_r(case.state, place, case.state.r[place] & ~0x3F0000))
         place = fields.get("rm")
         if place in (None, 15) or (encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15):
             return case

@@ -14,7 +14,7 @@ _FLAGS = (
 _FP_FLAGS = ((31, "FP_N"), (30, "FP_Z"), (29, "FP_C"), (28, "FP_V"))
 _T = 5
 _RMODE, _FZ = 22, 24
-_MODES, _STICKY = 0x07C00000, 0x08000080  # of FPSCR what is in FPCR, and in FPSR
+_MODES, _STICKY = 0x07FF0000, 0x08000080  # of FPSCR what is in FPCR, and in FPSR
 
 Run = interpreter.Run[State]
 
