@@ -22,13 +22,18 @@ def _term(term: Term) -> dict[str, int]:
     return {"mask": (1 << term.width) - 1, "sign": sign, "factor": term.factor, "from": term.source}
 
 
+#: An expression, and where its fields lie.
+_FormKey = tuple[StaticExpr, tuple[object, ...]]
+
+
 class FormTables:
     """Forms by number, with the terms, tables and byte code that they refer to."""
 
     def __init__(self, context: Sequence[str]) -> None:
         self._context = tuple(context)
         self._form, self._terms, self._programs, self._tables = Pool(), Pool(), Pool(), Pool()
-        self._known: dict[tuple[StaticExpr, tuple[object, ...]], int] = {}
+        self._known: dict[_FormKey, int] = {}
+        self._forms: dict[_FormKey, Form] = {}
 
     def sections(self) -> dict[str, bytes]:
         """Bytes by section name."""
@@ -41,11 +46,19 @@ class FormTables:
 
     def form(self, expr: StaticExpr, fields: Fields) -> int:
         """Number of the form of `expr`."""
-        key = expr, tuple(fields[field.name] for field in sorted(fields_of(expr), key=lambda field: field.name))
+        key = _key(expr, fields)
         number = self._known.get(key)
         if number is None:
-            number = self._known[key] = self._form.add([self._record(form_of(expr, fields), fields)])
+            number = self._known[key] = self._form.add([self._record(self.form_of(expr, fields), fields)])
         return number
+
+    def form_of(self, expr: StaticExpr, fields: Fields) -> Form:
+        """The form itself, which may do without a number."""
+        key = _key(expr, fields)
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = form_of(expr, fields)
+        return form
 
     def _record(self, form: Form, fields: Fields) -> bytes:
         match form:
@@ -53,7 +66,7 @@ class FormTables:
                 return rec.FormRec.pack(kind=FormKind.SUM, add=add, here_mask=mask, **self._sum(form))
             case Entry(table, index):
                 return rec.FormRec.pack(
-                    kind=FormKind.SUM, first=self._table(table), count=len(table), add=index.add, **self._sum(index)
+                    kind=FormKind.SUM, first=self.table(table), count=len(table), add=index.add, **self._sum(index)
                 )
             case Choice(condition, then, otherwise):
                 pair = self._form.add([self._record(then, fields), self._record(otherwise, fields)])
@@ -73,7 +86,7 @@ class FormTables:
         first = {f"term.{name}": value for name, value in _term(form.terms[0]).items()}
         return {"more_count": len(more), "more": self._terms.add(more), **first}
 
-    def _table(self, values: Sequence[int]) -> int:
+    def table(self, values: Sequence[int]) -> int:
         """Index of a run of 64-bit values."""
         return self._tables.add([(value & _MASK64).to_bytes(8, "little") for value in values])
 
@@ -102,8 +115,12 @@ class FormTables:
             return rec.ProgOp.pack(op=ProgOpCode.CONTEXT, imm=number - len(parts.exprs) - 1)
         step = program.steps[number - program.inputs]
         a, b, c = (*(places[arg] for arg in step.args), 0, 0, 0)[:3]
-        imm = self._table([low64(value) for value in step.table]) if step.table else step.imm
+        imm = self.table([low64(value) for value in step.table]) if step.table else step.imm
         return rec.ProgOp.pack(op=step.code, a=a, b=b, c=c, imm=imm)
+
+
+def _key(expr: StaticExpr, fields: Fields) -> _FormKey:
+    return expr, tuple(fields[field.name] for field in sorted(fields_of(expr), key=lambda field: field.name))
 
 
 class _Parts:

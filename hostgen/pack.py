@@ -28,9 +28,10 @@ from pyqemu.hostgen.shapes import Shape, Shapes
 from pyqemu.hostgen.stencil_records import Filling, StencilRecords
 from pyqemu.hostgen.stencils import Stencil, branches_on_flags
 from pyqemu.hostgen.tables import Tables, fields_by_name
-from pyqemu.translator.target import Target
+from pyqemu.translator.target import Target, alignment
 
 _IMAGE_ALIGN = 4096
+_RECORD_ALIGN = 64  # of the tables: stencils' records are read by cache lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class BuiltPack:
 
 def machine_for(target: Target, host: Host) -> Machine:
     """What lowering needs to know of a target on a host."""
-    pc_shift = min(unit.width for unit in target.units).bit_length() - 4
+    pc_shift = alignment(target.units).bit_length() - 1
     exceptions = tuple(exception.name for exception in target.exceptions)
     context = tuple(variable.name for variable in target.context)
     return Machine(host, lay_out(target.registers), context, exceptions, pc_shift, target.tininess_before)
@@ -168,7 +169,7 @@ class PackBuilder:
 
     def _write(self, elf: ElfObject, image: Image, stencils: dict[str, bytes], header: bytes) -> BuiltPack:
         for name, data in (self._tables.sections() | stencils).items():
-            elf.add_section(name, data)
+            elf.add_section(name, data, _RECORD_ALIGN)
         elf.add_section(".pq.header", header)
         elf.add_section(".pq.image", image.data + bytes(-len(image.data) % _IMAGE_ALIGN), _IMAGE_ALIGN)
         data = elf.write()
@@ -208,7 +209,7 @@ class PackBuilder:
             arch_name=self._tables.strings.add(target.name),
             host_level=self._tables.strings.add(self._host.level.name),
             root=roots + [rec.NONE] * (4 - len(roots)),
-            unit_bytes=[unit.width // 8 for unit in units],
+            unit_bytes=[unit.size for unit in units],
             unit_big_endian=[int(unit.order == "be") for unit in units],
             pc_shift=self._machine.pc_shift, address_bits=target.address_width, state_bytes=layout.end,
             flag_count=len(layout.flags), flag_offset=layout.flag_offset, context_count=len(target.context),

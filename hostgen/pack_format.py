@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 PACK_MAGIC = 0x314B5051
-PACK_VERSION = 3
+PACK_VERSION = 4
 NONE = 0xFFFFFFFF
 NODE_BIT = 0x80000000
 STATE_OFFSET = 256
@@ -106,12 +106,15 @@ FormRec = Record(
 )
 ProgOp = Record("ProgOp", "B op reserved; H a b c; i imm")
 ShapeNode = Record("ShapeNode", "I form; i low; I count first_child")
+HoleRec = Record("HoleRec", "I mask sign factor add; H table offset; B from count insn reserved")
+#: Holes that are filled at a time.
+HOLE_GROUP = 3
+#: The holes of its first group are packed by themselves.
 StencilRec = Record(
     "StencilRec",
-    "I name code size first_reloc; H reloc_count; B exit_count insns; I attributes reads writes dead first_fuse;"
-    "H fuse_count; H[2] exit_offset; B[2] exit_way exit_kind;"
-    "B tail_reg tail_width lead_reg lead_width lead_bytes lead_flags; H lead_partner value_count;"
-    "I[2] exit_target",
+    "I code first_hole first_reloc first_fuse dead writes live_before; I[2] exit_target;"
+    "H size exit_offset fuse_count hole_count attributes;"
+    "B hole_groups other_count jump_count exit_count insns; B[2] exit_way; B tail lead lead_bytes; s[72] holes",
 )
 RelocRec = Record("RelocRec", "H offset; B kind insn; I value; i addend")
 FuseRec = Record("FuseRec", "I first second fused")
@@ -129,8 +132,8 @@ CpuHeader = Record(
 CPU = CpuHeader.offsets()
 
 RECORDS = (
-    PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, StencilRec, RelocRec,
-    FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+    PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, HoleRec, StencilRec,
+    RelocRec, FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
 )  # fmt: skip
 
 
@@ -188,14 +191,18 @@ class Attribute(IntFlag):
     FAULTS = 4
     INDIRECT = 8
     SYNCS = 16
+    HAS_EXIT = 32
+    ONLY_HOLES = 64
 
 
-class LeadFlag(IntFlag):
-    """LeadFlags."""
+class EdgeBit(IntFlag):
+    """EdgeBits, without the register."""
 
     NONE = 0
-    NARROWED = 1
-    COMMUTES = 2
+    EDGE = 16
+    WHOLE = 32
+    NARROWED = 64
+    COMMUTES = 128
 
 
 class RelocKind(IntEnum):

@@ -30,7 +30,7 @@ def shape_stencils(shape: Shape, machine: Machine) -> WithVariant:
     function, encoding = shape.leaf.function, shape.encoding
     make = partial(
         make_stencil, function=function, machine=machine,
-        fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.width // 8,
+        fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.size,
     )  # fmt: skip
     try:
         flags = dead_flags(function, machine)
@@ -54,7 +54,7 @@ def fused_stencils(
     first: Shape, a: Stencil, second: Shape, b: Stencil, function: Function, machine: Machine
 ) -> WithVariant:
     """The stencil of a pair, whose IR is `function`, and its variant. Adds to the programs of `a` and `b`."""
-    size = first.encoding.unit.width // 8
+    size = first.encoding.unit.size
     make = partial(
         make_fused, function=function, machine=machine, first=a, second=b, first_bytes=size, second_bytes=size
     )

@@ -1,5 +1,4 @@
-"""`.pq.stencil`, `.pq.reloc` and `.pq.fuse`: stencils made ready, so that the runtime only has to look whether a
-record is sound before it copies.
+"""`.pq.stencil`, `.pq.hole`, `.pq.reloc` and `.pq.fuse`: stencils as the runtime copies them.
 
 A compiled stencil becomes a record for each way in which instructions' fields fill its holes; it is cut to what
 the runtime copies, and each exit is given its way out.
@@ -11,17 +10,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyqemu.hostgen import pack_format as rec
-from pyqemu.hostgen.edges import edge_members
+from pyqemu.hostgen.edges import Lead, Tail, find_lead, find_tail
 from pyqemu.hostgen.form_tables import FormTables
+from pyqemu.hostgen.holes import filler, quick_hole
 from pyqemu.hostgen.host import Host
 from pyqemu.hostgen.library import Compiled, Reloc
-from pyqemu.hostgen.pack_format import ExitWay, RelocKind
+from pyqemu.hostgen.pack_format import Attribute, ExitWay, RelocKind
 from pyqemu.hostgen.program import Program
 from pyqemu.hostgen.value_form import Fields
 
 _FIELD = 4  # bytes of a jump's address field
 #: Relocations that are not filled with values.
 _TO_CODE = (RelocKind.NEXT, RelocKind.EXIT, RelocKind.IMAGE)
+_ALL_FLAGS = 0xFFFFFFFF
 
 
 _Member = int | tuple[int, ...]
@@ -37,6 +38,10 @@ class Filling:
     def form(self, forms: FormTables, value: int) -> int:
         """The form of the program's value `value`."""
         return forms.form(self.program.expression(value), self.fields)
+
+    def hole(self, forms: FormTables, reloc: Reloc) -> bytes | None:
+        """A hole that is filled by `reloc`, in quick form if it has one."""
+        return quick_hole(reloc, forms.form_of(self.program.expression(reloc.value), self.fields), forms.table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,31 @@ def make_ready(one: Compiled, host: Host) -> Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class _Edges:
+    """What `find_tail` and `find_lead` find, by offsets of the places' fields."""
+
+    tail: Tail | None
+    tail_field: int | None
+    lead: Lead | None
+    lead_field: int | None
+    partner_field: int | None
+
+
+def _edges(one: Compiled, host: Host) -> _Edges:
+    tail, lead = find_tail(one, host), find_lead(one, host)
+    partner = None if lead is None or lead.partner is None else one.relocs[lead.partner].offset
+    return _Edges(
+        tail, None if tail is None else one.relocs[tail.reloc].offset,
+        lead, None if lead is None else one.relocs[lead.reloc].offset, partner,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class _Key:
-    """What makes a record another one."""
+    """What makes a record another one: with its holes, those that make up groups included."""
 
     code: int
+    holes: tuple[bytes, ...]
     relocs: tuple[bytes, ...]
     members: tuple[tuple[str, _Member], ...]
 
@@ -99,7 +125,7 @@ class StencilRecords:
     ) -> None:
         self._compiled, self._places, self._host = compiled, places, host
         self._forms, self._string, self._image = forms, string, image
-        self._ready: dict[int, Ready] = {}
+        self._ready: dict[int, tuple[Ready, _Edges]] = {}
         self._known: dict[_Key, int] = {}
         self._names: list[int] = []
         self._pairs: dict[tuple[int, int], int] = {}
@@ -109,12 +135,28 @@ class StencilRecords:
         the record of its variant.
         """
         one = self._compiled[number]
-        ready = self._ready.get(number)
-        if ready is None:
-            ready = self._ready[number] = make_ready(one, self._host)
-        relocs = tuple(self._reloc(reloc, fillings) for reloc in ready.values + ready.others)
-        members = self._members(one, ready, fillings) | {"dead": rec.NONE if dead is None else dead}
-        key = _Key(self._places[number], relocs, tuple(members.items()))
+        if number not in self._ready:
+            self._ready[number] = make_ready(one, self._host), _edges(one, self._host)
+        ready, edges = self._ready[number]
+        holes: dict[int, bytes] = {}  # by offset of the field
+        others: list[bytes] = []
+        for reloc in ready.values:
+            filling = fillings[reloc.insn]
+            hole = filling.hole(self._forms, reloc)
+            if hole is None:
+                others.append(_reloc(reloc, filling.form(self._forms, reloc.value)))
+            else:
+                holes[reloc.offset] = hole
+        jumps = [_reloc(reloc, self._target(reloc)) for reloc in ready.others]
+        members = self._members(one, ready, fillings) | _edge_members(edges, holes) | {
+            "hole_count": len(holes), "other_count": len(others), "jump_count": len(jumps),
+            "dead": rec.NONE if dead is None or not one.stencil.writes else dead,
+        }  # fmt: skip
+        if not others and not jumps and not ready.ways:
+            members["attributes"] = one.stencil.attributes | Attribute.ONLY_HOLES
+        key = _Key(
+            self._places[number], _grouped(holes, edges, ready.size), tuple(others + jumps), tuple(members.items())
+        )
         known = self._known.setdefault(key, len(self._known))
         if known == len(self._names):
             self._names.append(self._string(one.stencil.label))
@@ -124,38 +166,18 @@ class StencilRecords:
         """Record `both` does what records `first` and `second` do."""
         self._pairs[first, second] = both
 
-    def _reloc(self, reloc: Reloc, fillings: Sequence[Filling]) -> bytes:
-        match reloc.kind:
-            case RelocKind.NEXT | RelocKind.EXIT:
-                value = reloc.value
-            case RelocKind.IMAGE:
-                value = self._image(reloc.symbol)
-            case _:
-                value = fillings[reloc.insn].form(self._forms, reloc.value)
-        return rec.RelocRec.pack(
-            offset=reloc.offset, kind=reloc.kind, insn=reloc.insn, value=value, addend=reloc.addend
-        )
+    def _target(self, reloc: Reloc) -> int:
+        return self._image(reloc.symbol) if reloc.kind is RelocKind.IMAGE else reloc.value
 
     def _members(self, one: Compiled, ready: Ready, fillings: Sequence[Filling]) -> dict[str, _Member]:
         stencil = one.stencil
         targets = tuple(fillings[-1].form(self._forms, value) for value in stencil.exit_values)
         return {
-            "size": ready.size, "value_count": len(ready.values), "exit_count": len(ready.ways), "insns": len(fillings),
-            "attributes": stencil.attributes, "reads": stencil.reads, "writes": stencil.writes,
-            "exit_offset": ready.offsets, "exit_way": ready.ways, "exit_kind": stencil.exit_kinds,
-            "exit_target": targets, **self._edges(one, ready),
+            "size": ready.size, "exit_count": len(ready.ways), "insns": len(fillings),
+            "attributes": stencil.attributes | (Attribute.HAS_EXIT if ready.ways else 0), "writes": stencil.writes,
+            "live_before": _ALL_FLAGS if Attribute.FAULTS in stencil.attributes else stencil.reads,
+            "exit_offset": max(ready.offsets, default=0), "exit_way": ready.ways, "exit_target": targets,
         }  # fmt: skip
-
-    def _edges(self, one: Compiled, ready: Ready) -> dict[str, int]:
-        """`edge_members`, of which the first load's and the last store's places are known by their order."""
-        members = edge_members(one, self._host)
-        offsets = [reloc.offset for reloc in ready.values]
-        for name, place in (("tail_reloc", -1), ("lead_reloc", 0)):
-            if name in members:
-                assert offsets[place] == one.relocs[members.pop(name)].offset, one.stencil.label
-        if "lead_partner" in members:
-            members["lead_partner"] = offsets.index(one.relocs[members["lead_partner"]].offset)
-        return members
 
     def sections(self) -> dict[str, bytes]:
         """Bytes by section name."""
@@ -165,13 +187,43 @@ class StencilRecords:
         for place, ((first, _), _) in enumerate(pairs):
             starts.setdefault(first, []).append(place)
         records: list[bytes] = []
+        holes: list[bytes] = []
         relocs: list[bytes] = []
-        for number, (key, name) in enumerate(zip(self._known, self._names, strict=True)):
+        for number, key in enumerate(self._known):
             fused = starts.get(number, [0])
-            values: dict[str, _Member] = dict(key.members) | {
-                "name": name, "code": key.code, "first_reloc": len(relocs), "reloc_count": len(key.relocs),
+            group, more = key.holes[: rec.HOLE_GROUP], key.holes[rec.HOLE_GROUP :]
+            values = dict(key.members) | {
+                "code": key.code, "first_reloc": len(relocs), "first_hole": len(holes),
+                "hole_groups": len(key.holes) // rec.HOLE_GROUP,
                 "first_fuse": fused[0], "fuse_count": len(fused) if number in starts else 0,
             }  # fmt: skip
-            records.append(rec.StencilRec.pack(**values))
+            records.append(rec.StencilRec.pack(**values, holes=b"".join(group)))
+            holes += more
             relocs += key.relocs
-        return {".pq.stencil": b"".join(records), ".pq.reloc": b"".join(relocs), ".pq.fuse": b"".join(fuse)}
+        names = [name.to_bytes(4, "little") for name in self._names]
+        return {
+            ".pq.stencil": b"".join(records), ".pq.hole": b"".join(holes), ".pq.reloc": b"".join(relocs),
+            ".pq.fuse": b"".join(fuse), ".pq.label": b"".join(names),
+        }  # fmt: skip
+
+
+def _reloc(reloc: Reloc, value: int) -> bytes:
+    return rec.RelocRec.pack(offset=reloc.offset, kind=reloc.kind, insn=reloc.insn, value=value, addend=reloc.addend)
+
+
+def _edge_members(edges: _Edges, holes: dict[int, bytes]) -> dict[str, int]:
+    """Only where the places' holes have quick forms."""
+    members: dict[str, int] = {}
+    if edges.tail is not None and edges.tail_field in holes:
+        members["tail"] = edges.tail.bits
+    if edges.lead is not None and edges.lead_field in holes:
+        members |= {"lead": edges.lead.bits(edges.partner_field in holes), "lead_bytes": edges.lead.size}
+    return members
+
+
+def _grouped(holes: dict[int, bytes], edges: _Edges, size: int) -> tuple[bytes, ...]:
+    """By offset, but the first load's place comes first, and then that of its partner; made up to whole groups."""
+    first = [field for field in (edges.lead_field, edges.partner_field) if field in holes]
+    order = first + [field for field in sorted(holes) if field not in first]
+    missing = -len(holes) % rec.HOLE_GROUP if holes else rec.HOLE_GROUP
+    return (*(holes[field] for field in order), *[filler(size)] * missing)

@@ -16,11 +16,40 @@ from pyqemu.translator.static import StaticExpr, evaluate
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A code unit: `width` bits wide and aligned, its bytes in `order` ('le' or 'be')."""
+    """A code unit of `width` bits. It is made of pieces of `piece` bits, mostly of one: the first one on top, each
+    aligned and with its bytes in `order` ('le' or 'be').
+    """
 
     name: str
     width: int
     order: str
+    piece: int
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return self.width // 8
+
+    def bit_of(self, byte: int) -> int:
+        """The lowest of the word's bits that byte number `byte` in memory has."""
+        number, within = divmod(byte, self.piece // 8)
+        top = self.width - number * self.piece
+        return top - 8 - 8 * within if self.order == "be" else top - self.piece + 8 * within
+
+    def word_of(self, code: bytes) -> int:
+        """The word that as many bytes are."""
+        if self.piece == self.width:
+            return int.from_bytes(code, "little" if self.order == "le" else "big")
+        return sum(value << self.bit_of(byte) for byte, value in enumerate(code))
+
+    def code_of(self, word: int) -> bytes:
+        """The bytes of a word in memory."""
+        return bytes(word >> self.bit_of(byte) & 0xFF for byte in range(self.size))
+
+
+def alignment(units: Sequence[Unit]) -> int:
+    """What addresses of instructions are multiples of, in bytes."""
+    return min(unit.piece for unit in units) // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +166,7 @@ class CodeWord:
 
     def code(self) -> bytes:
         """Its bytes in memory."""
-        return self.word.to_bytes(self.unit.width // 8, "little" if self.unit.order == "le" else "big")
+        return self.unit.code_of(self.word)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@
 
 #include "pack_file.hpp"
 #include "reserved_array.hpp"
-#include "stencils.hpp"
 
 namespace pyqemu {
 
@@ -23,13 +22,14 @@ class Decoder {
  public:
   static constexpr uint32_t kContextBits = 16;  // of DecodeContext::id
 
-  Decoder(const PackTables &tables, Stencils &stencils) : tables_(tables), stencils_(stencils) {}
-  // Memory for its tables, and the stencil for what is undefined; null, or what is wrong.
+  static constexpr uint32_t kMaxLeaves = (1u << (32 - kContextBits)) - 1;
+
+  explicit Decoder(const PackTables &tables) : tables_(tables) {}
+  // Memory for its tables; null, or what is wrong.
   const char *prepare();
 
-  // The stencil for `word` of unit `unit` at guest address `here`; null if the unit has no such instruction,
-  // or the pack is damaged.
-  const Stencil *decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
+  // The stencil for `word` of unit `unit` at guest address `here`; null if the unit has no such instruction.
+  const StencilRec *decode(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
     const uint32_t leaf = find_leaf(word, unit);
     if (leaf == kNone) [[unlikely]]
       return nullptr;
@@ -37,10 +37,10 @@ class Decoder {
     const uint32_t key = (leaf + 1) << kContextBits | context.id;
     Choice &choice = choices_[place(bits, key)];
     if (choice.bits == bits && choice.key == key) [[likely]]
-      return stencils_.at(choice.stencil);
+      return at(choice.stencil);
     return choose(&choice, leaf, word, here, context);
   }
-  const Stencil *undefined() const { return undefined_; }
+  const StencilRec *undefined() const { return at(tables_.header->undefined); }
 
   // What kind of instruction it is: null for none.
   const EncodingRec *encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
@@ -51,17 +51,15 @@ class Decoder {
   struct Choice {
     uint64_t bits;
     uint32_t key;
-    uint32_t stencil;  // see Stencils::at
+    uint32_t stencil;  // its number, or kNone
   };
   static constexpr uint32_t kChoiceBits = 11;
-  static constexpr uint32_t kMaxLeaves = (1u << (32 - kContextBits)) - 1;
   // A unit's first look into the decode tree.
   struct Root {
     const uint32_t *children;
     uint64_t mask;
     uint32_t shift;
   };
-  static constexpr uint32_t kMaxDepth = 64;  // of decode and shape trees: a deeper one is damaged
 
   static size_t place(uint64_t bits, uint32_t key) {
     const uint64_t mixed = bits + key * 0x9e3779b97f4a7c15u;
@@ -70,24 +68,22 @@ class Decoder {
   // The first candidate's number, or kNone.
   uint32_t find_leaf(uint64_t word, uint32_t unit) {
     const Root &root = roots_[unit];
-    const uint32_t entry = root.children[(word >> root.shift) & root.mask];
-    if (entry < tables_.cand.size()) [[likely]]
-      return entry;
-    return find_deeper(entry, word);
+    uint32_t entry = root.children[(word >> root.shift) & root.mask];
+    while ((entry & kNodeBit) != 0 && entry != kNone) {
+      const DecodeNode &node = tables_.node[entry & ~kNodeBit];
+      entry = tables_.child[node.first_child + ((word >> node.shift) & ((uint64_t{1} << node.bits) - 1))];
+    }
+    return entry;
   }
-  uint32_t find_deeper(uint32_t entry, uint64_t word);
-  bool load_root(uint32_t unit);
-  uint32_t damaged_tree();
-  const Stencil *choose(Choice *choice, uint32_t leaf, uint64_t word, uint64_t here,
-                        const DecodeContext &context);
+  const StencilRec *at(uint32_t number) const { return number == kNone ? nullptr : &tables_.stencil[number]; }
+  const StencilRec *choose(Choice *choice, uint32_t leaf, uint64_t word, uint64_t here,
+                           const DecodeContext &context);
   const EncodingRec *find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context);
-  const Stencil *walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
-                             const DecodeContext &context);
-  bool value(uint32_t number, uint64_t word, uint64_t here, const DecodeContext &context, int64_t *value);
+  uint32_t walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
+                       const DecodeContext &context) const;
+  int64_t value(uint32_t form, uint64_t word, uint64_t here, const DecodeContext &context) const;
 
   const PackTables &tables_;
-  Stencils &stencils_;
-  const Stencil *undefined_ = nullptr;
   std::array<Root, 4> roots_ = {};
   ReservedArray<Choice> choices_;
 };

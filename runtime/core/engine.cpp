@@ -32,11 +32,7 @@ std::unique_ptr<Engine> Engine::create(const Pack &pack, const EngineOptions &op
 }
 
 EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
-    : pack_(pack),
-      tables_(pack.tables()),
-      options_(options),
-      stencils_(tables_),
-      decoder_(tables_, stencils_) {}
+    : pack_(pack), tables_(pack.tables()), options_(options), decoder_(tables_) {}
 
 const char *EngineImpl::prepare() {
   const char *problem = nullptr;
@@ -45,12 +41,10 @@ const char *EngineImpl::prepare() {
   if (cache_ == nullptr) return problem;
   regions_ = std::make_unique<Regions>(*cache_);
   if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
-      !stencils_.reserve() ||
       !profile_.prepare(options_.count ? 0 : options_.hot_threshold, blocks_.blocks.capacity()))
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
-  translator_ =
-      std::make_unique<Translator>(tables_, options_, *cache_, blocks_, stencils_, decoder_, profile_);
+  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, decoder_, profile_);
   if ((problem = translator_->prepare()) != nullptr) return problem;
   const uintptr_t enter = cache_->address(tables_.header->enter);
   memcpy(&enter_, &enter, sizeof enter);

@@ -16,7 +16,6 @@
 #include "engine.hpp"
 #include "pack_file.hpp"
 #include "regions.hpp"
-#include "stencils.hpp"
 #include "translator.hpp"
 #include "world.hpp"
 
@@ -116,7 +115,6 @@ class EngineImpl final : public Engine {
   BlockTable blocks_;
   std::unique_ptr<CodeCache> cache_;
   std::unique_ptr<Regions> regions_;
-  Stencils stencils_;
   Profile profile_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;

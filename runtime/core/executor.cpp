@@ -144,7 +144,7 @@ uint32_t EngineImpl::translate_locked(Thread &thread, uint64_t pc, size_t availa
   const bool copied = tables_.header->icache_coherent == 0 && changeable != 0;
   GuestCode code(pc, static_cast<const uint8_t *>(host_pointer(pc)), available, fetched_, copied);
   block = translator_->translate(code, *thread.context);
-  if (stencils_.damage() != nullptr) error_.store(stencils_.damage());
+  if (translator_->problem() != nullptr) error_.store(translator_->problem());
   return block;
 }
 

@@ -5,19 +5,18 @@
 
 namespace pyqemu {
 
-bool FixedCode::load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values,
-                     uint32_t exits) {
-  const Stencil *stencil = stencils.get(number);
-  if (stencil == nullptr || stencil->size + host::kJumpBytes > sizeof code_ ||
-      stencil->value_count != values || stencil->exit_count != exits)
+bool FixedCode::load(const PackTables &tables, uint32_t number, uint32_t values, uint32_t exits) {
+  const StencilRec &stencil = tables.stencil[number];
+  if (stencil.size + host::kJumpBytes > sizeof code_ || stencil.hole_count != 0 ||
+      stencil.other_count != values || stencil.exit_count != exits)
     return false;
-  size_ = stencil->size;
-  memcpy(code_, tables.text.data() + stencil->code, size_);
-  for (const RelocRec &reloc : stencils.values(*stencil))
+  size_ = stencil.size;
+  memcpy(code_, tables.text.data() + stencil.code, size_);
+  for (const RelocRec &reloc : tables.others(stencil))
     if (!load_value(reloc)) return false;
-  for (uint32_t k = 0; k < exits; k++) load_exit(*stencil, k);
-  for (const RelocRec &reloc : stencils.jumps(*stencil))
-    if (!load_jump(*stencil, reloc)) return false;
+  for (uint32_t k = 0; k < exits; k++) load_exit(stencil, k);
+  for (const RelocRec &reloc : tables.jumps(stencil))
+    if (!load_jump(stencil, reloc)) return false;
   for (uint32_t k = 0; k < exits; k++)
     if (exit_fields_[k] == kNone) return false;
   return true;
@@ -35,7 +34,7 @@ bool FixedCode::load_value(const RelocRec &reloc) {
 // its jump now; it is only one, as nothing goes on behind it.
 void FixedCode::load_exit(const StencilRec &stencil, uint32_t exit) {
   const auto way = static_cast<ExitWay>(stencil.exit_way[exit]);
-  exit_fields_[exit] = way == ExitWay::kField ? stencil.exit_offset[exit] : kNone;
+  exit_fields_[exit] = way == ExitWay::kField ? stencil.exit_offset : kNone;
   if (way != ExitWay::kTail || size_ != stencil.size) return;
   host::emit_jump(code_ + size_);
   exit_fields_[exit] = size_ + host::kJumpField;

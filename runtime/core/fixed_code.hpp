@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "stencils.hpp"
+#include "pack_file.hpp"
 
 namespace pyqemu {
 
@@ -13,7 +13,7 @@ class FixedCode {
  public:
   // From stencil `number`, which has `values` values (0 or 1, which is `here`) and `exits` exits, each with
   // one field, and refers to the image once at most; false if that is not how it is.
-  bool load(const PackTables &tables, Stencils &stencils, uint32_t number, uint32_t values, uint32_t exits);
+  bool load(const PackTables &tables, uint32_t number, uint32_t values, uint32_t exits);
 
   uint32_t size() const { return size_; }
   // Where the rel32 of an exit lies.

@@ -11,6 +11,7 @@
 
 #include "elf_sections.hpp"
 #include "host_code.hpp"
+#include "pack_check.hpp"
 #include "pack_file.hpp"
 
 namespace pyqemu {
@@ -36,6 +37,8 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   if (name == "prog") return take(&t->prog, bytes);
   if (name == "shape") return take(&t->shape, bytes);
   if (name == "stencil") return take(&t->stencil, bytes);
+  if (name == "label") return take(&t->label, bytes);
+  if (name == "hole") return take(&t->hole, bytes);
   if (name == "reloc") return take(&t->reloc, bytes);
   if (name == "fuse") return take(&t->fuse, bytes);
   if (name == "table") return take(&t->table, bytes);
@@ -52,8 +55,8 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   return true;
 }
 
-std::unique_ptr<Pack> finish(std::unique_ptr<PackFile> pack, const char **error) {
-  const char *problem = pack->load();
+std::unique_ptr<Pack> finish(std::unique_ptr<PackFile> pack, bool records, const char **error) {
+  const char *problem = pack->load(records);
   if (problem == nullptr) return pack;
   if (error != nullptr) *error = problem;
   return nullptr;
@@ -80,20 +83,25 @@ std::unique_ptr<Pack> Pack::open(const char *path, const char **error) {
     return nullptr;
   }
   std::span<const uint8_t> bytes(static_cast<const uint8_t *>(base), static_cast<size_t>(info.st_size));
-  return finish(std::make_unique<PackFile>(bytes, true), error);
+  return finish(std::make_unique<PackFile>(bytes, true), true, error);
 }
 
 std::unique_ptr<Pack> Pack::from_memory(std::span<const uint8_t> bytes, const char **error) {
-  return finish(std::make_unique<PackFile>(bytes, false), error);
+  return finish(std::make_unique<PackFile>(bytes, false), true, error);
+}
+
+std::unique_ptr<Pack> Pack::built_in(std::span<const uint8_t> bytes, const char **error) {
+  return finish(std::make_unique<PackFile>(bytes, false), false, error);
 }
 
 PackFile::~PackFile() {
   if (mapped_) munmap(const_cast<uint8_t *>(bytes_.data()), bytes_.size());
 }
 
-const char *PackFile::load() {
+const char *PackFile::load(bool records) {
   if (const char *problem = load_sections()) return problem;
-  return check_header();
+  if (const char *problem = check_header()) return problem;
+  return records ? check_records(tables_) : nullptr;
 }
 
 const char *PackFile::load_sections() {

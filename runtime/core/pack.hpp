@@ -19,9 +19,12 @@ struct RegRef {
 
 class Pack {
  public:
-  // Maps a pack from a file, or uses one that is in memory already (page-aligned, stays there). Null and *error on failure.
+  // Maps a pack from a file, or uses one that is in memory already (page-aligned, stays there); looks through
+  // all of its records, since code is made from them without further checks. Null and *error on failure.
   static std::unique_ptr<Pack> open(const char *path, const char **error);
   static std::unique_ptr<Pack> from_memory(std::span<const uint8_t> bytes, const char **error);
+  // As from_memory, of a pack that is a part of this program: its records are taken as they are.
+  static std::unique_ptr<Pack> built_in(std::span<const uint8_t> bytes, const char **error);
   virtual ~Pack() = default;
 
   virtual const PackHeader &header() const = 0;

@@ -1,6 +1,4 @@
-// The tables of a mapped pack, for the decoder and the translator. Section bounds are checked when the pack
-// is opened; what lies inside the tables is checked by whoever uses a record first (a pack has many more
-// records than a run uses).
+// The tables of a mapped pack, for the decoder and the translator.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +28,8 @@ struct PackTables {
   std::span<const ProgOp> prog;
   std::span<const ShapeNode> shape;
   std::span<const StencilRec> stencil;
+  std::span<const uint32_t> label;  // strings: the stencils' names
+  std::span<const HoleRec> hole;
   std::span<const RelocRec> reloc;
   std::span<const FuseRec> fuse;
   std::span<const int64_t> table;
@@ -38,6 +38,19 @@ struct PackTables {
   std::span<const CpuRec> cpu;
   std::span<const ResetRec> reset;
   std::span<const KvRec> kv;
+
+  // Of a stencil: relocations that are filled with forms; the others.
+  std::span<const RelocRec> others(const StencilRec &of) const {
+    return {reloc.data() + of.first_reloc, of.other_count};
+  }
+  std::span<const RelocRec> jumps(const StencilRec &of) const {
+    return {reloc.data() + of.first_reloc + of.other_count, of.jump_count};
+  }
+  // The holes of its groups but the first.
+  std::span<const HoleRec> more_holes(const StencilRec &of) const {
+    return {hole.data() + of.first_hole, (of.hole_groups - size_t{1}) * kHoleGroup};
+  }
+  uint32_t number(const StencilRec &of) const { return static_cast<uint32_t>(&of - stencil.data()); }
 
   // The string at `offset`, or "" if there is none.
   const char *string(uint32_t offset) const { return offset < str.size() ? str.data() + offset : ""; }
@@ -53,8 +66,9 @@ class PackFile final : public Pack {
   PackFile(std::span<const uint8_t> bytes, bool mapped) : bytes_(bytes), mapped_(mapped) {}
   ~PackFile() override;
 
-  // Finds and checks the sections; null, or what is wrong.
-  const char *load();
+  // Finds and checks the sections and the header; the records in the tables too, if `records`. Null, or what
+  // is wrong.
+  const char *load(bool records);
 
   const PackTables &tables() const { return tables_; }
   const PackHeader &header() const override { return *tables_.header; }

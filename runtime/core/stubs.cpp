@@ -8,17 +8,17 @@ namespace pyqemu {
 const char *Translator::prepare() {
   const PackHeader &header = *tables_.header;
   const auto load = [&](FixedCode *code, uint32_t stencil, uint32_t values, uint32_t exits) {
-    return code->load(tables_, stencils_, stencil, values, exits);
+    return code->load(tables_, stencil, values, exits);
   };
   const bool heads =
       options_.count ? load(&head_, header.head_count, 1, 1) : load(&head_, header.head_poll, 0, 1);
   if (!heads || !load(&count_down_, header.count_down, 1, 1) ||
       !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_head_, header.exit_head, 1, 0))
-    stencils_.set_damage("a stencil that every block needs is damaged");
+    return "a stencil that every block needs is damaged";
   for (uint8_t number = 0; number < 4; number++)
     if (header.root[number] != kNone)
       units_[unit_count_++] = {number, header.unit_bytes[number], header.unit_big_endian[number] != 0};
-  return stencils_.damage();
+  return nullptr;
 }
 
 // A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves with the

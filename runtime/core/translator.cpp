@@ -43,12 +43,11 @@ bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
-                       BlockTable &blocks, Stencils &stencils, Decoder &decoder, Profile &profile)
+                       BlockTable &blocks, Decoder &decoder, Profile &profile)
     : tables_(tables),
       options_(options),
       cache_(cache),
       blocks_(blocks),
-      stencils_(stencils),
       decoder_(decoder),
       profile_(profile) {}
 
@@ -62,7 +61,7 @@ uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
   drop_dead_flags();
   Block block;
   emit_block(code, context, &block);
-  if (stencils_.damage() != nullptr) return kNone;
+  if (problem_ != nullptr) return kNone;
   cache_.set_ends(hot_, cold_);
   const uint32_t index = blocks_.add(block);
   if (options_.chain) link(block.first_slot, index);
@@ -74,29 +73,29 @@ uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
 }
 
 // What is copied when the block is decoded; most of a short run is spent waiting for memory.
-inline void Translator::prefetch(const Stencil &stencil) const {
-  __builtin_prefetch(stencil.holes);
-  __builtin_prefetch(stencil.host_code);
+inline void Translator::prefetch(const StencilRec &stencil) const {
+  __builtin_prefetch(&stencil.holes[1]);
+  __builtin_prefetch(tables_.text.data() + stencil.code);
 }
 
 // The first unit that has a match gives the instruction.
-inline const Stencil *Translator::decode_one(GuestCode &code, uint32_t at, const DecodeContext &context,
-                                             Item *item, uint32_t *bytes) {
+inline const StencilRec *Translator::decode_one(GuestCode &code, uint32_t at, const DecodeContext &context,
+                                                Item *item, uint32_t *bytes) {
   const Unit &unit = units_[0];
   *bytes = unit.bytes;
   if (code.reaches(at + unit.bytes)) [[likely]] {
     item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
     item->unit[0] = unit.number;
-    const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context);
+    const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context);
     if (stencil != nullptr) [[likely]]
       return stencil;
   }
   return decode_rare(code, at, context, item, bytes);
 }
 
-// As decode_one, when the first unit has no match. Null if there are too few bytes, or the pack is damaged.
-const Stencil *Translator::decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
-                                       uint32_t *bytes) {
+// As decode_one, when the first unit has no match. Null if there are too few bytes.
+const StencilRec *Translator::decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context,
+                                          Item *item, uint32_t *bytes) {
   bool cut = false;
   uint32_t smallest = 8;
   for (const Unit &unit : std::span(units_).first(unit_count_)) {
@@ -108,10 +107,10 @@ const Stencil *Translator::decode_rare(GuestCode &code, uint32_t at, const Decod
     item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
     item->unit[0] = unit.number;
     *bytes = unit.bytes;
-    if (const Stencil *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context))
+    if (const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context))
       return stencil;
   }
-  if (cut || stencils_.damage() != nullptr) return nullptr;
+  if (cut) return nullptr;
   *bytes = smallest;
   return decoder_.undefined();
 }
@@ -127,7 +126,7 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
   while (count < limit && at < in_page) {
     Item &item = items_[count];
     uint32_t bytes;
-    const Stencil *stencil = decode_one(code, at, context, &item, &bytes);
+    const StencilRec *stencil = decode_one(code, at, context, &item, &bytes);
     if (stencil == nullptr) break;
     host += stencil->size + kItemOverhead;
     if (host > kMaxHostBytes && count != 0) break;
@@ -144,6 +143,14 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
   return count;
 }
 
+// The stencil that does both, or null if there is none.
+const StencilRec *Translator::fused(const StencilRec &first, const StencilRec &second) const {
+  const std::span<const FuseRec> pairs = tables_.fuse.subspan(first.first_fuse, first.fuse_count);
+  const uint32_t number = tables_.number(second);
+  const auto found = std::ranges::lower_bound(pairs, number, {}, &FuseRec::second);
+  return found == pairs.end() || found->second != number ? nullptr : &tables_.stencil[found->fused];
+}
+
 // Merges neighbours for which there is one stencil.
 void Translator::fuse() {
   uint32_t kept = 0;
@@ -151,7 +158,7 @@ void Translator::fuse() {
     if (kept != i) items_[kept] = items_[i];
     Item &item = items_[kept];
     if (item.stencil->fuse_count == 0 || i + 1 == item_count_) continue;
-    const Stencil *both = stencils_.fused(*item.stencil, *items_[i + 1].stencil);
+    const StencilRec *both = fused(*item.stencil, *items_[i + 1].stencil);
     if (both == nullptr) continue;
     item.stencil = both;
     item.word[1] = items_[i + 1].word[0];
@@ -167,69 +174,71 @@ void Translator::fuse() {
 void Translator::drop_dead_flags() {
   uint32_t live = kAllFlags;
   for (uint32_t i = item_count_; i-- > 0;) {
-    const Stencil *stencil = items_[i].stencil;
+    const StencilRec *stencil = items_[i].stencil;
     const uint32_t writes = stencil->writes;
-    live |= stencil->live_at_exits;
-    if ((stencil->droppable & live) == 0 && stencil->dead != kNone)
-      if (const Stencil *dead = stencils_.get(stencil->dead)) stencil = items_[i].stencil = dead;
+    if (stencil->exit_count != 0) live = kAllFlags;
+    if ((writes & live) == 0 && stencil->dead != kNone)
+      stencil = items_[i].stencil = &tables_.stencil[stencil->dead];
     live = (live & ~writes) | stencil->live_before;
   }
 }
 
 // Copies the stencil and fills its holes, of which `values` are the first; gives where it starts.
 inline uint32_t Translator::emit_whole(const Item &item, const uint32_t *values) {
-  const Stencil &stencil = *item.stencil;
+  const StencilRec &stencil = *item.stencil;
   if (stencil.exit_count != 0) align_exits(stencil, 0);
   copy(hot_, stencil);
   uint8_t *const to = cache_.writable(hot_);
-  const Hole *hole = stencil.holes;
-  for (uint32_t k = 0; k < kHoleGroup; k++) fill(to, hole[k], values[k]);
-  for (uint32_t left = stencil.hole_groups; --left != 0;) {
-    hole += kHoleGroup;
-    for (uint32_t k = 0; k < kHoleGroup; k++)
-      fill(to, hole[k], value_of(hole[k], tables_.table.data(), item.word));
-  }
+  for (uint32_t k = 0; k < kHoleGroup; k++) fill(to, stencil.holes[k], values[k]);
+  if (stencil.hole_groups != 1) fill_more(to, item);
   return hot_;
+}
+
+// Fills the holes of all groups but the first.
+void Translator::fill_more(uint8_t *copy, const Item &item) {
+  for (const HoleRec &hole : tables_.more_holes(*item.stencil))
+    fill(copy, hole, value_of(hole, tables_.table.data(), item.word));
 }
 
 // Where the code before hot_ ends by storing what this stencil begins by loading: does without the load. The
 // store stays, so that the state is exact; but waiting for the value to come back out of memory is most of
 // what a chain of simple instructions costs. Gives where the stencil would start if all of it were there.
 uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values) {
-  const Stencil &stencil = *item.stencil;
+  const StencilRec &stencil = *item.stencil;
   // If it is the second operand, the two places are exchanged.
   const bool swapped = values[0] != stored_.place;
   // All of the register was stored; a narrower load clears the rest of it.
-  const bool fits = stencil.lead_width == 64 || (stencil.lead_flags & kLeadNarrowed) != 0;
-  const bool move = stencil.lead_reg != stored_.reg || !fits;
+  const bool fits = (stencil.lead & (kLeadWhole | kLeadNarrowed)) != 0;
+  const uint8_t reg = stencil.lead & kEdgeRegister;
+  const bool move = reg != stored_.reg || !fits;
   const uint32_t saved = stencil.lead_bytes - (move ? host::kMoveBytes : 0);
   align_exits(stencil, saved);
   const uint32_t at = hot_ - saved;
-  if (move) host::emit_move(cache_.writable(hot_), stencil.lead_reg, stored_.reg, stencil.lead_width == 64);
+  if (move) host::emit_move(cache_.writable(hot_), reg, stored_.reg, (stencil.lead & kLeadWhole) != 0);
   copy(at, stencil, stencil.lead_bytes);
   uint8_t *const to = cache_.writable(at);
-  for (uint32_t k = 1; k < stencil.hole_count; k++)
-    fill(to, stencil.holes[k], value_of(stencil.holes[k], tables_.table.data(), item.word));
-  if (swapped) fill(to, stencil.holes[1], values[0]);
+  fill(to, stencil.holes[1], swapped ? values[0] : values[1]);
+  fill(to, stencil.holes[2], values[2]);
+  if (stencil.hole_groups != 1) fill_more(to, item);
   return at;
 }
 
 // Copies a stencil and fills in all that it has of its own.
 inline void Translator::emit_item(const GuestCode &code, const Item &item, const DecodeContext &context) {
-  const Stencil &stencil = *item.stencil;
+  const StencilRec &stencil = *item.stencil;
   uint32_t values[kHoleGroup];
   for (uint32_t k = 0; k < kHoleGroup; k++)
     values[k] = value_of(stencil.holes[k], tables_.table.data(), item.word);
   const bool same = values[0] == stored_.place, other = values[1] == stored_.place;
-  const bool commutes = (stencil.lead_flags & kLeadCommutes) != 0;
-  const bool handed_over = (stencil.lead_width != 0) & (same | (other & commutes));
+  const bool commutes = (stencil.lead & kLeadCommutes) != 0;
+  const bool handed_over = ((stencil.lead & kEdge) != 0) & (same | (other & commutes));
   const uint32_t at = handed_over ? emit_without_load(item, values) : emit_whole(item, values);
   hot_ = at + stencil.size;
   uint32_t place;
   memcpy(&place, cache_.writable(hot_ - 4), 4);
-  stored_.place = stencil.tail_width != 0 ? place : kNowhere;
-  stored_.reg = stencil.tail_reg;
-  if (!stencil.only_holes) emit_rest(code, item, context, at);
+  stored_.place = (stencil.tail & kEdge) != 0 ? place : kNowhere;
+  stored_.reg = stencil.tail & kEdgeRegister;
+  if ((stencil.attributes & kOnlyHoles) == 0) emit_rest(code, item, context, at);
 }
 
 void Translator::emit_block(const GuestCode &code, const DecodeContext &context, Block *block) {
@@ -267,7 +276,7 @@ void Translator::emit_block(const GuestCode &code, const DecodeContext &context,
 // What is in the stencil's copy at `at` beside quick holes, and what follows it.
 void Translator::emit_rest(const GuestCode &code, const Item &item, const DecodeContext &context,
                            uint32_t at) {
-  const Stencil &stencil = *item.stencil;
+  const StencilRec &stencil = *item.stencil;
   const DecodeInputs inputs[2] = {{item.word[0], code.pc() + item.guest[0], context.values},
                                   {item.word[1], code.pc() + item.guest[1], context.values}};
   emit_others(stencil, at, inputs);
@@ -276,8 +285,8 @@ void Translator::emit_rest(const GuestCode &code, const Item &item, const Decode
 
 // Fills the holes that have no quick form in the copy at `at`. As behind the code, more is written than the
 // field: it is what was there.
-void Translator::emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]) {
-  for (const RelocRec &reloc : stencil.others) {
+void Translator::emit_others(const StencilRec &stencil, uint32_t at, const DecodeInputs inputs[2]) {
+  for (const RelocRec &reloc : tables_.others(stencil)) {
     const FormRec &form = tables_.form[reloc.value];
     const int64_t value =
         static_cast<int64_t>(static_cast<uint64_t>(evaluate(tables_, form, inputs[reloc.insn])) +
@@ -289,12 +298,12 @@ void Translator::emit_others(const Stencil &stencil, uint32_t at, const DecodeIn
     word = (word & ~field.mask) | (static_cast<uint64_t>(value) & field.mask);
     memcpy(to, &word, sizeof word);
     if (value < field.low || value > field.high) [[unlikely]]
-      stencils_.set_damage("a value does not fit its place in a stencil");
+      problem_ = "a value does not fit its place in a stencil";
   }
 }
 
 // The exits' jumps and stubs, and what leads to them and to the code that follows.
-void Translator::emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs) {
+void Translator::emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs) {
   uint32_t jumps[kMaxExits] = {};
   for (uint32_t k = 0; k < stencil.exit_count; k++) {
     if (leaves_by(stencil, k, ExitWay::kUnused)) continue;
@@ -308,16 +317,16 @@ void Translator::emit_exits(const Stencil &stencil, uint32_t at, const DecodeInp
       jumps[k] = emit_trampoline();
       emit_exit(target, jumps[k] + host::kJumpField);
     } else {
-      emit_exit(target, at + stencil.exit_offset[k]);
+      emit_exit(target, at + stencil.exit_offset);
     }
   }
   emit_jumps(stencil, at, hot_, jumps);
 }
 
 // Lets the copy at `at` go on at `next`, by its exits at `exit_targets`, and to the image.
-void Translator::emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next,
+void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next,
                             const uint32_t *exit_targets) {
-  for (const RelocRec &reloc : stencils_.jumps(stencil)) {
+  for (const RelocRec &reloc : tables_.jumps(stencil)) {
     const uint32_t place = at + reloc.offset;
     const auto kind = static_cast<RelocKind>(reloc.kind);
     if (kind == RelocKind::kImage)
@@ -351,9 +360,9 @@ void Translator::emit_tail_jump(uint64_t target) {
 
 // Pads so that the field of an exit of `stencil`, of which the first `saved` bytes will be left out, is
 // aligned.
-void Translator::align_exits(const Stencil &stencil, uint32_t saved) {
+void Translator::align_exits(const StencilRec &stencil, uint32_t saved) {
   for (uint32_t k = 0; k < stencil.exit_count; k++)
-    if (leaves_by(stencil, k, ExitWay::kField)) align_for_patch(stencil.exit_offset[k] - saved);
+    if (leaves_by(stencil, k, ExitWay::kField)) align_for_patch(stencil.exit_offset - saved);
 }
 
 // Pads so that the field at `field` of what comes next is aligned.
@@ -364,8 +373,8 @@ void Translator::align_for_patch(uint32_t field) {
 }
 
 // Copies the bytes after `from`, in whole 64: what is written too much is written over by what follows.
-inline void Translator::copy(uint32_t at, const Stencil &stencil, uint32_t from) {
-  const uint8_t *code = stencil.host_code;
+inline void Translator::copy(uint32_t at, const StencilRec &stencil, uint32_t from) {
+  const uint8_t *code = tables_.text.data() + stencil.code;
   uint8_t *to = cache_.writable(at);
   memcpy(to + from, code + from, kCopyBytes);  // mostly that is all
   for (uint32_t done = from + kCopyBytes; done < stencil.size; done += kCopyBytes)
@@ -393,7 +402,7 @@ void Translator::log_block(const Block &block, const DecodeContext &context) {
       const uint64_t here = block.guest_pc + item.guest[k];
       const EncodingRec *encoding = decoder_.encoding(item.word[k], item.unit[k], here, context);
       log.instruction(here, item.word[k], encoding != nullptr ? tables_.string(encoding->name) : "undefined",
-                      tables_.string(item.stencil->name));
+                      tables_.string(tables_.label[tables_.number(*item.stencil)]));
     }
   }
   log.host_code({cache_.writable(block.host), block.host_bytes});

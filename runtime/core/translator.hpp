@@ -13,12 +13,15 @@
 #include "engine.hpp"
 #include "fixed_code.hpp"
 #include "guest_code.hpp"
+#include "holes.hpp"
+#include "pack_file.hpp"
 #include "profile.hpp"
-#include "stencils.hpp"
 #include "value_form.hpp"
 
 namespace pyqemu {
 
+inline constexpr uint32_t kAllFlags = 0xffffffff;
+inline constexpr uint32_t kCopyBytes = 64;  // of code that are copied at a time; few stencils have more
 inline constexpr uint32_t kMaxBlockInsns = 512;
 inline constexpr uint32_t kMaxFetchBytes = kMaxBlockInsns * 8;
 // Room that a block needs at most: it ends before it grows beyond half of this.
@@ -27,14 +30,14 @@ inline constexpr uint32_t kBlockRoom = 65536;
 class Translator {
  public:
   Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-             Stencils &stencils, Decoder &decoder, Profile &profile);
+             Decoder &decoder, Profile &profile);
 
   // Prepares the stencils that every block needs; null, or what is wrong.
   const char *prepare();
   // Whether the next block certainly fits.
   bool room() const;
   // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
-  // Stencils::damage).
+  // problem()).
   uint32_t translate(GuestCode &code, const DecodeContext &context);
 
   // Lets a block that was counted be entered behind its counter.
@@ -44,6 +47,9 @@ class Translator {
   // Gives the first slot.
   bool room_for_exits(uint32_t count) const;
   uint32_t add_exits(std::span<const uint64_t> targets, uint32_t table);
+
+  // What is wrong with the pack, or null.
+  const char *problem() const { return problem_; }
 
   uint64_t guest_insns() const { return guest_insns_; }
   uint64_t guest_bytes() const { return guest_bytes_; }
@@ -60,36 +66,38 @@ class Translator {
 
   // An instruction of the block (two, if they were fused).
   struct Item {
-    const Stencil *stencil;
+    const StencilRec *stencil;
     uint64_t word[2];
     uint16_t guest[2];  // bytes from the block's start
     uint8_t unit[2];
   };
 
   uint32_t decode_block(GuestCode &code, const DecodeContext &context);
-  const Stencil *decode_one(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
-                            uint32_t *bytes);
-  const Stencil *decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
-                             uint32_t *bytes);
-  void prefetch(const Stencil &stencil) const;
+  const StencilRec *decode_one(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
+                               uint32_t *bytes);
+  const StencilRec *decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
+                                uint32_t *bytes);
+  void prefetch(const StencilRec &stencil) const;
+  const StencilRec *fused(const StencilRec &first, const StencilRec &second) const;
   void fuse();
   void drop_dead_flags();
   void emit_block(const GuestCode &code, const DecodeContext &context, Block *block);
   void emit_head(uint64_t pc, uint32_t context);
   void emit_item(const GuestCode &code, const Item &item, const DecodeContext &context);
   uint32_t emit_whole(const Item &item, const uint32_t *values);
+  void fill_more(uint8_t *copy, const Item &item);
   uint32_t emit_without_load(const Item &item, const uint32_t *values);
   void emit_rest(const GuestCode &code, const Item &item, const DecodeContext &context, uint32_t at);
-  void emit_others(const Stencil &stencil, uint32_t at, const DecodeInputs inputs[2]);
-  void emit_exits(const Stencil &stencil, uint32_t at, const DecodeInputs &inputs);
-  void emit_jumps(const Stencil &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
+  void emit_others(const StencilRec &stencil, uint32_t at, const DecodeInputs inputs[2]);
+  void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
+  void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
   uint32_t emit_exit(uint64_t target, uint32_t patch);
   uint32_t emit_stub(const FixedCode &stub, uint32_t number);
   uint32_t emit_trampoline();
   void emit_tail_jump(uint64_t target);
-  void align_exits(const Stencil &stencil, uint32_t saved);
+  void align_exits(const StencilRec &stencil, uint32_t saved);
   void align_for_patch(uint32_t field);
-  void copy(uint32_t at, const Stencil &stencil, uint32_t from = 0);
+  void copy(uint32_t at, const StencilRec &stencil, uint32_t from = 0);
   void set_rel32(uint32_t field, uint32_t target);
   void link(uint32_t first_slot, uint32_t block);
   void log_block(const Block &block, const DecodeContext &context);
@@ -98,7 +106,6 @@ class Translator {
   const EngineOptions &options_;
   CodeCache &cache_;
   BlockTable &blocks_;
-  Stencils &stencils_;
   Decoder &decoder_;
   Profile &profile_;
   FixedCode head_, count_down_, exit_direct_, exit_head_;
@@ -113,6 +120,7 @@ class Translator {
     uint8_t reg = 0;
   } stored_;
   uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
+  const char *problem_ = nullptr;
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
 };
 

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <map>
 
+#include "hand_over.hpp"
 #include "worker.hpp"
 
 namespace pyqemu::user {
@@ -18,16 +19,16 @@ namespace {
 
 constexpr uint64_t kMilliseconds = 1000000;
 constexpr uint64_t kStartEvery = 1000 * kMilliseconds, kStartTakes = 10000 * kMilliseconds;
-// A process that has not run for so long asks when it ends. It is about what a worker takes to load and to give
-// its first answer: beside a shorter run it would only be in the way.
+// A process that has not run for so long asks when it ends. It is about what a worker takes to load and to
+// give its first answer: beside a shorter run it would only be in the way.
 constexpr uint64_t kShortRun = 500 * kMilliseconds;
-constexpr uint64_t kIdle = 1000 * kMilliseconds;  // … but if it only waits, that does not matter
+constexpr uint64_t kIdle = 1000 * kMilliseconds;       // … but if it only waits, that does not matter
 constexpr uint32_t kLookEvery = 20, kLookLater = 500;  // milliseconds
 constexpr uint64_t kLater = 10000 * kMilliseconds;
-constexpr uint32_t kMostFiles = 200;  // of one process
+constexpr uint32_t kMostFiles = 200;  // of one process, that nobody waits for
 constexpr int kMostInSpool = 1000;
 constexpr size_t kMostHot = 4096;  // blocks in one request
-constexpr const char *kSuffix = ".request";
+constexpr const char *kSuffix = ".request", *kUnfound = ".unfound";
 
 uint64_t now_ns(clockid_t clock = CLOCK_MONOTONIC) {
   timespec now;
@@ -90,7 +91,8 @@ void Requests::hot(const CpuHeader *cpu, uint64_t pc) {
   modules_->refresh();
 }
 
-// What the side thread does: sends what is pending, and looks for results until all that was sent is answered.
+// What the side thread does: sends what is pending, and looks for results until all that was sent is
+// answered.
 uint32_t Requests::step() {
   std::lock_guard guard(mutex_);
   if (now_ns(CLOCK_PROCESS_CPUTIME_ID) < kShortRun && now_ns() - noted_ns_ < kIdle) return kLookEvery;
@@ -154,11 +156,12 @@ void Requests::send() {
   }
   sent_ns_ = now_ns();
   pending_.clear();
-  if (by_origin.empty() || files_ >= kMostFiles || !modules_->make_folder()) return;
+  const bool enough = files_ >= kMostFiles && jit_ != Jit::kSync;
+  if (by_origin.empty() || enough || !modules_->make_folder()) return;
   mkdir(spool().c_str(), 0700);
   for (const auto &[origin, request] : by_origin) {
     std::string path = write_request(request.first, request.second);
-    if (!path.empty()) asked_.push_back(path);
+    if (!path.empty()) asked_.push_back({path, request.first.path, request.first.key});
   }
   wake_worker();  // also if the spool was full: nobody else would ever empty it
 }
@@ -193,8 +196,20 @@ void Requests::wake_worker() {
 }
 
 bool Requests::is_waiting() {
-  std::erase_if(asked_, [](const std::string &path) { return access(path.c_str(), F_OK) != 0; });
+  std::erase_if(asked_,
+                [this](Asked &asked) { return access(asked.file.c_str(), F_OK) != 0 && !ask_again(&asked); });
   return !asked_.empty();
+}
+
+// If the worker did not find the module's file: gives it that file, and the request once more.
+bool Requests::ask_again(Asked *asked) {
+  const std::string back = asked->file.substr(0, asked->file.size() - strlen(kSuffix)) + kUnfound;
+  if (access(back.c_str(), F_OK) != 0) return false;
+  const bool again = !asked->handed_over && hand_over(asked->module_path, spool(), asked->module_key) &&
+                     rename(back.c_str(), asked->file.c_str()) == 0;
+  if (!again) unlink(back.c_str());
+  asked->handed_over = true;
+  return again;
 }
 
 // Until all requests are answered; false if nobody does that.

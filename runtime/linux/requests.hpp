@@ -26,7 +26,8 @@ class Requests {
   // process that is `alone`, in its only thread, leaves that to a child.
   void finish();
   void exiting(bool alone);
-  // The process is about to change who it is, or what it may do: no thread is left that would stay what it was.
+  // The process is about to change who it is, or what it may do: no thread is left that would stay what it
+  // was.
   void pause();
 
   // Around a fork, before and after that of Modules.
@@ -41,25 +42,33 @@ class Requests {
   std::string spool() const { return modules_->folder.path() + "/spool"; }
   std::string write_request(const Module &module, const std::vector<uint64_t> &offsets);
   void wake_worker();
+  // A request that was sent: its file, and what it is about.
+  struct Asked {
+    std::string file;
+    std::string module_path, module_key;
+    bool handed_over = false;
+  };
   bool is_waiting();
+  bool ask_again(Asked *asked);
   bool wait_for_results();
 
   std::mutex mutex_;
   Modules *modules_ = nullptr;
   Jit jit_ = Jit::kOff;
   uint32_t jit_wait_ = 0;
-  bool gave_up_ = false;  // a wait came to nothing: there are no more of them
+  bool gave_up_ = false;   // a wait came to nothing: there are no more of them
   bool watching_ = false;  // the side thread runs, and is not about to end
-  int process_ = 0;  // a vfork child, which is another, asks for nothing
+  int process_ = 0;        // a vfork child, which is another, asks for nothing
   SideThread side_;
   std::string worker_;
   uint64_t context_[4] = {};  // the first CPU's: what regions are made for
   bool context_known_ = false;
   std::vector<uint64_t> pending_;  // guest addresses of hot blocks
   uint32_t files_ = 0;             // requests
-  std::vector<std::string> asked_;  // paths of those that may not be answered
-  uint64_t started_ns_ = 0;              // when a worker was started
-  uint64_t noted_ns_ = 0, sent_ns_ = 0;  // when the first of what is pending was noted, when something was sent
+  std::vector<Asked> asked_;       // those that may not be answered
+  uint64_t started_ns_ = 0;        // when a worker was started
+  uint64_t noted_ns_ = 0,
+           sent_ns_ = 0;  // when the first of what is pending was noted, when something was sent
 };
 
 }  // namespace pyqemu::user

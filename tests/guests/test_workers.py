@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from pyqemu.hostgen.archive_format import ArchiveHeader
 from pyqemu.hostgen.archive_read import read_archive
 from pyqemu.hostgen.elf import read_sections
 from pyqemu.translator.lift.module import read_module
+from tests.guests.roots import Emulator
 from tests.guests.small import STATUS, Run, build, environment, run
 from tests.guests.waiting import wait_until
 from tests.guests.ways import script, start_worker
@@ -225,6 +227,24 @@ def test_worker_that_leaves_nonsense(program: Program, cache: Path, tmp_path: Pa
     for jit in ("sync", "async", "sync"):
         program.check(cache, "--jit", jit, "--jit-threshold", "1", "--jit-wait", "1", worker=stub)
     wait_until(lambda: [archive.stat().st_size for archive in cache.glob("*/*.jit.pqa")] == [9000])
+
+
+@pytest.mark.guest
+def test_guest_in_a_root_of_its_own(program: Program, cache: Path, tmp_path: Path) -> None:
+    """The worker does not see the program's file, and is given it: once, as it remembers it."""
+    root = tmp_path / "root"
+    for folder in ("bin", "proc", "dev"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(program.path, root / "bin/busybox")
+    guest = Emulator(pyqemu_user(), ("--jit", "sync", "--jit-threshold", "1"))
+    with worker(cache), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYQEMU_CACHE", str(cache))
+        for _ in range(2):
+            done = guest.run(root, ["/bin/busybox"])
+            assert (done.status, done.stdout, done.stderr) == (STATUS, program.expected, b"")
+    (archive,) = cache.glob("*/*.jit.pqa")
+    assert valid_regions(archive, program.path) > 0
+    assert not left_over(cache)
 
 
 @pytest.mark.guest

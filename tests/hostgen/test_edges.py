@@ -9,11 +9,10 @@ import capstone
 import pytest
 from capstone import x86
 
-from pyqemu.hostgen.edges import edge_members
+from pyqemu.hostgen.edges import Lead, Tail, find_lead, find_tail
 from pyqemu.hostgen.hosts.x86_64 import host
 from pyqemu.hostgen.library import Compiled
 from pyqemu.hostgen.pack import build_pack
-from pyqemu.hostgen.pack_format import LeadFlag
 from pyqemu.translator.adl.load import load
 
 X86: Any = x86
@@ -45,31 +44,29 @@ def _jump_targets(one: Compiled, code: list[Any]) -> set[int]:
     }
 
 
-def check_edges(one: Compiled, members: dict[str, int]) -> None:
+def check_edges(one: Compiled, tail: Tail | None, lead: Lead | None) -> None:
     """Everything that a stencil's record says of its ends is so."""
     code = _disassemble(one)
     targets = _jump_targets(one, code)
-    if "tail_reg" in members:
+    if tail is not None:
         store, last = code[-2:]
-        register = _registers(members["tail_reg"], members["tail_width"])
         assert last.mnemonic == "jmp" and last.address not in targets
-        assert f"{store.mnemonic} {store.op_str}" == f"mov qword ptr [r12], {register}"
-        assert one.relocs[members["tail_reloc"]].offset == last.address - 4
-    if "lead_reg" in members:
+        assert f"{store.mnemonic} {store.op_str}" == f"mov qword ptr [r12], {_registers(tail.register, 64)}"
+        assert one.relocs[tail.reloc].offset == last.address - 4
+    if lead is not None:
         load_, after = code[:2]
-        width = members["lead_width"]
-        register, size = _registers(members["lead_reg"], width), {32: "dword", 64: "qword"}[width]
+        register, size = _registers(lead.register, lead.width), {32: "dword", 64: "qword"}[lead.width]
         assert not targets & {0, after.address}
         assert f"{load_.mnemonic} {load_.op_str}" == f"mov {register}, {size} ptr [r12]"
-        assert load_.size == members["lead_bytes"]
-        assert one.relocs[members["lead_reloc"]].offset == load_.size - 4
-        if members["lead_flags"] & LeadFlag.NARROWED:
+        assert load_.size == lead.size
+        assert one.relocs[lead.reloc].offset == load_.size - 4
+        if lead.narrowed:
             assert after.mnemonic in ("add", "or", "and", "xor", "sub", "adc", "sbb")
             assert after.op_str.startswith(f"{register}, ")
-        if members["lead_flags"] & LeadFlag.COMMUTES:
+        if lead.partner is not None:
             assert after.mnemonic in ("add", "or", "and", "xor")
             assert after.op_str == f"{register}, {size} ptr [r12]"
-            assert one.relocs[members["lead_partner"]].offset == after.address + after.size - 4
+            assert one.relocs[lead.partner].offset == after.address + after.size - 4
 
 
 @pytest.mark.parametrize("level", ["v1", "v3"])
@@ -77,9 +74,9 @@ def test_edges_are_what_a_disassembler_sees(level: str) -> None:
     machine = host(level)
     found = 0
     for one in build_pack(load(_TOY), machine).stencils:
-        members = edge_members(one, machine)
-        check_edges(one, members)
-        found += "tail_reg" in members and "lead_reg" in members
+        tail, lead = find_tail(one, machine), find_lead(one, machine)
+        check_edges(one, tail, lead)
+        found += tail is not None and lead is not None
     assert found > 0
 
 

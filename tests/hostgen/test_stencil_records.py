@@ -60,18 +60,30 @@ def test_each_exit_has_one_way() -> None:
     assert {ExitWay.FIELD, ExitWay.TAIL} <= ways
 
 
+def _numbers(record: dict[str, object], *names: str) -> list[int]:
+    return [int(str(record[name])) for name in names]
+
+
 def test_records_refer_to_what_there_is() -> None:
     stencils = _records(".pq.stencil", rec.StencilRec)
-    relocs = _records(".pq.reloc", rec.RelocRec)
+    relocs, holes = _records(".pq.reloc", rec.RelocRec), _records(".pq.hole", rec.HoleRec)
     forms = len(_records(".pq.form", rec.FormRec))
     for stencil in stencils:
-        first, count, values = (int(str(stencil[name])) for name in ("first_reloc", "reloc_count", "value_count"))
-        own = relocs[first : first + count]
-        assert len(own) == count
+        first, others, jumps = _numbers(stencil, "first_reloc", "other_count", "jump_count")
+        own = relocs[first : first + others + jumps]
         filled = [int(str(reloc["kind"])) <= RelocKind.ABS8 for reloc in own]
-        assert filled == [True] * values + [False] * (count - values)
-        assert all(int(str(reloc["value"])) < forms for reloc in own[:values])
-    assert len(stencils) >= len(_pack().stencils)
+        assert filled == [True] * others + [False] * jumps
+        assert all(int(str(reloc["value"])) < forms for reloc in own[:others])
+        first, count, groups, size = _numbers(stencil, "first_hole", "hole_count", "hole_groups", "size")
+        group = stencil["holes"]
+        assert isinstance(group, bytes)
+        first_group = [rec.HoleRec.unpack(group, place) for place in range(0, len(group), rec.HoleRec.size)]
+        own = [*first_group, *holes[first : first + (groups - 1) * rec.HOLE_GROUP]]
+        assert len(own) == groups * rec.HOLE_GROUP
+        assert [hole["offset"] == size for hole in own] == [False] * count + [True] * (len(own) - count)
+    assert len(stencils) >= len(_pack().stencils) and len(
+        _records(".pq.label", rec.Record("Label", "I string"))
+    ) == len(stencils)
 
 
 def test_pairs_are_found_by_their_first() -> None:

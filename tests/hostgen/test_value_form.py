@@ -10,21 +10,12 @@ from random import Random
 import pytest
 
 from pyqemu.hostgen.form_tables import FormTables
-from pyqemu.hostgen.value_form import Choice, Computed, Entry, Fields, Sum, form_of, low64, word_bits
+from pyqemu.hostgen.value_form import Choice, Computed, Entry, Sum, form_of, low64, word_bits
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, element, evaluate
-from pyqemu.translator.target import EncodingField, FieldSlice
+from pyqemu.translator.static import Here, apply, element, evaluate
+from tests.hostgen.expressions import BIT, FIELDS, IMM, OFFSET, RD, random_expression
 
 RUNTIME = Path(__file__).parents[2] / "runtime"
-FIELDS: Fields = {
-    "rd": EncodingField("rd", 5, False, (FieldSlice(0, 5, 0),)),
-    "bit": EncodingField("bit", 1, False, (FieldSlice(31, 1, 0),)),
-    "imm": EncodingField("imm", 12, False, (FieldSlice(10, 12, 0),)),
-    "offset": EncodingField("offset", 21, True, (FieldSlice(5, 19, 2), FieldSlice(29, 2, 0))),
-}
-LEAVES = [Field(field.name, field.width, field.signed) for field in FIELDS.values()]
-RD, BIT, IMM, OFFSET = LEAVES
-MODE = Ctx("mode", 2)
 #: Reads tables, words and addresses; prints the values.
 DRIVER = r"""
 #include <cinttypes>
@@ -56,34 +47,6 @@ int main() {
 """
 
 
-def _random(rng: Random, depth: int) -> StaticExpr:
-    """An expression of the kind that descriptions have."""
-    if depth == 0:
-        return rng.choice([*LEAVES, *LEAVES, Here(), MODE, rng.randrange(-70, 70)])
-    a, b = _random(rng, depth - 1), _random(rng, rng.randrange(depth))
-    match rng.randrange(12):
-        case 0 | 1 | 2:
-            return apply(rng.choice(("add", "sub", "and", "or", "xor")), a, b)
-        case 3:
-            return apply("mul", a, rng.randrange(-9, 9))
-        case 4:
-            return apply("shl", a, rng.randrange(20))
-        case 5:
-            return apply("shr", a, rng.randrange(12))
-        case 6:
-            return apply(rng.choice(("bits", "sbits")), a, rng.randrange(1, 70))
-        case 7:
-            return apply("and", a, rng.choice((-4096, -4, 7, 0x70)))
-        case 8:
-            return apply(rng.choice(("eq", "ne", "lt", "le")), a, b)
-        case 9:
-            return apply("select", rng.choice((BIT, a)), b, _random(rng, 0))
-        case 10:
-            return element(tuple(rng.getrandbits(64) for _ in range(rng.choice((3, 32, 40)))), rng.choice((RD, a)))
-        case _:
-            return apply(rng.choice(("neg", "inv")), a)
-
-
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("forms")
@@ -101,7 +64,7 @@ def test_forms_have_the_values_of_their_expressions(driver: Path) -> None:
     lines: list[str] = []
     expected: list[int] = []
     while len(lines) < 20000:
-        expr = _random(rng, rng.randrange(4))
+        expr = random_expression(rng, rng.randrange(4))
         try:
             number = tables.form(expr, FIELDS)
         except UnsupportedError:  # byte code has no such range

@@ -14,7 +14,7 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.target import Encoding, ShapeTree, following, reach
+from pyqemu.translator.target import Encoding, ShapeTree, alignment, following, reach
 from tests.regions.area import CODE, CODE_BYTES, GuestMemory
 from tests.regions.states import End, Snapshot, Start, canonical
 
@@ -80,8 +80,8 @@ class Decoder:
 
     def _decode(self, code: bytes, context: Mapping[str, int]) -> Decoded:
         for unit in self.target.units:
-            data = code[: unit.width // 8]
-            word = int.from_bytes(data, "little" if unit.order == "le" else "big")
+            data = code[: unit.size]
+            word = unit.word_of(data)
             encoding = self.target.decode(word, unit.name, context)
             if encoding is None:
                 continue
@@ -115,7 +115,7 @@ class Machine:
             functions=target.functions(),
             step_limit=_MOST_OPERATIONS,
         )
-        self._unit = min(unit.width for unit in target.units) // 8
+        self._unit = alignment(target.units)
 
     def run(
         self,

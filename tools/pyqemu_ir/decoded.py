@@ -9,7 +9,7 @@ from pyqemu.hostgen.shapes import Shape
 from pyqemu.tools.pyqemu_ir.architecture import Architecture
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
 from pyqemu.tools.pyqemu_ir.mistakes import Mistake
-from pyqemu.translator.target import Encoding, ShapeTree, Unit, reach
+from pyqemu.translator.target import Encoding, ShapeTree, Unit, alignment, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Decoded:
     @property
     def size(self) -> int:
         """Its bytes."""
-        return self.encoding.unit.width // 8
+        return self.encoding.unit.size
 
     @property
     def hex(self) -> str:
@@ -46,10 +46,10 @@ class Decoder:
     def at(self, code: GuestCode, offset: int) -> Decoded | None:
         """The instruction at a module offset; None if no encoding has the word, or the code ends."""
         for unit in self.architecture.target.units:
-            data = code.fetch(offset, unit.width // 8)
+            data = code.fetch(offset, unit.size)
             if data is None:
                 continue
-            word = int.from_bytes(data, "little" if unit.order == "le" else "big")
+            word = unit.word_of(data)
             encoding = self.architecture.target.decode(word, unit.name, self.architecture.context)
             if encoding is not None:
                 return self._decoded(code, offset, word, encoding)
@@ -57,7 +57,7 @@ class Decoder:
 
     def all(self, code: GuestCode) -> Iterator[Decoded | tuple[int, bytes]]:
         """Instructions in order of address; (offset, bytes) where there is none, a unit at a time."""
-        smallest = min(self.architecture.target.units, key=lambda unit: unit.width).width // 8
+        smallest = alignment(self.architecture.target.units)
         offset = code.start
         while offset < code.end:
             found = self.at(code, offset)
@@ -99,7 +99,7 @@ class Decoder:
 def _words(code: GuestCode, offset: int, units: tuple[Unit, ...]) -> str:
     """What stands at an offset, as far as code goes."""
     for unit in units:
-        data = code.fetch(offset, unit.width // 8)
+        data = code.fetch(offset, unit.size)
         if data is not None:
-            return f"{int.from_bytes(data, 'little' if unit.order == 'le' else 'big'):0{unit.width // 4}x}"
+            return f"{unit.word_of(data):0{unit.width // 4}x}"
     return "the code ends"

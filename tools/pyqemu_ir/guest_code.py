@@ -73,7 +73,7 @@ def _from_hex(text: str, units: Sequence[Unit]) -> bytes | None:
 def _word(token: str, units: Sequence[Unit]) -> bytes | None:
     for unit in units:
         if len(token) * 4 == unit.width:
-            return int(token, 16).to_bytes(unit.width // 8, "little" if unit.order == "le" else "big")
+            return unit.code_of(int(token, 16))
     return None
 
 

@@ -88,7 +88,7 @@ class InstructionDump:
         run_passes(function, LIGHT_PASSES, self.options, report)
         if not report.needs_beyond("passes"):
             return
-        size = self.decoder.architecture.target.units[0].width // 8
+        size = self.decoder.architecture.target.units[0].size
         with report.timing("lowering"):
             stencil = make_stencil(function.name, function, machine, fields=_field_names(function), unit_bytes=size)
         data = compile_text(stencils_text([stencil], machine.host), machine.host, report)

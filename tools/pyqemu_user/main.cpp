@@ -69,7 +69,7 @@ std::unique_ptr<Pack> choose_pack(const Options &options, const char **error) {
   int level = host_level();
   for (size_t i = 0; i < count; i++) {
     const EmbeddedPack &embedded = pyqemu_embedded_packs[i];
-    std::unique_ptr<Pack> pack = Pack::from_memory({embedded.data, embedded.size}, error);
+    std::unique_ptr<Pack> pack = Pack::built_in({embedded.data, embedded.size}, error);
     if (!pack) return nullptr;
     if (level_of(*pack) > level) continue;
     auto suits = [&](const Pack &one) {
@@ -100,7 +100,7 @@ void print_models() {
   std::string last;
   const char *error = nullptr;
   for (const EmbeddedPack *embedded = pyqemu_embedded_packs; embedded->data; embedded++) {
-    std::unique_ptr<Pack> pack = Pack::from_memory({embedded->data, embedded->size}, &error);
+    std::unique_ptr<Pack> pack = Pack::built_in({embedded->data, embedded->size}, &error);
     if (!pack || last == pack->string(pack->header().arch_name)) continue;
     last = pack->string(pack->header().arch_name);
     const PackTables &tables = static_cast<const PackFile &>(*pack).tables();

@@ -24,13 +24,14 @@ from pyqemu.tools.cache_size import HELP, bound
 from pyqemu.tools.files import remove_old, remove_stale, scan
 from pyqemu.tools.installed import NotInstalled
 from pyqemu.tools.pyqemu_worker.answers import Answers
-from pyqemu.tools.pyqemu_worker.requests import SUFFIX, BadRequest, read_request
+from pyqemu.tools.pyqemu_worker.requests import SUFFIX, UNFOUND, BadRequest, Unfound, read_request
 from pyqemu.translator.errors import GuestFileError
 
 _MISTAKE = 1
 _INTERRUPTED = 130
 _IDLE_SECONDS = 10.0
-_LOOK_EVERY = 0.02
+_LOOK_EVERY, _LOOK_SOON = 0.02, 0.002
+_BUSY_SECONDS = 0.5  # since the last request: there may be somebody who waits for each answer
 _STALE_SECONDS = 60.0  # until a request that was begun, and not finished, is taken for abandoned
 
 
@@ -99,7 +100,7 @@ class Worker:
                     return False
                 self._answer(answers, path, lock)
                 last = time.monotonic()
-            time.sleep(_LOOK_EVERY)
+            time.sleep(_LOOK_SOON if time.monotonic() - last < _BUSY_SECONDS else _LOOK_EVERY)
         return self._is_current(lock)
 
     def _is_current(self, lock: BinaryIO) -> bool:
@@ -120,6 +121,10 @@ class Worker:
         try:
             made = answers.answer(read_request(path))
             self._say(f"{path.name}: {made or 'nothing'}, {time.monotonic() - start:.2f} s")
+        except Unfound as error:
+            self._say(f"{path.name}: {error}")
+            with suppress(OSError):
+                path.rename(path.with_suffix(UNFOUND))
         except (BadRequest, BadCache, GuestFileError, NotInstalled, OSError) as error:
             self._say(f"{path.name}: {error}")
         except Exception:  # a bug, which must not keep others from getting their answers

@@ -14,14 +14,15 @@ from pyqemu.tools.cache_folder import CacheFolder
 from pyqemu.tools.cache_size import make_room
 from pyqemu.tools.files import read_regular, write_whole
 from pyqemu.tools.installed import InstalledPack, installed_packs
+from pyqemu.tools.pyqemu_worker.modules import Modules
 from pyqemu.tools.pyqemu_worker.requests import BadRequest, Request
 from pyqemu.tools.workshop import Workshop, settle_memory
-from pyqemu.translator.lift.module import Module, read_module
+from pyqemu.translator.lift.module import Module
 from pyqemu.translator.lift.plan import RegionPlan, plan_hot
 
 #: Regions of an archive at most; the oldest go first.
 _MOST_REGIONS = 4000
-#: Bytes of a guest file, and of an archive, that is read.
+#: Bytes of an archive that is read.
 _MOST_BYTES = 1 << 30
 
 
@@ -53,6 +54,7 @@ class Answers:
 
     def __init__(self, cache: CacheFolder) -> None:
         self._cache = cache
+        self._modules = Modules(cache.spool)
         self._opened: dict[bytes, _Opened] = {}
         self._written: dict[Path, _Written] = {}
 
@@ -63,9 +65,7 @@ class Answers:
         be read or written.
         """
         opened = self._open(request.digest)
-        module = read_module(read_regular(request.module, _MOST_BYTES))
-        if module.key != request.module_key:
-            raise BadRequest(f"{request.module} is another file by now")
+        module = self._modules.find(request)
         workshop = opened.workshop
         context = {v.name: n for v, n in zip(workshop.target.context, request.context, strict=False)}
         kind = ArchiveKind(

@@ -9,6 +9,8 @@ from pathlib import Path
 from pyqemu.tools.files import read_regular
 
 SUFFIX = ".request"
+#: A request whose module was not found: whoever sent it may give that file, as `modules` says.
+UNFOUND = ".unfound"
 _FIRST_LINE = "pyqemu-request 1"
 _MOST_BYTES = 1 << 20
 _MOST_HOT = 4096
@@ -19,6 +21,10 @@ _NUMBER = re.compile("[0-9a-f]{1,16}")
 
 class BadRequest(Exception):
     """A request that cannot be answered; says why."""
+
+
+class Unfound(BadRequest):
+    """One whose module is not at the path that it says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,11 +207,12 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Unit(Decl):
-    """`unit NAME bN order le|be`."""
+    """`unit NAME bN order le|be [of P]`; `piece` is N if nothing is said."""
 
     name: str
     width: int
     order: str
+    piece: int
 
 
 @dataclass(frozen=True, slots=True)

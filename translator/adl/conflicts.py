@@ -29,12 +29,11 @@ class Witness:
 
 
 def _placed(encoding: Encoding, unit: Unit) -> Encoding:
-    """A narrower encoding as words of a wider unit that begin with the same bytes."""
+    """An encoding of a unit that is narrower or has other bytes as words that begin with the same bytes."""
+    byte_at = {encoding.unit.bit_of(byte): byte for byte in range(encoding.unit.size)}
 
     def bit(source: int) -> int:
-        narrow = encoding.unit
-        byte = source // 8 if narrow.order == "le" else narrow.width // 8 - 1 - source // 8
-        return source % 8 + 8 * (byte if unit.order == "le" else unit.width // 8 - 1 - byte)
+        return source % 8 + unit.bit_of(byte_at[source // 8 * 8])
 
     def word(value: int) -> int:
         return sum(1 << bit(source) for source in range(encoding.unit.width) if value >> source & 1)
@@ -63,7 +62,7 @@ def common_word(first: Encoding, second: Encoding) -> Witness | None:
     """
     if first.unit.width < second.unit.width:
         first = _placed(first, second.unit)
-    elif second.unit.width < first.unit.width:
+    elif second.unit != first.unit:
         second = _placed(second, first.unit)
     if (first.value ^ second.value) & first.mask & second.mask:
         return None
@@ -212,7 +211,7 @@ def _meeting(model: Model) -> Iterator[tuple[BoundEncoding, BoundEncoding]]:
     rows: list[tuple[int, int, BoundEncoding]] = []
     for bound in model.encodings:
         encoding = bound.encoding
-        placed = encoding if encoding.unit.width == widest.width else _placed(encoding, widest)
+        placed = encoding if encoding.unit == widest else _placed(encoding, widest)
         rows.append((placed.mask, placed.value, bound))
     for position, (mask, value, bound) in enumerate(rows):
         for other_mask, other_value, other in rows[position + 1 :]:

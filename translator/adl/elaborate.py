@@ -166,7 +166,7 @@ class Elaborator:
         if not body.path.alive or body.path.goto is not None or body.path.sync or leaves:
             return None
         flush_writes(body)
-        body.path, body.here = Path(), apply("add", here, first.unit.width // 8)
+        body.path, body.here = Path(), apply("add", here, first.unit.size)
         self._run(body, two, SECOND)
         finish_instruction(body)
         self._finish(function)

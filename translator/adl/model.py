@@ -145,9 +145,9 @@ class _Builder:
     def add(self, declaration: ast.Decl) -> None:
         model = self.model
         match declaration:
-            case ast.Unit(span, name, width, order):
+            case ast.Unit(span, name, width, order, piece):
                 if self.take("unit", name, span):
-                    model.units[name] = Unit(name, width, order)
+                    model.units[name] = Unit(name, width, order, piece)
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)

@@ -58,7 +58,7 @@ def _row_value(
 
 
 def _is_int(table: ast.OperandTable) -> bool:
-    return len(table.results) == 1 and table.results[0].width is None
+    return [result.width for result in table.results] == [None]
 
 
 def _int_value(

@@ -144,7 +144,7 @@ class Reader:
         self._guards: dict[int, ShapeTree | None] = {}
         self._meanings: dict[tuple[int, int], Meaning] = {}
         self._evaluators: dict[int, _Evaluator] = {}
-        self._units = [(unit.name, unit.width // 8, unit.order) for unit in target.units]
+        self._units = [(unit, unit.size) for unit in target.units]
 
     def on(self, code: GuestCode, context: Mapping[str, int]) -> Reader:
         """A reader of another module, which knows of instructions what this one has learnt."""
@@ -157,12 +157,12 @@ class Reader:
         """The instruction at `offset` in a context (the reader's); None if there is none that is defined."""
         if context is None:
             context = self.context
-        for unit, size, order in self._units:
+        for unit, size in self._units:
             data = self._code.fetch(offset, size)
             if data is None:
                 continue
-            word = int.from_bytes(data, "little" if order == "le" else "big")
-            encoding = self._target.decode(word, unit, context)
+            word = unit.word_of(data)
+            encoding = self._target.decode(word, unit.name, context)
             if encoding is not None:
                 fields = encoding.fields_of(word)
                 meaning = self._meaning(encoding, fields, context)

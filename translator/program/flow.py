@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
-from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit, following
+from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, alignment, following
 
 
 class Exit(StrEnum):
@@ -78,19 +77,16 @@ class FlowReader:
         self._resuming = frozenset(resuming)
         self.context: Mapping[str, int] = {variable.name: 0 for variable in target.context}
         self._steps = any(variable.follows is not None for variable in target.context)
-        self._units: list[tuple[int, Literal["little", "big"], str]] = [
-            (unit.width // 8, _byte_order(unit), unit.name) for unit in target.units
-        ]
         self._known: dict[tuple[bytes, tuple[int, ...]], Step | None] = {}
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
         self._meanings: dict[tuple[int, int], tuple[Function, Flow]] = {}
-        self.longest = max(size for size, _, _ in self._units)
-        self.alignment = min(size for size, _, _ in self._units)
+        self.longest = max(self.sizes)
+        self.alignment = alignment(target.units)
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """The sizes of code units in bytes, in the order they are tried."""
-        return tuple(size for size, _, _ in self._units)
+        return tuple(unit.size for unit in self._target.units)
 
     def step(self, code: bytes, context: Mapping[str, int] | None = None) -> Step | None:
         """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none.
@@ -106,13 +102,13 @@ class FlowReader:
             return step
 
     def _decoded(self, code: bytes, context: Mapping[str, int]) -> Step | None:
-        for size, order, unit in self._units:
-            if len(code) < size:
+        for unit in self._target.units:
+            if len(code) < unit.size:
                 continue
-            word = int.from_bytes(code[:size], order)
-            encoding = self._target.decode(word, unit, context)
+            word = unit.word_of(code[: unit.size])
+            encoding = self._target.decode(word, unit.name, context)
             if encoding is not None:
-                return self._step(size, encoding, encoding.fields_of(word), context)
+                return self._step(unit.size, encoding, encoding.fields_of(word), context)
         return None
 
     def _step(
@@ -146,10 +142,6 @@ class FlowReader:
                 return None
             tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
         return tree
-
-
-def _byte_order(unit: Unit) -> Literal["little", "big"]:
-    return "little" if unit.order == "le" else "big"
 
 
 def flow_of(meaning: Function, resuming: Collection[str] = ()) -> Flow:

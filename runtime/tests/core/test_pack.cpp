@@ -6,46 +6,7 @@
 #include <iterator>
 
 #include "check.hpp"
-
-extern "C" const char test_image_begin[], test_image_enter[], test_image_helper[], test_image_direct[],
-    test_image_head[], test_image_end[];
-
-// The pack's image: `enter` as docs/pack.md has it, a helper with its thunk, and what exit stubs jump to.
-asm(R"(
-  .pushsection .rodata
-  .globl test_image_begin, test_image_enter, test_image_helper, test_image_direct, test_image_head, test_image_end
-  .hidden test_image_begin, test_image_enter, test_image_helper, test_image_direct, test_image_head, test_image_end
-  .p2align 4
-test_image_begin:
-test_image_enter:
-  push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15
-  sub $24, %rsp
-  mov %rdi, %r12; mov %rsi, %r13; mov %rdi, 8(%rsp)
-  stmxcsr (%rsp); ldmxcsr 28(%r12)
-  lea -8(%rsp), %rax; mov %rax, 112(%r12)
-  call *%rdx
-  mov 8(%rsp), %r12
-  stmxcsr 28(%r12); ldmxcsr (%rsp)
-  mov 4(%r12), %eax
-  add $24, %rsp
-  pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp
-  ret
-test_image_helper:
-  mov (%rsp), %rcx; mov %rcx, 120(%r12)
-  push %rbp
-  xor %ebp, %ebp
-  mov (%r13,%rax), %rax
-  pop %rbp
-  ret
-test_image_direct:
-  mov %r14, 16(%r12); movl $1, 4(%r12)
-  ret
-test_image_head:
-  mov %r14, 16(%r12); movl $5, 4(%r12)
-  ret
-test_image_end:
-  .popsection
-)");
+#include "test_image.hpp"
 
 namespace pyqemu::test {
 namespace {
@@ -83,6 +44,8 @@ class Builder {
   uint32_t stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads = 0,
                    uint32_t writes = 0, uint32_t dead = kNone);
   void relocation(std::string_view token, uint32_t offset, uint32_t *width);
+  bool quick_hole(const RelocRec &reloc, HoleRec *hole) const;
+  void take_holes(StencilRec *record);
   void add_exit(std::string_view token, uint32_t offset, StencilRec *record);
   uint32_t encoding(const char *name, uint32_t shape_root);
   void candidate(Op op, uint32_t encoding, uint32_t guard = kNone, bool last = true);
@@ -102,6 +65,8 @@ class Builder {
   std::vector<TermRec> term_;
   std::vector<ShapeNode> shape_;
   std::vector<StencilRec> stencil_;
+  std::vector<uint32_t> label_;
+  std::vector<HoleRec> hole_;
   std::vector<RelocRec> reloc_;
   std::vector<FuseRec> fuse_;
   std::vector<int64_t> table_;
@@ -142,13 +107,6 @@ void Builder::forms() {
   form_.push_back(sum(rd));
 }
 
-const char *image_symbol(std::string_view name) {
-  if (name == "direct") return test_image_direct;
-  if (name == "head") return test_image_head;
-  REQUIRE(name == "helper");
-  return test_image_helper;
-}
-
 // `{s:FORM}` is a signed 32-bit hole, `{u:FORM}` an unsigned one, `{q:FORM}` one of 64 bits, `{n}` NEXT,
 // `{f:K}` exit K's field, `{x:K}` a way to it among the cold code, `{i:NAME}` a place in the image.
 void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *width) {
@@ -170,7 +128,7 @@ void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *widt
   }
   if (token[0] == 'i') {
     kind = RelocKind::kImage;
-    record.value = static_cast<uint32_t>(image_symbol(token.substr(2)) - test_image_begin);
+    record.value = image_place(token.substr(2));
   }
   if (token[0] == 'n' || token[0] == 'x' || token[0] == 'i') record.addend = -4;
   record.kind = static_cast<uint8_t>(kind);
@@ -185,17 +143,62 @@ void Builder::add_exit(std::string_view token, uint32_t offset, StencilRec *reco
                       : token[0] == 'x' ? ExitWay::kTrampoline
                                         : ExitWay::kTail;
   record->exit_way[number] = static_cast<uint8_t>(way);
-  if (way == ExitWay::kField) record->exit_offset[number] = static_cast<uint16_t>(offset);
+  if (way == ExitWay::kField) record->exit_offset = static_cast<uint16_t>(offset);
+}
+
+// Sums of one term and elements by one, as the pack writer finds them.
+bool Builder::quick_hole(const RelocRec &reloc, HoleRec *hole) const {
+  const FormRec &form = form_[reloc.value];
+  const bool quick = form.kind == static_cast<uint8_t>(FormKind::kSum) && form.here_mask == 0 &&
+                     form.add == static_cast<int32_t>(form.add) &&
+                     reloc.kind <= static_cast<uint8_t>(RelocKind::kAbs32);
+  if (!quick) return false;
+  *hole = {.mask = static_cast<uint32_t>(form.term.mask),
+           .sign = static_cast<uint32_t>(form.term.sign),
+           .factor = static_cast<uint32_t>(form.term.factor),
+           .add = static_cast<uint32_t>(form.add),
+           .table = static_cast<uint16_t>(form.first),
+           .offset = reloc.offset,
+           .from = static_cast<uint8_t>(form.term.from),
+           .count = static_cast<uint8_t>(form.count),
+           .insn = reloc.insn,
+           .reserved = 0};
+  return true;
+}
+
+// Makes holes of the relocations from first_reloc on that have a quick form.
+void Builder::take_holes(StencilRec *record) {
+  std::vector<HoleRec> holes;
+  std::vector<RelocRec> others, jumps;
+  for (size_t i = record->first_reloc; i < reloc_.size(); i++) {
+    HoleRec hole;
+    if (reloc_[i].kind > static_cast<uint8_t>(RelocKind::kAbs8))
+      jumps.push_back(reloc_[i]);
+    else if (quick_hole(reloc_[i], &hole))
+      holes.push_back(hole);
+    else
+      others.push_back(reloc_[i]);
+  }
+  reloc_.resize(record->first_reloc);
+  reloc_.insert(reloc_.end(), others.begin(), others.end());
+  reloc_.insert(reloc_.end(), jumps.begin(), jumps.end());
+  record->hole_count = static_cast<uint16_t>(holes.size());
+  record->other_count = static_cast<uint8_t>(others.size());
+  record->jump_count = static_cast<uint8_t>(jumps.size());
+  while (holes.empty() || holes.size() % kHoleGroup != 0) holes.push_back({.offset = record->size});
+  record->hole_groups = static_cast<uint8_t>(holes.size() / kHoleGroup);
+  std::copy_n(holes.begin(), kHoleGroup, record->holes);
+  record->first_hole = static_cast<uint32_t>(hole_.size());
+  hole_.insert(hole_.end(), holes.begin() + kHoleGroup, holes.end());
 }
 
 uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attributes, uint32_t reads,
                           uint32_t writes, uint32_t dead) {
   StencilRec record = {};
-  record.name = string(name);
+  label_.push_back(string(name));
   record.code = static_cast<uint32_t>(text_.size());
   record.first_reloc = static_cast<uint32_t>(reloc_.size());
-  record.attributes = attributes;
-  record.reads = reads;
+  record.live_before = (attributes & kFaults) != 0 ? ~uint32_t{0} : reads;
   record.writes = writes;
   record.dead = dead;
   record.insns = 1;
@@ -217,13 +220,11 @@ uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attr
       i += 2;
     }
   }
-  record.size = static_cast<uint32_t>(text_.size()) - record.code;
-  const auto relocs = reloc_.begin() + record.first_reloc;
-  const auto jumps = std::stable_partition(relocs, reloc_.end(), [](const RelocRec &reloc) {
-    return reloc.kind <= static_cast<uint8_t>(RelocKind::kAbs8);
-  });
-  record.value_count = static_cast<uint16_t>(jumps - relocs);
-  record.reloc_count = static_cast<uint16_t>(reloc_.end() - relocs);
+  record.size = static_cast<uint16_t>(text_.size() - record.code);
+  take_holes(&record);
+  if (record.exit_count != 0) attributes |= kHasExit;
+  if (record.exit_count == 0 && record.other_count == 0 && record.jump_count == 0) attributes |= kOnlyHoles;
+  record.attributes = static_cast<uint16_t>(attributes);
   record.exit_target[0] = of_runtime_ ? kHere : kTarget;
   record.exit_target[1] = of_runtime_ ? kHere : kNextPc;
   stencil_.push_back(record);
@@ -340,8 +341,8 @@ std::vector<uint8_t> Builder::build() {
   header_.state_bytes = kFlagZ + 8;
   header_.context_count = 1;
   header_.context_name[0] = string("mode");
-  header_.image_bytes = static_cast<uint32_t>(test_image_end - test_image_begin);
-  header_.enter = static_cast<uint32_t>(test_image_enter - test_image_begin);
+  header_.image_bytes = static_cast<uint32_t>(image_bytes().size());
+  header_.enter = image_place("enter");
   header_.icache_coherent = options_.coherent;
   forms();
   runtime_stencils();
@@ -353,7 +354,7 @@ std::vector<uint8_t> Builder::build() {
   const std::vector<ResetRec> resets = {{0, 7, 0x1234567890}};
   const uint32_t key = string("syscall.64");
   const std::vector<KvRec> kv = {{string("abi"), string("test")}, {key, string("write")}};
-  std::string image(test_image_begin, header_.image_bytes);
+  std::string image(image_bytes());
   image.resize((image.size() + 4095) & ~size_t{4095});
   std::string header(reinterpret_cast<const char *>(&header_), sizeof header_);
   return write_elf({{".text", text_},
@@ -369,6 +370,8 @@ std::vector<uint8_t> Builder::build() {
                     {".pq.prog", bytes_of(prog_)},
                     {".pq.shape", bytes_of(shape_)},
                     {".pq.stencil", bytes_of(stencil_)},
+                    {".pq.label", bytes_of(label_)},
+                    {".pq.hole", bytes_of(hole_)},
                     {".pq.reloc", bytes_of(reloc_)},
                     {".pq.fuse", bytes_of(fuse_)},
                     {".pq.table", bytes_of(table_)},

@@ -57,15 +57,12 @@ struct PackOptions {
   bool dead_flags = true, fusion = true, coherent = false, handover = true;
 };
 
-// Says of a stencil that it starts with a load of R[rs], its first value, and ends with a store of the same
+// Says of a stencil that it starts with a load of R[rs], its first hole, and ends with a store of the same
 // host register, its last; it may combine with the second one's place.
 inline void set_edges(StencilRec *record, uint8_t reg, uint8_t lead_width, uint8_t flags) {
-  record->lead_partner = 1;
-  record->tail_reg = record->lead_reg = reg;
-  record->tail_width = 64;
-  record->lead_width = lead_width;
+  record->tail = reg | kEdge;
+  record->lead = static_cast<uint8_t>(reg | kEdge | (lead_width == 64 ? kLeadWhole : 0) | flags);
   record->lead_bytes = 8;
-  record->lead_flags = flags;
 }
 
 // The ELF file.

@@ -48,14 +48,13 @@ void truncated() {
   CHECK(open_bytes(pages, bytes.size()) != nullptr);
 }
 
-// Damages tables (but no host code) and translates every instruction: it may say that the pack is damaged, or
-// translate something else.
+// Damages tables (but no host code): either that is seen, or something else is translated; no worse.
 void damaged() {
   const auto bytes = build_pack();
   Pages pages(bytes.size());
   Pages code(4096);
   std::mt19937 random(7);
-  int opened = 0, refused = 0, failed = 0;
+  int opened = 0, refused = 0;
   for (int round = 0; round < 1500; round++) {
     memcpy(pages.data(), bytes.data(), bytes.size());
     for (int k = 0; k < 1 + round % 4; k++) {
@@ -79,10 +78,9 @@ void damaged() {
           random() % 2 ? word(static_cast<Op>(i % 20), 3, 4, 8) : static_cast<uint32_t>(random());
       engine->translate(cpu, code.address() + 4 * i);
     }
-    failed += engine->error() != nullptr;
     engine->free_cpu(cpu);
   }
-  CHECK(opened > 100 && refused > 10 && failed > 10);
+  CHECK(opened > 100 && refused > 100);
 }
 
 }  // namespace

@@ -69,12 +69,12 @@ struct RequestSetup : Setup {
     text << in.rdbuf();
     return text.str();
   }
-  std::vector<std::string> spooled() {
+  std::vector<std::string> spooled(const char *suffix = ".request") {
     std::vector<std::string> names;
     DIR *entries = opendir((modules.folder.path() + "/spool").c_str());
     if (!entries) return names;
     while (const dirent *entry = readdir(entries))
-      if (std::string(entry->d_name).ends_with(".request")) names.push_back(entry->d_name);
+      if (std::string(entry->d_name).ends_with(suffix)) names.push_back(entry->d_name);
     closedir(entries);
     return names;
   }
@@ -185,6 +185,16 @@ void exiting() {
   }
 }
 
+// A worker that sees other files asks for the module's; there is none to be had.
+void unfound() {
+  RequestSetup s(Jit::kSync, R"(#!/bin/sh
+cd "$1/spool"
+for request in *.request; do mv "$request" "${request%.request}.unfound"; done
+)");
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  CHECK(s.engine.added.size() == 1 && s.spooled(".unfound").empty() && s.spooled(".module").empty());
+}
+
 // A child has no thread and nothing of what its parent will ask for; it asks for its own.
 void forked() {
   RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
@@ -244,6 +254,7 @@ int main() {
   pauses();
   at_the_end();
   exiting();
+  unfound();
   forked();
   not_asked_for();
   without_worker();

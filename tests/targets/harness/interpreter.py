@@ -13,7 +13,7 @@ from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
-from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, following, reach
+from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, alignment, following, reach
 from tests.targets.harness.machine import (
     CODE,
     DATA,
@@ -93,8 +93,7 @@ class Interpreter(ABC, Generic[S]):
         self.target = target
         self.architecture = architecture
         self.model = model
-        self._order = [(unit.name, unit.width // 8) for unit in target.units]
-        self._alignment = min(unit.width for unit in target.units) // 8
+        self._alignment = alignment(target.units)
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
         self._meanings: dict[tuple[int, int], Function] = {}
 
@@ -190,11 +189,11 @@ class Interpreter(ABC, Generic[S]):
 
     def decode(self, code: bytes, ctx: Mapping[str, int]) -> tuple[Encoding | None, int, int]:
         """The encoding of the instruction that `code` begins with, its word, its size in bytes."""
-        for unit, size in self._order:
-            word = int.from_bytes(code[:size], "little")
-            encoding = self.target.decode(word, unit, ctx) if len(code) >= size else None
+        for unit in self.target.units:
+            word = unit.word_of(code[: unit.size])
+            encoding = self.target.decode(word, unit.name, ctx) if len(code) >= unit.size else None
             if encoding is not None:
-                return encoding, word, size
+                return encoding, word, unit.size
         return None, 0, 0
 
     def _follow(self, outcome: Outcome, pc: int, size: int, machine: Machine) -> int | tuple[int, int | None]:

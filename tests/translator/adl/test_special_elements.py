@@ -1,4 +1,4 @@
-"""Views with an element that is no register, such as a program counter among the registers; tables of several values."""
+"""Views with an element that is no register, such as a program counter among them; tables of several values."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class _Place:
     @property
     def size(self) -> int:
         """In bytes."""
-        return self.encoding.unit.width // 8
+        return self.encoding.unit.size
 
 
 class Toy:
