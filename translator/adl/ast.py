@@ -207,12 +207,13 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Unit(Decl):
-    """`unit NAME bN order le|be [of P]`; `piece` is N if nothing is said."""
+    """`unit NAME bN order le|be [of P] [if e]`; `piece` is N if nothing is said."""
 
     name: str
     width: int
     order: str
     piece: int
+    condition: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

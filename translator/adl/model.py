@@ -59,6 +59,7 @@ class Model:
     architecture: ast.Architecture
     properties: Properties = field(default_factory=Properties)
     units: dict[str, Unit] = field(default_factory=dict[str, Unit])
+    unit_conditions: dict[str, ast.Expr] = field(default_factory=dict[str, ast.Expr])
     registers: dict[str, Register] = field(default_factory=dict[str, Register])
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     views: dict[str, ast.View] = field(default_factory=dict[str, ast.View])
@@ -145,9 +146,11 @@ class _Builder:
     def add(self, declaration: ast.Decl) -> None:
         model = self.model
         match declaration:
-            case ast.Unit(span, name, width, order, piece):
+            case ast.Unit(span, name, width, order, piece, condition):
                 if self.take("unit", name, span):
                     model.units[name] = Unit(name, width, order, piece)
+                    if condition is not None:
+                        model.unit_conditions[name] = condition
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)

@@ -53,14 +53,14 @@ class Architecture(Generic[S]):
     state: type[S]
     state_bytes: int
     stop: bytes  # the instruction that follows a sequence
-    size: Callable[[int], int]  # of a word, in bytes
+    bytes_of: Callable[[int], bytes]  # a word's, as in memory
     text: Callable[[DescribedTarget, int, int], str]  # a word's assembly at an address
     inputs: Callable[[Case[S]], str]  # what a mismatch's report says of the state before
     stop_signal: int = SIGTRAP  # that `stop` raises
 
     def code(self, words: Sequence[int]) -> bytes:
         """The words' bytes."""
-        return b"".join(word.to_bytes(self.size(word), "little") for word in words)
+        return b"".join(self.bytes_of(word) for word in words)
 
 
 @dataclass(frozen=True)  # no slots: Python cannot make an object of a generic frozen class that has them

@@ -54,7 +54,7 @@ AARCH64 = machine.Architecture(
     state=State,
     state_bytes=_STATE.size,
     stop=0xD4200000.to_bytes(4, "little"),
-    size=lambda word: 4,
+    bytes_of=lambda word: word.to_bytes(4, "little"),
     text=text_of,
     inputs=_inputs,
 )

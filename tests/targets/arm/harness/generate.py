@@ -6,13 +6,14 @@ UNPREDICTABLE words are left out, as are system calls and loops.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
 from tests.targets.arm.harness.interpreter import Interpreter, Run
 from tests.targets.arm.harness.machine import Case, State
+from tests.targets.arm.harness.text import THUMB, bytes_of
 from tests.targets.harness.interpreter import Endless
 from tests.targets.harness.machine import CODE, CODE_BYTES, DATA, PAGE, PAGES
 from tests.targets.harness.values import telling_float, telling_integer
@@ -29,6 +30,7 @@ _MASK = (1 << 32) - 1
 #: Registers that hold addresses in a sequence.
 BASES = (11, 12, 13)
 ALWAYS = 14
+NOP = THUMB | 0xBF00
 #: Of FPSCR: QC, IDC and the exceptions; AHP, DN, FZ and RMode.
 _STICKY, _MODES = 0x0800009F, 0x07C00000
 #: Where QEMU has a 32-bit program's stack and the page of the kernel's helpers: a case may hit them by chance.
@@ -48,7 +50,8 @@ class Generator:
         made = 0
         while made < count:
             word = self.word(encoding)
-            case = Case(self._sequence(encoding, word), self.state(), self.rng.randrange(PAGES), encoding.name)
+            words = _whole(self._sequence(encoding, word))
+            case = Case(words, self.state(encoding), self.rng.randrange(PAGES), encoding.name)
             try:
                 found = self._aimed(encoding, self._with_target(encoding, case))
             except Endless:
@@ -62,11 +65,15 @@ class Generator:
         assert 4 * length <= CODE_BYTES
         made = 0
         while made < count:
-            words = [self._tamed(encoding) for encoding in self.rng.choices(encodings, k=length)]
-            state = self.state()
+            thumb = self.rng.random() < 0.5
+            some = [e for e in encodings if (e.unit.name != "A32") == thumb]
+            if not some:
+                continue
+            words = _whole(tuple(self._tamed(encoding) for encoding in self.rng.choices(some, k=length)))
+            state = self.state(some[0])
             for base in BASES:
                 state = with_r(state, base, DATA + 16 * self.rng.randrange(64, PAGE // 16 - 64))
-            case = Case(tuple(words), state, self.rng.randrange(PAGES), "sequence")
+            case = Case(words, state, self.rng.randrange(PAGES), "sequence")
             try:
                 run = self.interpreter.run(case)
             except Endless:
@@ -81,44 +88,47 @@ class Generator:
         Few are UNDEFINED, and none of these conditional: whether they are if the condition fails is not defined.
         """
         while True:
-            word = random_word(encoding, self.rng)
+            word = random_word(encoding, self.rng, context_of(encoding))
             if self.rng.random() < 0.6:
                 word = with_field(encoding, word, "c", ALWAYS)
             if encoding.instruction == "BLX_immediate":  # not into the middle of what ends a sequence
                 word = with_field(encoding, word, "h", 0)
             if self._can_be_run(encoding, word) and (
-                not self.target.undefined(encoding, word, {"t": 0})
+                not self.target.undefined(encoding, word, context_of(encoding))
                 or (encoding.fields_of(word).get("c", ALWAYS) == ALWAYS
                 and self.rng.random() < 0.1)
             ):
-                return word
+                return marked(encoding, word)
 
     def _can_be_run(self, encoding: Encoding, word: int) -> bool:
-        decoded = self.target.decode(word, encoding.unit.name, {"t": 0})
-        return decoded is encoding and not self.target.unpredictable(encoding, word)
+        if encoding.unit.name == "T16" and word >> 11 > 0b11100:
+            return False
+        decoded = self.target.decode(word, encoding.unit.name, context_of(encoding))
+        return decoded is encoding and not self.target.unpredictable(encoding, word, context_of(encoding))
 
     def _tamed(self, encoding: Encoding) -> int:
         """A word with a short way forward if it branches, with a base register that holds a good address."""
         rng = self.rng
         while True:
-            word = self.word(encoding)
+            word = self.word(encoding) & THUMB - 1
             if encoding.instruction in BRANCHES:
-                return with_field(encoding, word, "imm", rng.randrange(5))
+                return marked(encoding, with_field(encoding, word, "imm", rng.randrange(5)))
             if encoding.fields_of(word).get("rd") == 15:
                 continue
             if self.target.bound(encoding).declaration.span.file.stem in _MEMORY_FILES and rng.random() < 0.95:
                 word = with_field(encoding, word, "rn", rng.choice(BASES))
                 word = with_field(encoding, word, "imm", rng.randrange(64))
             if self._can_be_run(encoding, word):
-                return word
+                return marked(encoding, word)
 
-    def state(self) -> State:
+    def state(self, encoding: Encoding) -> State:
         """Random registers, some of them equal; all modes of FPSCR."""
         rng = self.rng
         r = [telling_integer(rng) & _MASK for _ in range(15)]
         for _ in range(4):
             r[rng.randrange(15)] = r[rng.randrange(15)]
         cpsr = rng.getrandbits(4) << 28 | rng.getrandbits(1) << 27 | rng.getrandbits(4) << 16
+        cpsr |= context_of(encoding)["t"] << 5
         fpscr = rng.getrandbits(4) << 28 | rng.choice((0, _STICKY & rng.getrandbits(32)))
         if rng.random() < 0.5:
             fpscr |= _MODES & rng.getrandbits(32) & rng.getrandbits(32)
@@ -130,16 +140,16 @@ class Generator:
         if encoding.instruction != "STREX" or self.rng.random() < 0.1:
             return (word,)
         loads = [e for e in self.target.encodings if e.instruction == "LDREX"]
-        fields = encoding.fields_of(word)
+        fields = encoding.fields_of(word & THUMB - 1)
         while True:
             load = self.rng.choice(loads)
-            before = with_field(load, self.word(load), "rn", fields["rn"])
+            before = with_field(load, self.word(load) & THUMB - 1, "rn", fields["rn"])
             before = with_field(load, with_field(load, before, "size", fields["size"]), "c", ALWAYS)
             loaded = load.fields_of(before)["rt"]
             if fields["rn"] in (loaded, loaded + 1):
                 continue
             if self._can_be_run(load, before):
-                return before, word
+                return marked(load, before), word
 
     def _float(self) -> int:
         """64 bits: an integer, or one, two or four floats."""
@@ -151,7 +161,7 @@ class Generator:
 
     def _with_target(self, encoding: Encoding, case: Case) -> Case:
         """The register that is jumped to holds an address that is harmless."""
-        fields = encoding.fields_of(case.words[-1])
+        fields = encoding.fields_of(_last(encoding, case))
         place = fields.get("rm")
         if place in (None, 15) or (encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15):
             return case
@@ -161,7 +171,7 @@ class Generator:
     def _aimed(self, encoding: Encoding, case: Case) -> tuple[Case, Run]:
         """The case, with its base register moved so that the first access hits the data page (or nearly)."""
         run = self.interpreter.run(case)
-        base = encoding.fields_of(case.words[-1]).get("rn", 15)
+        base = encoding.fields_of(_last(encoding, case)).get("rn", 15)
         if run.fault is None or base == 15:
             return case, run
         moved = case.state.r[base] + DATA + self._offset(encoding) - run.fault & _MASK
@@ -177,6 +187,27 @@ class Generator:
         if kind < 0.95:
             return rng.randrange(PAGE - 64)
         return rng.choice((rng.randrange(PAGE - 16, PAGE + 16), rng.randrange(-16, 16)))
+
+
+def context_of(encoding: Encoding) -> Mapping[str, int]:
+    """The context that an encoding is decoded in."""
+    return {"t": encoding.unit.name != "A32", "it": 0, "fz": 0}
+
+
+def _last(encoding: Encoding, case: Case) -> int:
+    """The last word that is the encoding's."""
+    words = [word & THUMB - 1 for word in case.words]
+    return words[-2] if case.words[-1] == NOP and encoding.unit.name != "A32" else words[-1]
+
+
+def marked(encoding: Encoding, word: int) -> int:
+    """A word as cases have it."""
+    return word if encoding.unit.name == "A32" else word | THUMB
+
+
+def _whole(words: tuple[int, ...]) -> tuple[int, ...]:
+    """With a nop behind them if need be, so that what ends a sequence is aligned to a word."""
+    return words if sum(len(bytes_of(word)) for word in words) % 4 == 0 else (*words, NOP)
 
 
 def _hits(run: Run) -> bool:

@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.targets.arm.harness.text import text_of
+from tests.targets.arm.harness.text import bytes_of, text_of
 from tests.targets.harness import machine
 from tests.targets.harness.machine import SIGILL
 
@@ -52,7 +52,7 @@ ARM = machine.Architecture(
     state_bytes=_STATE.size,
     stop=0xE7F0DEF0.to_bytes(4, "little"),
     stop_signal=SIGILL,
-    size=lambda word: 4,
+    bytes_of=bytes_of,
     text=text_of,
     inputs=_inputs,
 )

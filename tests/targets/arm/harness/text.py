@@ -23,9 +23,30 @@ def _decimal(shift: re.Match[str]) -> str:
     return f"{shift[1]} #{int(shift[2], 16)}"
 
 
+#: Marks a word as one of T32; of two halves the first one is on top.
+THUMB = 1 << 32
+
+
+def unit_of(word: int) -> str:
+    """The unit of a word with its mark."""
+    return "A32" if not word & THUMB else "T32" if word >> 27 & 31 > 0b11100 else "T16"
+
+
+def bytes_of(word: int) -> bytes:
+    """The bytes of a word with its mark."""
+    match unit_of(word):
+        case "A32":
+            return word.to_bytes(4, "little")
+        case "T32":
+            return (word >> 16 & 0xFFFF).to_bytes(2, "little") + (word & 0xFFFF).to_bytes(2, "little")
+        case _:
+            return (word & 0xFFFF).to_bytes(2, "little")
+
+
 def text_of(target: DescribedTarget, word: int, here: int) -> str:
-    """Our text, also of what is undefined."""
-    return our_text(target, word, "A32", here)[1] or "undefined"
+    """Our text of a word with its mark, also of what is undefined."""
+    context = {"t": 1} if word & THUMB else {}
+    return our_text(target, word & THUMB - 1, unit_of(word), here, context)[1] or "undefined"
 
 
 def their_texts(words: Sequence[int], here: int) -> list[str | None]:

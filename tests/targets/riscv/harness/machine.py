@@ -51,7 +51,7 @@ def _architecture(flags: tuple[str, ...]) -> machine.Architecture[State]:
         state=State,
         state_bytes=_STATE.size,
         stop=(0x9002).to_bytes(2, "little"),
-        size=size,
+        bytes_of=lambda word: word.to_bytes(size(word), "little"),
         text=text_of,
         inputs=_inputs,
     )
