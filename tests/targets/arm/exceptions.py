@@ -27,6 +27,7 @@ def _vldm_across(state: State, word: int) -> bool:
 
 #: Mistakes of QEMU's user mode, and where it goes another way that is allowed.
 ORACLE: tuple[Oracle, ...] = (
+    Oracle(0x10000FFFF, 0x10000DE01, "a breakpoint of Linux, which raises SIGTRAP"),
     Oracle(0x0E100000, 0x08100000, "an LDM that faults half way: QEMU has loaded registers; UNKNOWN", _ldm_across),
     Oracle(0x0E100E00, 0x0C100A00, "likewise a VLDM", _vldm_across),
 )

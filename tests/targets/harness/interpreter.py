@@ -127,8 +127,8 @@ class Interpreter(ABC, Generic[S]):
     def run(self, case: Case[S]) -> Run[S]:
         """The case's result. Raises Endless for a loop."""
         code = self.architecture.code(case.words)
-        stops, before = self.architecture.stop * PAGE, len(code)
-        memory = DataPage(case.page, (code + stops[before % len(self.architecture.stop) :])[:PAGE])
+        stop, before = self.architecture.stop(case.state), len(code)
+        memory = DataPage(case.page, (code + (stop.code * PAGE)[before % len(stop.code) :])[:PAGE])
         machine = self._machine(case, memory)
 
         def end(signal: int, pc: int, fault: int | None = None) -> Run[S]:
@@ -142,7 +142,7 @@ class Interpreter(ABC, Generic[S]):
             if not CODE <= pc < CODE + PAGE:
                 return end(SIGSEGV, pc)
             if pc >= CODE + before:
-                return end(self.architecture.stop_signal, pc)
+                return end(stop.signal, pc)
             after = self._step(memory.load(pc, min(4, CODE + PAGE - pc)), pc, machine)
             if isinstance(after, tuple):
                 return end(after[0], pc, after[1])

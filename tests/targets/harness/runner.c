@@ -6,7 +6,7 @@
  * case. Addresses are odd ones, so that no case hits the runner itself by chance.
  *
  * An architecture's machine.h has what differs:
- *   STOP, stop_unit        the instruction that ends a sequence, and an integer type of its size
+ *   STOP, stop_unit        the instruction that ends a sequence (it may depend on *request), an integer type of its size
  *   struct state           all registers of a case
  *   syscall6, NR_…         a system call, and the numbers of those made here (numbers.h has the generic ones)
  *   sync_code              makes stores to CODE and STUB seen as code
@@ -103,11 +103,15 @@ static void catch(int signal) {
 }
 
 static void write_code(const struct request *request) {
-  static u32 last_bytes = PAGE;
+  static u32 last_bytes;
+  static stop_unit last_stop;
   volatile u8 *code = (u8 *)WRITABLE;
   u32 bytes = request->bytes;
+  stop_unit stop = STOP;
+  if (stop != last_stop) last_bytes = PAGE;
+  last_stop = stop;
   for (u32 i = 0; i < bytes; i++) code[i] = request->code[i];
-  for (u32 i = bytes; i < last_bytes || i == bytes; i += sizeof(stop_unit)) *(volatile stop_unit *)(code + i) = STOP;
+  for (u32 i = bytes; i < last_bytes || i == bytes; i += sizeof(stop_unit)) *(volatile stop_unit *)(code + i) = stop;
   last_bytes = bytes;
 }
 

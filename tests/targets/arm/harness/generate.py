@@ -56,7 +56,7 @@ class Generator:
                 found = self._aimed(encoding, self._with_target(encoding, case))
             except Endless:
                 continue
-            if not _hits(found[1]):
+            if not _hits(found[1]) and not _leaves_t32(found):
                 made += 1
                 yield found
 
@@ -78,7 +78,7 @@ class Generator:
                 run = self.interpreter.run(case)
             except Endless:
                 continue
-            if not _hits(run):
+            if not _hits(run) and not _leaves_t32((case, run)):
                 made += 1
                 yield case, run
 
@@ -104,7 +104,7 @@ class Generator:
         if encoding.unit.name == "T16" and word >> 11 > 0b11100:
             return False
         decoded = self.target.decode(word, encoding.unit.name, context_of(encoding))
-        return decoded is encoding and not self.target.unpredictable(encoding, word, context_of(encoding))
+        return decoded is encoding and not self.target.unpredictable(encoding, word)
 
     def _tamed(self, encoding: Encoding) -> int:
         """A word with a short way forward if it branches, with a base register that holds a good address."""
@@ -165,8 +165,9 @@ class Generator:
         place = fields.get("rm")
         if place in (None, 15) or (encoding.instruction not in NOT_IN_SEQUENCES and fields.get("rd") != 15):
             return case
+        thumb = encoding.unit.name != "A32"
         target = CODE + self.rng.choice((4 * self.rng.randrange(2, 1000), 0x2000 + 4 * self.rng.randrange(999)))
-        return replace(case, state=with_r(case.state, place, target | (self.rng.random() < 0.3)))
+        return replace(case, state=with_r(case.state, place, target | (self.rng.random() < (0.9 if thumb else 0.3))))
 
     def _aimed(self, encoding: Encoding, case: Case) -> tuple[Case, Run]:
         """The case, with its base register moved so that the first access hits the data page (or nearly)."""
@@ -212,6 +213,12 @@ def _whole(words: tuple[int, ...]) -> tuple[int, ...]:
 
 def _hits(run: Run) -> bool:
     return run.fault is not None and any(run.fault in pages for pages in MAPPED)
+
+
+def _leaves_t32(found: tuple[Case, Run]) -> bool:
+    """Whether a case of T32 ends in A32 in the page of code: what ends sequences is then no instruction that ends them."""
+    case, result = found[0], found[1].result
+    return bool(case.state.cpsr & ~result.state.cpsr & 0x20) and CODE <= result.pc < CODE + PAGE
 
 
 def with_r(state: State, place: int, value: int) -> State:

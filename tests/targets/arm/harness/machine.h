@@ -1,5 +1,6 @@
 /* What runner.c has to know of 32-bit Arm. */
-#define STOP 0xe7f0def0u /* udf #0xde0 in A32; its first half, def0, is udf #0xf0 in T32 */
+/* udf #0xde0 in A32, whose first half, def0, is udf #0xf0 in T32; in T32 bkpt, which has no condition in an IT block */
+#define STOP (request->state.cpsr & 0x20 ? 0xbe00be00u : 0xe7f0def0u)
 typedef u32 stop_unit;
 
 enum {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.targets.arm.harness.text import bytes_of, text_of
 from tests.targets.harness import machine
-from tests.targets.harness.machine import SIGILL
+from tests.targets.harness.machine import SIGILL, Stop
 
 _STATE = struct.Struct("<15I5I32Q")
 
@@ -44,14 +44,16 @@ def _inputs(case: Case) -> str:
     return f"{r}, cpsr={case.state.cpsr:#x}, fpscr={case.state.fpscr:#x}"
 
 
+#: In A32 a word of which T32 too makes UDF; in T32 what is executed in an IT block whatever the condition.
+_UDF, _BKPT = Stop(0xE7F0DEF0.to_bytes(4, "little"), SIGILL), Stop(b"\0\xbe\0\xbe")
+
 ARM = machine.Architecture(
     compiler="arm-linux-gnueabihf-gcc",
     flags=("-marm", "-march=armv7-a+neon-vfpv4", "-Wl,-Ttext-segment=0x2d6b3000"),
     folder=Path(__file__).parent,
     state=State,
     state_bytes=_STATE.size,
-    stop=0xE7F0DEF0.to_bytes(4, "little"),
-    stop_signal=SIGILL,
+    stop=lambda state: _BKPT if state.cpsr >> 5 & 1 else _UDF,
     bytes_of=bytes_of,
     text=text_of,
     inputs=_inputs,
