@@ -22,7 +22,7 @@ from tests.targets.words import random_word, with_field
 #: Instructions that are not run: what they do is not the instruction set's business.
 NOT_RUN = frozenset({"SVC"})
 #: No place in a sequence: they end it.
-NOT_IN_SEQUENCES = frozenset({"STREX", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC"})
+NOT_IN_SEQUENCES = frozenset({"STREX", "TBB", "BL_T32", "B_T32", "CBZ", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC"})
 BRANCHES = frozenset({"B", "BL"})
 _MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive", "vfp_registers"})
 _ALIGNED = frozenset({"LDRD_STRD_immediate", "LDRD_STRD_register", "LDM_STM", "LDREX", "STREX", "LDA", "STL", "SWP", "VLDR_VSTR", "VLDM_VSTM"})
