@@ -79,3 +79,16 @@ EXEMPT: tuple[Exempt, ...] = (
     Exempt(0x0FBA0ED0, 0x0EBA0A40, "likewise", _negative),
     Exempt(0x0E10FF10, 0x0E10FF10, "UNPREDICTABLE: MRC to the PC", _says("apsr_nzcv")),
 )
+#: The same of T16 and T32, whose words of coprocessors are those of A32.
+EXEMPT_THUMB: tuple[Exempt, ...] = (
+    *(exempt for exempt in EXEMPT if exempt.mask >> 28 == 0 and exempt.value >> 24 & 0xF >= 0xC),
+    Exempt(0xFFFFFF78, 0x00004468, "Capstone has the operands of ADD of SP the other way round", _says("add")),
+    Exempt(0xFFFFFF00, 0x0000DE00, "Capstone does not know one UDF, which is a trap of its own to LLVM", _rejected),
+    Exempt(0xFFFFFFF0, 0x0000BFF0, "UNPREDICTABLE: IT with condition 15", _says("it")),
+    Exempt(0xFFFFFFFF, 0xF3AF8012, "TSB CSYNC has no name in Armv8.0", _says("tsb")),
+    Exempt(0xFFFFFFFF, 0xF3BF8F4C, "DFB is Armv8-R's", _says("dfb")),
+    Exempt(0xFFF00000, 0xF3F00000, "SPSR is not EL0's", _not_for_el0),
+    Exempt(0xFFF00000, 0xF3900000, "likewise", _not_for_el0),
+    Exempt(0xFFF00000, 0xF3600000, "UNPREDICTABLE: BFI with its last bit below its first", _negative),
+    Exempt(0xFFFFF600, 0x0000B400, "PUSH and POP of one register are written as STMDB and LDM", _says("p")),
+)

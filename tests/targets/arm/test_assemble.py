@@ -15,21 +15,26 @@ from tests.translator.adl.assembling import round_trip
 HERE = 0x123450
 #: Encodings for which the word printed need not be the first one found, and why.
 AMBIGUOUS = {
-    "CRC32": "has no condition; other values of its field are UNPREDICTABLE",
-    "BKPT": "likewise",
-    "UDF": "likewise",
-    "LDRD_STRD_immediate": "post-indexed with W set is UNPREDICTABLE",
-    "LDRD_STRD_register": "likewise",
+    "CRC32_1": "has no condition; other values of its field are UNPREDICTABLE",
+    "BKPT_1": "likewise",
+    "UDF_1": "likewise",
+    "LDRD_STRD_immediate_1": "post-indexed with W set is UNPREDICTABLE",
+    "LDRD_STRD_register_1": "likewise",
 }
 
 
 def check(target: DescribedTarget, count: int, seed: str) -> set[str]:
-    """`count` words of each encoding; gives the encodings of words that were found, but not first."""
+    """`count` words of each encoding; gives the encodings of A32 words that were found, but not first.
+
+    Many instructions of T32 are narrow or wide, and printed alike.
+    """
     ambiguous: set[str] = set()
     for encoding in target.encodings:
-        for word, found in round_trip(target, encoding, count, HERE, random.Random(f"{seed} {encoding.name}")):
+        thumb = encoding.unit.name != "A32"
+        rng = random.Random(f"{seed} {encoding.name}")
+        for word, found in round_trip(target, encoding, count, HERE, rng, {"t": thumb}):
             assert word in found, (encoding.name, hex(word.word))
-            if found[0] != word:
+            if found[0] != word and not thumb:
                 ambiguous.add(encoding.name)
     return ambiguous
 

@@ -18,8 +18,10 @@ from tests.targets.harness.compare import Report
 FILES = {
     "dataproc": 200, "multiply": 100, "media": 150, "branch": 100, "system": 50,
     "loadstore": 150, "multiple": 500, "exclusive": 100,
-    "vfp_registers": 100, "vfp": 150,
+    "vfp_registers": 100, "vfp": 150, "thumb": 100,
 }  # fmt: skip
+#: Weighed so that most sequences of T32 have an IT block.
+IT_BLOCKS = 40
 INTEGER = ("dataproc", "multiply", "media", "system")
 SEQUENCES = {  # by what they are made of: the words of one, how many
     "plain": (INTEGER, 8, 500),
@@ -57,5 +59,6 @@ def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]], ki
     files, length, count = SEQUENCES[kind]
     not_here = NOT_IN_SEQUENCES | NOT_RUN
     encodings = [e for e in encodings_of(interpreter.target, files) if e.instruction not in not_here]
+    encodings += IT_BLOCKS * [e for e in interpreter.target.encodings if e.instruction == "IT"]
     generator = Generator(interpreter.target, interpreter, random.Random(kind))
     compare(interpreter, emulators, generator.sequences(encodings, count, length))

@@ -15,6 +15,7 @@ from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, alignment, following, reach
 from tests.targets.harness.machine import (
+    CHANGES,
     CODE,
     DATA,
     PAGE,
@@ -59,13 +60,13 @@ class DataPage:
         self.bytes[address - DATA : address - DATA + len(data)] = data
 
     def changes(self, number: int) -> tuple[tuple[int, int], ...]:
-        """8-byte words that differ from contents `number`."""
+        """8-byte words that differ from contents `number`, as many as the runner tells."""
         before = page_contents(number)
         after = bytes(self.bytes)
         if before == after:
             return ()
         old, new = struct.unpack("<512Q", before), struct.unpack("<512Q", after)
-        return tuple((k, value) for k, value in enumerate(new) if value != old[k])
+        return tuple((k, value) for k, value in enumerate(new) if value != old[k])[:CHANGES]
 
 
 @dataclass

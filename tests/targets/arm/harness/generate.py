@@ -22,10 +22,15 @@ from tests.targets.words import random_word, with_field
 #: Instructions that are not run: what they do is not the instruction set's business.
 NOT_RUN = frozenset({"SVC"})
 #: No place in a sequence: they end it.
-NOT_IN_SEQUENCES = frozenset({"STREX", "TBB", "BL_T32", "B_T32", "CBZ", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC"})
+NOT_IN_SEQUENCES = frozenset(
+    {"STREX", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC", "TBB", "BL_T32", "B_T32", "CBZ"}
+)
 BRANCHES = frozenset({"B", "BL"})
 _MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive", "vfp_registers"})
-_ALIGNED = frozenset({"LDRD_STRD_immediate", "LDRD_STRD_register", "LDM_STM", "LDREX", "STREX", "LDA", "STL", "SWP", "VLDR_VSTR", "VLDM_VSTM"})
+_ALIGNED = frozenset(
+    {"LDRD_STRD_immediate", "LDRD_STRD_register", "LDM_STM", "LDREX", "STREX", "LDA", "STL", "SWP"}
+    | {"VLDR_VSTR", "VLDM_VSTM"}
+)
 _MASK = (1 << 32) - 1
 #: Registers that hold addresses in a sequence.
 BASES = (11, 12, 13)
@@ -216,7 +221,7 @@ def _hits(run: Run) -> bool:
 
 
 def _leaves_t32(found: tuple[Case, Run]) -> bool:
-    """Whether a case of T32 ends in A32 in the page of code: what ends sequences is then no instruction that ends them."""
+    """Whether a case of T32 ends in A32 in the page of code, where nothing ends it then."""
     case, result = found[0], found[1].result
     return bool(case.state.cpsr & ~result.state.cpsr & 0x20) and CODE <= result.pc < CODE + PAGE
 
