@@ -85,6 +85,7 @@ EXEMPT_THUMB: tuple[Exempt, ...] = (
     Exempt(0xFFFFFF78, 0x00004468, "Capstone has the operands of ADD of SP the other way round", _says("add")),
     Exempt(0xFFFFFF00, 0x0000DE00, "Capstone does not know one UDF, which is a trap of its own to LLVM", _rejected),
     Exempt(0xFFFFFFF0, 0x0000BFF0, "UNPREDICTABLE: IT with condition 15", _says("it")),
+    Exempt(0xFFF0F000, 0xE840F000, "UNPREDICTABLE: STREX of the PC, which is TT of Armv8-M to Capstone", _says("tt")),
     Exempt(0xFFFFFFFF, 0xF3AF8012, "TSB CSYNC has no name in Armv8.0", _says("tsb")),
     Exempt(0xFFFFFFFF, 0xF3BF8F4C, "DFB is Armv8-R's", _says("dfb")),
     Exempt(0xFFF00000, 0xF3F00000, "SPSR is not EL0's", _not_for_el0),

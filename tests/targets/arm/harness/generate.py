@@ -144,14 +144,24 @@ class Generator:
         """A store-exclusive is mostly preceded by the load of its size that it belongs to."""
         if encoding.instruction != "STREX" or self.rng.random() < 0.1:
             return (word,)
-        loads = [e for e in self.target.encodings if e.instruction == "LDREX"]
+        thumb = encoding.unit.name != "A32"
+        size = self.target.bound(encoding).given.get("size")
+        loads = [
+            e
+            for e in self.target.encodings
+            if e.instruction == "LDREX"
+            and (e.unit.name != "A32") == thumb
+            and self.target.bound(e).given.get("size") == size
+        ]
         fields = encoding.fields_of(word & THUMB - 1)
         while True:
             load = self.rng.choice(loads)
             before = with_field(load, self.word(load) & THUMB - 1, "rn", fields["rn"])
-            before = with_field(load, with_field(load, before, "size", fields["size"]), "c", ALWAYS)
-            loaded = load.fields_of(before)["rt"]
-            if fields["rn"] in (loaded, loaded + 1):
+            for name in ("size", "o"):
+                before = with_field(load, before, name, fields.get(name, 0))
+            before = with_field(load, before, "c", ALWAYS)
+            loaded = load.fields_of(before)
+            if fields["rn"] in (loaded["rt"], loaded.get("rt2", loaded["rt"] + 1)):
                 continue
             if self._can_be_run(load, before):
                 return marked(load, before), word
