@@ -70,7 +70,7 @@ def make_fixed(name: str, machine: Machine, undefined_exception: int) -> Stencil
         case _:
             e.store(constant("i32", undefined_exception), e.at(CPU, MEMBERS["exception"]), 4)
             stop(f, ExitReason.EXCEPTION, f.hole(Here(), "i64"))
-            attributes |= Attribute.FAULTS
+            attributes |= Attribute.FAULTS | Attribute.RAISES
     body = "\n".join([f'{signature} nounwind "no-builtins" {{', *e.finish(), "}"])
     return Stencil(name, body, frame.program, attributes, exits, (0,) * len(exits), 0, 0, module)
 

@@ -167,7 +167,9 @@ class Library:
         round.
         """
         last_two = sorted(one.relocs, key=lambda r: r.offset)[-2:]
-        if len(last_two) < 2 or last_two[0].kind is not RelocKind.NEXT or last_two[1].kind is not RelocKind.EXIT:
+        if len(last_two) < 2 or last_two[0].kind is not RelocKind.NEXT:
+            return one
+        if last_two[1].kind not in (RelocKind.EXIT, RelocKind.SKIP):
             return one
         near, far = last_two
         code = self._host.turn_branch(one.code, near.offset, far.offset)
@@ -182,6 +184,8 @@ class Library:
         match symbol.partition("_")[0].partition(".")[0]:
             case "NEXT" if kind is None:
                 return Reloc(patch.offset, RelocKind.NEXT, 0, 0, patch.addend)
+            case "SKIP" if kind is None:
+                return Reloc(patch.offset, RelocKind.SKIP, 0, 0, patch.addend)
             case "EXIT" if kind is None:
                 number = int(symbol.removeprefix("EXIT_"))
                 return Reloc(patch.offset, RelocKind.EXIT, 0, number, patch.addend)

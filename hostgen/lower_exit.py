@@ -37,11 +37,15 @@ class Exit:
 
 @dataclass(slots=True)
 class Ends:
-    """How a function's ends become exits; made by looking at all of them before any is lowered."""
+    """How a function's ends become exits; made by looking at all of them before any is lowered.
+
+    `synced`: the runtime looks at the context after any of them, as if it were written.
+    """
 
     following: StaticExpr
     pc_shift: int
     exceptions: tuple[str, ...]
+    synced: bool = False
     exits: list[Exit] = field(default_factory=list[Exit])
     attributes: Attribute = Attribute.NONE
 
@@ -49,10 +53,15 @@ class Ends:
         """Finds the direct exits and the attributes."""
         ops = [op for block in function.blocks for op in block.ops]
         names = {op.name for op in ops}
-        if names & {"isync", "set_ctx"}:
+        if "ret" in names:
+            self.attributes |= Attribute.GUARD | Attribute.FALLS_THROUGH
+            return
+        if self.synced or names & {"isync", "set_ctx"}:
             self.attributes |= Attribute.SYNCS | Attribute.ENDS_BLOCK
         if names & _FAULTING:
             self.attributes |= Attribute.FAULTS
+        if "raise" in names:
+            self.attributes |= Attribute.RAISES
         if "goto_indirect" in names:
             self.attributes |= Attribute.INDIRECT
         if names & {"goto", "goto_indirect"} or not names & {"next", "goto"}:
@@ -71,6 +80,7 @@ class Ends:
                     self.exits.append(exit_)
         if ends_with_next and self.attributes & Attribute.ENDS_BLOCK:
             self.exits.append(Exit(self.following, "plain"))
+            self.attributes |= Attribute.FALLS_BY_EXIT
         if len(self.exits) > _MAX_EXITS:  # further ones go by the jump cache
             self.attributes |= Attribute.INDIRECT
             self.exits = [self.exits[0], self.exits[-1]]
@@ -97,6 +107,8 @@ class Ends:
                 indirect(f, f.args(op)[0], self.pc_shift)
             case "raise":
                 raise_exception(f, op, self.exceptions, f.hole(Here(), "i64"))
+            case "ret":
+                _guard(f, f.args(op)[0])
             case _:
                 raise UnsupportedError(f"{op.name!r} in an instruction")
 
@@ -116,8 +128,18 @@ def following(unit_bytes: int) -> StaticExpr:
     return apply("add", Here(), unit_bytes)
 
 
+def _guard(f: Lowering, holds: Operand) -> None:
+    """The end of a guard: goes on with the stencil that follows, or skips it."""
+    done, skipped = f.e.new_label(), f.e.new_label()
+    f.e.branch(holds, done, skipped)
+    f.e.begin(done)
+    tail_call(f, "NEXT")
+    f.e.begin(skipped)
+    tail_call(f, "SKIP")
+
+
 def tail_call(f: Lowering, symbol: str) -> None:
-    """Goes on at code symbol NEXT or EXIT_k."""
+    """Goes on at code symbol NEXT, SKIP or EXIT_k."""
     f.e.module.declare(symbol, f"declare preserve_nonecc void @{symbol}(ptr, ptr)")
     f.e.do(f"musttail call preserve_nonecc void @{symbol}({CPU}, {MEM})")
     f.e.do("ret void")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 from pyqemu.hostgen import pack_format as rec
 from pyqemu.hostgen.elf import ElfObject
@@ -15,20 +15,23 @@ from pyqemu.hostgen.image import Image
 from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
-from pyqemu.hostgen.pack_format import RelocKind
+from pyqemu.hostgen.pack_format import Attribute, RelocKind
 from pyqemu.hostgen.shape_stencils import (
     MAX_FUSED_SHAPES,
     WithVariant,
     can_pair,
     fused_stencils,
+    guard_stencil,
     may_come_first,
+    only_makes_flags,
     shape_stencils,
+    synced_stencil,
 )
-from pyqemu.hostgen.shapes import Shape, Shapes
+from pyqemu.hostgen.shapes import Shape, Shapes, shapes_of
 from pyqemu.hostgen.stencil_records import Filling, StencilRecords
 from pyqemu.hostgen.stencils import Stencil, branches_on_flags
-from pyqemu.hostgen.tables import Tables, fields_by_name
-from pyqemu.translator.target import Target, alignment
+from pyqemu.hostgen.tables import Guard, Tables, fields_by_name
+from pyqemu.translator.target import Target, Undefined, alignment
 
 _IMAGE_ALIGN = 4096
 _RECORD_ALIGN = 64  # of the tables: stencils' records are read by cache lines
@@ -51,8 +54,8 @@ class PackStatistics:
 
 @dataclass(frozen=True, slots=True)
 class BuiltPack:
-    """A pack's file; and, for checks, what it was made of. `numbers` are stencils by shape, `fused` by
-    pairs of them.
+    """A pack's file; and, for checks, what it was made of. `numbers` are stencils by shape, `guards` those of guards,
+    `fused` by pairs of either.
     """
 
     data: bytes
@@ -61,6 +64,7 @@ class BuiltPack:
     image: Image
     machine: Machine
     numbers: dict[Shape, int]
+    guards: dict[Shape, int]
     fused: dict[tuple[int, int], int]
 
 
@@ -70,6 +74,11 @@ def machine_for(target: Target, host: Host) -> Machine:
     exceptions = tuple(exception.name for exception in target.exceptions)
     context = tuple(variable.name for variable in target.context)
     return Machine(host, lay_out(target.registers), context, exceptions, pc_shift, target.tininess_before)
+
+
+def steps(target: Target) -> bool:
+    """Whether the context may change without a write."""
+    return any(v.follows is not None for v in target.context) or any(e.next for e in target.encodings)
 
 
 class PackBuilder:
@@ -83,6 +92,9 @@ class PackBuilder:
         self._library = Library(host)
         self._numbers: dict[Shape, int] = {}  # of the library
         self._made: dict[Shape, WithVariant] = {}
+        self._guards: dict[Shape, Stencil] = {}
+        self._synced: dict[Shape, Stencil] = {}
+        self._numbers_synced: dict[Shape, int] = {}
         self._fused: list[tuple[Shape, Shape, int]] = []
         self._tables = Tables(target, self._machine.layout)
 
@@ -107,26 +119,39 @@ class PackBuilder:
             name: records.add(self._library.number(number), [Filling(stencil.program, {})])
             for name, number, stencil in zip(NAMES, fixed_numbers, fixed, strict=True)
         }
-        leaves = self._records(records)
-        for encoding, tree in zip(self._target.encodings, self._shapes.trees, strict=True):
-            self._tables.encoding(encoding, tree, leaves)
+        guards = self._guard_records(records, numbers["head_none"])
+        leaves = self._records(records, guards)
+        guarded = self._guarded_records(records)
+        for encoding, tree, test in zip(self._target.encodings, self._shapes.trees, self._shapes.guards, strict=True):
+            guard = None if test is None else Guard(test, guards, guarded)
+            self._tables.encoding(encoding, tree, leaves, guard)
         return self._write(elf, image, records.sections(), self._header(image, digests, numbers))
 
     def _add_stencils(self) -> None:
         self._made = {shape: shape_stencils(shape, self._machine) for shape in self._shapes.all}
-        fused = list(self._fuse([(shape, stencil) for shape, (stencil, _) in self._made.items()]))
+        self._guards = {guard: guard_stencil(guard, self._machine) for guard in self._shapes.distinct_guards}
+        if steps(self._target):
+            indirect = [shape for shape, (stencil, _) in self._made.items() if Attribute.INDIRECT in stencil.attributes]
+            self._synced = {shape: synced_stencil(shape, self._machine) for shape in indirect}
+        fused = list(self._fuse())
         for shape, (stencil, variant) in self._made.items():  # only now, since fusing adds to their programs
             self._numbers[shape] = self._library.add(stencil, variant)
+        for guard, stencil in self._guards.items():
+            self._numbers[guard] = self._library.add(stencil)
+        for shape, stencil in self._synced.items():
+            self._numbers_synced[shape] = self._library.add(stencil)
         for first, second, stencil, variant in fused:
             self._fused.append((first, second, self._library.add(stencil, variant)))
 
-    def _fuse(self, made: Sequence[tuple[Shape, Stencil]]) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
-        """Pairs of an instruction that makes flags and a branch that reads them."""
+    def _fuse(self) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
+        """Pairs of an instruction that makes flags and a branch that reads them; comparisons and guards likewise."""
+        made = [(shape, stencil) for shape, (stencil, _) in self._made.items()]
         makers = [(s, t) for s, t in made if may_come_first(s, t, self._machine)]
         counts = Counter(shape.encoding.number for shape, _ in makers)
         makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= MAX_FUSED_SHAPES]
-        branches = [(s, t) for s, t in made if branches_on_flags(t)]
-        for (first, a), (second, b) in product(makers, branches):
+        comparisons = [(s, t) for s, t in makers if only_makes_flags(s, self._machine)]
+        branches = [(s, t) for s, t in made if branches_on_flags(t) and not s.encoding.next]
+        for (first, a), (second, b) in chain(product(makers, branches), product(comparisons, self._guards.items())):
             if not can_pair(first, a, second, b):
                 continue
             function = self._shapes.fused(first, second)
@@ -145,27 +170,75 @@ class PackBuilder:
             places.append(place)
         return places
 
-    def _records(self, records: StencilRecords) -> dict[int, int]:
+    def _records(self, records: StencilRecords, guards: Mapping[int, int]) -> dict[int, int]:
         """Adds the records of all shapes and pairs; gives the shapes' by identity of their leaves."""
         leaves: dict[int, int] = {}
         for shape, (stencil, variant) in self._made.items():
-            dead = variant or stencil
-            fields = fields_by_name(shape.encoding)
-            leaves[id(shape.leaf)] = self._record(
-                records, self._numbers[shape], [Filling(stencil.program, fields)], [Filling(dead.program, fields)]
-            )
+            leaves[id(shape.leaf)] = self._record_of(records, shape, stencil, variant)
         for first, second, number in self._fused:
-            pair = [Filling(self._made[shape][0].program, fields_by_name(shape.encoding)) for shape in (first, second)]
+            pair = [self._filling(shape, self._stencil(shape)) for shape in (first, second)]
             both = self._record(records, number, pair, pair)
-            records.fuse(leaves[id(first.leaf)], leaves[id(second.leaf)], both)
+            then = guards[id(second.leaf)] if second in self._guards else leaves[id(second.leaf)]
+            records.fuse(leaves[id(first.leaf)], then, both)
         return leaves
 
+    def _guard_records(self, records: StencilRecords, always: int) -> dict[int, int]:
+        """Records of guards by identity of their leaves; `always` of those that always hold."""
+        made = {
+            guard: records.add(self._library.number(self._numbers[guard]), [self._filling(guard, stencil)])
+            for guard, stencil in self._guards.items()
+        }
+        leaves = {leaf: made[guard] for leaf, guard in self._shapes.guard_of.items()}
+        for encoding, tree in zip(self._target.encodings, self._shapes.guards, strict=True):
+            for shape in shapes_of(encoding, tree or Undefined()):
+                leaves.setdefault(id(shape.leaf), always)
+        return leaves
+
+    def _guarded_records(self, records: StencilRecords) -> dict[int, int]:
+        """Records of what guards are asked before, by identity of their leaves."""
+        return {
+            id(shape.leaf): self._record_of(records, shape, stencil, variant, Attribute.GUARDED)
+            for shape, (stencil, variant) in self._made.items()
+            if self._shapes.guards[shape.encoding.number] is not None
+        }
+
+    def _record_of(
+        self,
+        records: StencilRecords,
+        shape: Shape,
+        stencil: Stencil,
+        variant: Stencil | None,
+        more: Attribute = Attribute.NONE,
+    ) -> int:
+        """The record of a shape, and if it has one, that of the stencil to be used in changing contexts."""
+        if shape.encoding.next:
+            more |= Attribute.SAYS_NEXT
+        fillings = [self._filling(shape, stencil)], [self._filling(shape, variant or stencil)]
+        number = self._record(records, self._numbers[shape], *fillings, more)
+        synced = self._synced.get(shape)
+        if synced is not None:
+            filling = [self._filling(shape, synced)]
+            records.sync(number, self._record(records, self._numbers_synced[shape], filling, filling, more))
+        return number
+
+    def _stencil(self, shape: Shape) -> Stencil:
+        return self._guards[shape] if shape in self._guards else self._made[shape][0]
+
+    def _filling(self, shape: Shape, stencil: Stencil) -> Filling:
+        return Filling(stencil.program, fields_by_name(shape.encoding))
+
     def _record(
-        self, records: StencilRecords, added: int, fillings: Sequence[Filling], of_variant: Sequence[Filling]
+        self,
+        records: StencilRecords,
+        added: int,
+        fillings: Sequence[Filling],
+        of_variant: Sequence[Filling],
+        more: Attribute = Attribute.NONE,
     ) -> int:
         number = self._library.number(added)
         dead = self._library.compiled[number].dead
-        return records.add(number, fillings, None if dead is None else records.add(dead, of_variant))
+        variant = None if dead is None else records.add(dead, of_variant, None, more)
+        return records.add(number, fillings, variant, more)
 
     def _write(self, elf: ElfObject, image: Image, stencils: dict[str, bytes], header: bytes) -> BuiltPack:
         for name, data in (self._tables.sections() | stencils).items():
@@ -181,9 +254,11 @@ class PackBuilder:
             len(elf.text), len(image.data), len(data), middle,
         )  # fmt: skip
         number = self._library.number
-        shapes = {shape: number(added) for shape, added in self._numbers.items()}
-        fused = {(shapes[first], shapes[second]): number(added) for first, second, added in self._fused}
-        return BuiltPack(data, statistics, tuple(compiled), image, self._machine, shapes, fused)
+        every = {shape: number(added) for shape, added in self._numbers.items()}
+        guards = {shape: every.pop(shape) for shape in self._guards}
+        of = every | guards
+        fused = {(of[first], of[second]): number(added) for first, second, added in self._fused}
+        return BuiltPack(data, statistics, tuple(compiled), image, self._machine, every, guards, fused)
 
     def _for_people(self, one: Compiled, reloc: Reloc) -> tuple[int, str, int]:
         """ELF relocation type, symbol and addend as `objdump -dr` shows them."""
@@ -192,6 +267,8 @@ class PackBuilder:
                 symbol = "NEXT"
             case RelocKind.EXIT:
                 symbol = f"EXIT_{reloc.value}"
+            case RelocKind.SKIP:
+                symbol = "SKIP"
             case RelocKind.IMAGE:
                 symbol = reloc.symbol
             case _:
@@ -215,6 +292,7 @@ class PackBuilder:
             flag_count=len(layout.flags), flag_offset=layout.flag_offset, context_count=len(target.context),
             context_name=[self._tables.strings.add(variable.name) for variable in target.context],
             undefined_exception=target.undefined_exception, image_bytes=len(image.data),
+            follows=self._tables.follows(), unit_piece=[unit.piece // 8 for unit in units],
             enter=image.offset("enter"), icache_coherent=int(target.coherent_icache), **fixed,
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 PACK_MAGIC = 0x314B5051
-PACK_VERSION = 4
+PACK_VERSION = 5
 NONE = 0xFFFFFFFF
 NODE_BIT = 0x80000000
 STATE_OFFSET = 256
@@ -92,11 +92,11 @@ PackHeader = Record(
     "I pc_shift address_bits state_bytes flag_count flag_offset context_count; I[4] context_name;"
     "I undefined_exception image_bytes enter; I[7] image_reserved;"
     "I head_poll head_none exit_direct exit_head undefined icache_coherent head_count count_down;"
-    "s[32] stencil_digest; I[6] reserved",
+    "s[32] stencil_digest; I[4] follows; B[4] unit_piece; I reserved",
 )
 DecodeNode = Record("DecodeNode", "B shift bits; H reserved; I first_child")
 Candidate = Record("Candidate", "Q mask value inputs; I encoding guard last here")
-EncodingRec = Record("EncodingRec", "I name shape_root; Q features")
+EncodingRec = Record("EncodingRec", "I name shape_root; Q features; I guard_root; I[4] next; I guarded")
 TermRec = Record("TermRec", "Q mask sign; q factor; I from reserved")
 #: The members of its term are called as in C++: `term.mask`.
 FormRec = Record(
@@ -118,6 +118,7 @@ StencilRec = Record(
 )
 RelocRec = Record("RelocRec", "H offset; B kind insn; I value; i addend")
 FuseRec = Record("FuseRec", "I first second fused")
+SyncRec = Record("SyncRec", "I stencil synced")
 RegRec = Record("RegRec", "I name offset count; H width stride")
 ExcRec = Record("ExcRec", "I name argument_count")
 CpuRec = Record("CpuRec", "I name; I[2] feature_mask; I first_reset reset_count")
@@ -133,7 +134,7 @@ CPU = CpuHeader.offsets()
 
 RECORDS = (
     PackHeader, DecodeNode, Candidate, EncodingRec, TermRec, FormRec, ProgOp, ShapeNode, HoleRec, StencilRec,
-    RelocRec, FuseRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
+    RelocRec, FuseRec, SyncRec, RegRec, ExcRec, CpuRec, ResetRec, KvRec, CpuHeader,
 )  # fmt: skip
 
 
@@ -193,6 +194,11 @@ class Attribute(IntFlag):
     SYNCS = 16
     HAS_EXIT = 32
     ONLY_HOLES = 64
+    GUARD = 128
+    GUARDED = 256
+    SAYS_NEXT = 512
+    RAISES = 1024
+    FALLS_BY_EXIT = 2048
 
 
 class EdgeBit(IntFlag):
@@ -213,6 +219,7 @@ class RelocKind(IntEnum):
     NEXT = 4
     EXIT = 5
     IMAGE = 6
+    SKIP = 7
 
 
 class ExitReason(IntEnum):

@@ -6,11 +6,13 @@ from functools import partial
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen.lower import Machine
+from pyqemu.hostgen.pack_format import Attribute
 from pyqemu.hostgen.shapes import Shape
 from pyqemu.hostgen.stencils import (
     Stencil,
     branches_on_flags,
     dead_flags,
+    is_guard_on_flags,
     make_fused,
     make_stencil,
     makes_flags,
@@ -40,14 +42,47 @@ def shape_stencils(shape: Shape, machine: Machine) -> WithVariant:
         raise UnsupportedError(f"{shape.label}: {error}") from error
 
 
+def synced_stencil(shape: Shape, machine: Machine) -> Stencil:
+    """As a shape's stencil, but its ends leave to have the runtime look at the context.
+
+    UnsupportedError names the shape.
+    """
+    encoding = shape.encoding
+    stencil = make_stencil(
+        f"{shape.label}.synced", shape.leaf.function, machine,
+        fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.size, synced=True,
+    )  # fmt: skip
+    if Attribute.RAISES in stencil.attributes:
+        raise UnsupportedError(f"{shape.label}: raises or goes to a run-time address, while contexts change")
+    return stencil
+
+
+def guard_stencil(guard: Shape, machine: Machine) -> Stencil:
+    """The stencil of a guard: goes on, or skips what follows it. UnsupportedError names the guard."""
+    try:
+        return make_stencil(
+            f"{guard.encoding.name}.guard[{guard.leaf.label}]", guard.leaf.function, machine,
+            fields=[field.name for field in guard.encoding.fields], unit_bytes=guard.encoding.unit.size,
+        )  # fmt: skip
+    except UnsupportedError as error:
+        raise UnsupportedError(f"{guard.encoding.name}'s guard: {error}") from error
+
+
 def may_come_first(shape: Shape, stencil: Stencil, machine: Machine) -> bool:
     """Whether an instruction that makes flags may be one with the branch after it."""
     return makes_flags(stencil) and bool(dead_flags(shape.leaf.function, machine))
 
 
+def only_makes_flags(shape: Shape, machine: Machine) -> bool:
+    """Whether an instruction writes nothing but flags, as comparisons do."""
+    ops = (op for block in shape.leaf.function.blocks for op in block.ops if op.name == "write")
+    return all(op.attrs["reg"] in machine.layout.flags for op in ops)
+
+
 def can_pair(first: Shape, a: Stencil, second: Shape, b: Stencil) -> bool:
-    """Whether `b` is a branch that reads no other flags than `a` makes."""
-    return branches_on_flags(b) and not b.reads & ~a.writes and first.encoding.unit == second.encoding.unit
+    """Whether `b` is a branch or guard that reads no other flags than `a` makes."""
+    reads_flags = branches_on_flags(b) or is_guard_on_flags(b)
+    return reads_flags and not b.reads & ~a.writes and first.encoding.unit == second.encoding.unit
 
 
 def fused_stencils(

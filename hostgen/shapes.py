@@ -5,11 +5,14 @@ fusing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import constant_guard
+from pyqemu.translator.ir.printer import print_function
 from pyqemu.translator.passes.forward_state import ForwardState
-from pyqemu.translator.target import Decisions, Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
+from pyqemu.translator.static import Apply, Element, Field, fields_of
+from pyqemu.translator.target import Decisions, Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, Undefined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,14 +40,42 @@ class Shapes:
             for encoding, tree in zip(target.encodings, self.trees, strict=True)
             for shape in shapes_of(encoding, tree)
         ]
+        self.guard_of: dict[int, Shape] = {}  # by identity of a guard's leaf: the first one that does the same
+        self._find_guards()
         self._fused: dict[tuple[int, int], Function | None] = {}
 
+    def _find_guards(self) -> None:
+        known: dict[tuple[object, ...], Shape] = {}
+        for encoding, tree in zip(self._target.encodings, self.guards, strict=True):
+            for guard in shapes_of(encoding, tree or Undefined()):
+                if constant_guard(guard.leaf.function) != 1:
+                    self.guard_of[id(guard.leaf)] = known.setdefault(_meaning(guard), guard)
+
+    @property
+    def distinct_guards(self) -> list[Shape]:
+        """Guards that do not always hold, each once."""
+        return list(dict.fromkeys(self.guard_of.values()))
+
     def fused(self, first: Shape, second: Shape) -> Function | None:
-        """IR of both, if there is such a thing."""
+        """IR of both, if there is such a thing; `second` may be a guard."""
         key = id(first), id(second)
         if key not in self._fused:
-            self._fused[key] = fuse(self._target, first, second)
+            make = fuse_guard if id(second.leaf) in self.guard_of else fuse
+            self._fused[key] = make(self._target, first, second)
         return self._fused[key]
+
+
+def _meaning(guard: Shape) -> tuple[object, ...]:
+    """Equal for guards that do the same with the same bits of words of one unit."""
+    text = print_function(replace(guard.leaf.function, name="", label=""))
+    used = {field.name for field in fields_in(guard.leaf.function)}
+    return guard.encoding.unit, text, tuple(field for field in guard.encoding.fields if field.name in used)
+
+
+def fields_in(function: Function) -> set[Field]:
+    """The fields that a function's decode-time expressions are made of."""
+    values = (value for block in function.blocks for op in block.ops for value in op.attrs.values())
+    return {field for value in values if isinstance(value, Field | Element | Apply) for field in fields_of(value)}
 
 
 def fuse(target: Target, first: Shape, second: Shape) -> Function | None:
@@ -52,6 +83,14 @@ def fuse(target: Target, first: Shape, second: Shape) -> Function | None:
     function = target.fuse(first.encoding, first.decisions, second.encoding, second.decisions)
     if function is not None:
         ForwardState().run(function)  # what the first wrote the second need not read
+    return function
+
+
+def fuse_guard(target: Target, first: Shape, guard: Shape) -> Function | None:
+    """IR of an instruction and the guard of the next one; None if there is no such thing."""
+    function = target.fuse_guard(first.encoding, first.decisions, guard.encoding, guard.decisions)
+    if function is not None:
+        ForwardState().run(function)
     return function
 
 

@@ -21,7 +21,7 @@ from pyqemu.hostgen.value_form import Fields
 
 _FIELD = 4  # bytes of a jump's address field
 #: Relocations that are not filled with values.
-_TO_CODE = (RelocKind.NEXT, RelocKind.EXIT, RelocKind.IMAGE)
+_TO_CODE = (RelocKind.NEXT, RelocKind.EXIT, RelocKind.IMAGE, RelocKind.SKIP)
 _ALL_FLAGS = 0xFFFFFFFF
 
 
@@ -129,10 +129,17 @@ class StencilRecords:
         self._known: dict[_Key, int] = {}
         self._names: list[int] = []
         self._pairs: dict[tuple[int, int], int] = {}
+        self._synced: dict[int, int] = {}
 
-    def add(self, number: int, fillings: Sequence[Filling], dead: int | None = None) -> int:
+    def add(
+        self,
+        number: int,
+        fillings: Sequence[Filling],
+        dead: int | None = None,
+        more: Attribute = Attribute.NONE,
+    ) -> int:
         """The record of compiled stencil `number`, whose one or two instructions `fillings` fill; `dead` is
-        the record of its variant.
+        the record of its variant. `more` are attributes that it does not have by itself.
         """
         one = self._compiled[number]
         if number not in self._ready:
@@ -152,8 +159,12 @@ class StencilRecords:
             "hole_count": len(holes), "other_count": len(others), "jump_count": len(jumps),
             "dead": rec.NONE if dead is None or not one.stencil.writes else dead,
         }  # fmt: skip
-        if not others and not jumps and not ready.ways:
-            members["attributes"] = one.stencil.attributes | Attribute.ONLY_HOLES
+        attributes = one.stencil.attributes | more | (Attribute.HAS_EXIT if ready.ways else 0)
+        if Attribute.GUARDED in more:
+            members["live_before"] = _live_before(one) | one.stencil.writes  # what is skipped writes nothing
+        elif not others and not jumps and not ready.ways:
+            attributes |= Attribute.ONLY_HOLES
+        members["attributes"] = attributes
         key = _Key(
             self._places[number], _grouped(holes, edges, ready.size), tuple(others + jumps), tuple(members.items())
         )
@@ -166,6 +177,10 @@ class StencilRecords:
         """Record `both` does what records `first` and `second` do."""
         self._pairs[first, second] = both
 
+    def sync(self, number: int, synced: int) -> None:
+        """Record `synced` does what record `number` does, and leaves to have the context looked at."""
+        self._synced[number] = synced
+
     def _target(self, reloc: Reloc) -> int:
         return self._image(reloc.symbol) if reloc.kind is RelocKind.IMAGE else reloc.value
 
@@ -174,8 +189,7 @@ class StencilRecords:
         targets = tuple(fillings[-1].form(self._forms, value) for value in stencil.exit_values)
         return {
             "size": ready.size, "exit_count": len(ready.ways), "insns": len(fillings),
-            "attributes": stencil.attributes | (Attribute.HAS_EXIT if ready.ways else 0), "writes": stencil.writes,
-            "live_before": _ALL_FLAGS if Attribute.FAULTS in stencil.attributes else stencil.reads,
+            "writes": stencil.writes, "live_before": _live_before(one),
             "exit_offset": max(ready.offsets, default=0), "exit_way": ready.ways, "exit_target": targets,
         }  # fmt: skip
 
@@ -200,11 +214,16 @@ class StencilRecords:
             records.append(rec.StencilRec.pack(**values, holes=b"".join(group)))
             holes += more
             relocs += key.relocs
+        sync = [rec.SyncRec.pack(stencil=number, synced=synced) for number, synced in sorted(self._synced.items())]
         names = [name.to_bytes(4, "little") for name in self._names]
         return {
             ".pq.stencil": b"".join(records), ".pq.hole": b"".join(holes), ".pq.reloc": b"".join(relocs),
-            ".pq.fuse": b"".join(fuse), ".pq.label": b"".join(names),
+            ".pq.fuse": b"".join(fuse), ".pq.sync": b"".join(sync), ".pq.label": b"".join(names),
         }  # fmt: skip
+
+
+def _live_before(one: Compiled) -> int:
+    return _ALL_FLAGS if Attribute.FAULTS in one.stencil.attributes else one.stencil.reads
 
 
 def _reloc(reloc: Reloc, value: int) -> bytes:

@@ -138,10 +138,11 @@ def make_stencil(
     fields: Sequence[str],
     unit_bytes: int,
     dead: frozenset[str] = frozenset(),
+    synced: bool = False,
 ) -> Stencil:
-    """Lowers one instruction. Writes of the flags `dead` are left out."""
+    """Lowers one instruction. Writes of the flags `dead` are left out; `synced` is for its ends (see Ends)."""
     module = Module(machine.host.triple)
-    ends = Ends(following(unit_bytes), machine.pc_shift, machine.exceptions)
+    ends = Ends(following(unit_bytes), machine.pc_shift, machine.exceptions, synced)
     ends.plan(function)
     frame = StencilFrame(Program(fields, machine.context), ends)
     lines = Lowering(Emitter(module), machine, frame, dead=dead).lower(function, [])
@@ -213,11 +214,16 @@ def makes_flags(stencil: Stencil) -> bool:
 def branches_on_flags(stencil: Stencil) -> bool:
     """Whether it is a conditional branch by flags."""
     return (
-        stencil.attributes == Attribute.ENDS_BLOCK
+        stencil.attributes & ~Attribute.FALLS_BY_EXIT == Attribute.ENDS_BLOCK
         and len(stencil.exit_values) > 1
         and stencil.reads != 0
         and stencil.writes == 0
     )
+
+
+def is_guard_on_flags(stencil: Stencil) -> bool:
+    """Whether it is a guard that depends on flags."""
+    return Attribute.GUARD in stencil.attributes and stencil.reads != 0
 
 
 def flag_masks(function: Function, layout: Layout) -> tuple[int, int]:

@@ -4,7 +4,9 @@ models.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pyqemu.hostgen import pack_format as rec
 from pyqemu.hostgen.elf import Strings
@@ -13,7 +15,8 @@ from pyqemu.hostgen.layout import Layout
 from pyqemu.hostgen.pool import Pool
 from pyqemu.hostgen.value_form import Fields, word_bits
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.static import Here, StaticExpr, leaves_of
+from pyqemu.translator.ir.guarded import constant_guard
+from pyqemu.translator.static import Here, StaticExpr, apply, leaves_of
 from pyqemu.translator.target import (
     DecodeLeaf,
     DecodeTree,
@@ -27,6 +30,36 @@ from pyqemu.translator.target import (
 
 #: A shape choice with a wider range of values than this is refused; the runtime has one entry for each.
 _MAX_SPAN = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An encoding's guard. `stencils` are its own by identity of its leaves, `guarded` those of what it guards by
+    identity of their leaves.
+    """
+
+    tree: ShapeTree
+    stencils: Mapping[int, int]
+    guarded: Mapping[int, int]
+
+    def needed(self) -> StaticExpr:
+        """Whether it has to be asked: 0 for words for which it always holds."""
+        return _needed(self.tree)
+
+
+def _needed(guard: ShapeTree) -> StaticExpr:
+    match guard:
+        case Undefined():
+            return 0
+        case ShapeLeaf():
+            return int(constant_guard(guard.function) != 1)
+        case ShapeChoice(expr, children):
+            each = {value: _needed(child) for value, child in children.items()}
+            result, _ = Counter(each.values()).most_common(1)[0]
+            for value, needed in each.items():
+                if needed != result:
+                    result = apply("select", apply("eq", expr, value), needed, result)
+            return result
 
 
 class Tables:
@@ -50,18 +83,55 @@ class Tables:
 
     # --- encodings and decoding ---
 
-    def encoding(self, encoding: Encoding, tree: ShapeTree, stencils: Mapping[int, int]) -> None:
+    def encoding(self, encoding: Encoding, tree: ShapeTree, stencils: Mapping[int, int], guard: Guard | None) -> None:
         """Encodings come in the order of their numbers; `stencils` has the stencil's number by identity of
         its leaf.
         """
         choices = self._shape_choices[encoding.number] = []
-        root = self._shape(tree, fields_by_name(encoding), stencils, choices)
+        fields = fields_by_name(encoding)
+        guard_root = rec.NONE
+        if guard is None:
+            root = self._shape(tree, fields, stencils, choices)
+        else:
+            root = self._guarded(tree, fields, stencils, choices, guard)
+            guard_root = self._shape(guard.tree, fields, guard.stencils, choices)
         self._pools["enc"].items.append(
             rec.EncodingRec.pack(
                 name=self.strings.add(encoding.name), shape_root=root,
                 features=feature_mask(encoding.features, self._target.features),
+                guard_root=guard_root, next=self._forms_of(dict(encoding.next), fields), guarded=int(encoding.guarded),
             )
         )  # fmt: skip
+
+    def follows(self) -> list[int]:
+        """PackHeader.follows."""
+        values = {variable.name: variable.follows for variable in self._target.context}
+        return self._forms_of({name: value for name, value in values.items() if value is not None}, {})
+
+    def _forms_of(self, values: Mapping[str, StaticExpr], fields: Fields) -> list[int]:
+        """Forms of context variables' values."""
+        names = [variable.name for variable in self._target.context]
+        each = [self.forms.form(values[name], fields) if name in values else rec.NONE for name in names]
+        return each + [rec.NONE] * (4 - len(each))
+
+    def _guarded(
+        self,
+        tree: ShapeTree,
+        fields: Fields,
+        stencils: Mapping[int, int],
+        choices: list[StaticExpr],
+        guard: Guard,
+    ) -> int:
+        """The shapes for words whose guard always holds, and those for all others."""
+        needed = guard.needed()
+        made = [self._shape(tree, fields, leaves, choices) for leaves in (stencils, guard.guarded)]
+        if isinstance(needed, int):
+            return made[needed]
+        choices.append(needed)
+        node = rec.ShapeNode.pack(
+            form=self.forms.form(needed, fields), low=0, count=2, first_child=self._children(made)
+        )
+        return rec.NODE_BIT | self._pools["shape"].add([node])
 
     def _shape(self, tree: ShapeTree, fields: Fields, stencils: Mapping[int, int], choices: list[StaticExpr]) -> int:
         """An entry of .pq.child. Adds to `choices` what the tree's choices are made by."""

@@ -286,6 +286,12 @@ class Target(Protocol):
         """IR of two neighbouring instructions, or None; the second's fields are called `b.NAME` (SECOND)."""
         ...
 
+    def fuse_guard(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, guard_shape: Decisions
+    ) -> Function | None:
+        """IR of an instruction and of the guard (of that shape) of the one after it, which it gives; or None."""
+        ...
+
     def lift(self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]) -> Function | Undefined:
         """IR of one instruction with its fields filled in (only `here` is left symbolic)."""
         ...

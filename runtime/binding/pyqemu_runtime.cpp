@@ -147,6 +147,9 @@ class PyCpu {
     throw std::runtime_error(engine_.engine->error());
   }
   void interrupt() { engine_.engine->interrupt(cpu_); }
+  void step_over() {
+    if (!engine_.engine->step_over(cpu_)) throw std::runtime_error("the instruction cannot be fetched");
+  }
 
   nb::object exception() const {
     const PackTables &tables = engine_.pack.tables();
@@ -304,5 +307,6 @@ NB_MODULE(pyqemu_runtime, module) {
       .def_ro("fault_address", &PyCpu::fault_address)
       .def("run", &PyCpu::run,
            "Until something stops it: 'exception', 'bad fetch', 'fault' or 'interrupted'.")
+      .def("step_over", &PyCpu::step_over, "Goes on behind the instruction that raised an exception.")
       .def("interrupt", &PyCpu::interrupt);
 }

@@ -1,7 +1,9 @@
 // Hash tables of blocks, and the search by host address.
 #include "block_table.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <span>
 
 namespace pyqemu {
 namespace {
@@ -15,8 +17,8 @@ bool BlockTable::reserve(size_t code_cache_bytes, uint32_t pc_shift) {
   pc_shift_ = pc_shift;
   table_size_.store(kFirstTable, std::memory_order_relaxed);
   return blocks.reserve(count) && slots.reserve(count * 2) && insns.reserve(count * 8) &&
-         copies.reserve(count * 64) && entries_.reserve(count * 4) && pages_.reserve(count * 2) &&
-         used_pages_.reserve(count);
+         contexts.reserve(count * 8) && copies.reserve(count * 64) && entries_.reserve(count * 4) &&
+         pages_.reserve(count * 2) && used_pages_.reserve(count);
 }
 
 bool BlockTable::room(uint32_t insns_wanted, uint32_t slots_wanted, uint32_t blocks_wanted) const {
@@ -112,6 +114,7 @@ void BlockTable::clear() {
   blocks.clear(false);
   slots.clear(false);
   insns.clear(false);
+  contexts.clear(false);
   copies.clear(false);
   for (uint32_t i = 0; i < used_pages_.size(); i++) pages_[used_pages_[i]] = {};
   used_pages_.clear(false);
@@ -133,7 +136,8 @@ BlockTable::Page *BlockTable::page(uint64_t number, bool make) {
   }
 }
 
-bool BlockTable::guest_pc(uint32_t host, uint64_t *pc) const {
+// The block whose code contains `host`, and the mark of the instruction; null if there is none.
+const Block *BlockTable::find_insn(uint32_t host, uint32_t *insn) const {
   uint32_t low = 0, high = blocks.size();
   while (low < high) {  // the first block that begins after `host`
     uint32_t middle = low + (high - low) / 2;
@@ -142,15 +146,28 @@ bool BlockTable::guest_pc(uint32_t host, uint64_t *pc) const {
     else
       high = middle;
   }
-  if (low == 0) return false;
+  if (low == 0) return nullptr;
   const Block &block = blocks[low - 1];
-  if (host - block.host >= block.host_bytes) return false;
-  const uint32_t offset = host - block.host;
-  uint32_t first = block.first_insn, count = block.insn_count;
-  uint32_t guest = 0;
-  for (uint32_t i = 0; i < count && insns[first + i].host <= offset; i++) guest = insns[first + i].guest;
-  *pc = block.guest_pc + guest;
-  return true;
+  if (host - block.host >= block.host_bytes) return nullptr;
+  const uint32_t offset = host - block.host, last = block.first_insn + block.insn_count;
+  *insn = block.first_insn;
+  while (*insn + 1 < last && insns[*insn + 1].host <= offset) ++*insn;
+  return &block;
+}
+
+bool BlockTable::guest_pc(uint32_t host, uint64_t *pc) const {
+  uint32_t insn;
+  const Block *block = find_insn(host, &insn);
+  if (block != nullptr) *pc = block->guest_pc + insns[insn].guest;
+  return block != nullptr;
+}
+
+uint32_t BlockTable::guest_context(uint32_t host) const {
+  uint32_t insn;
+  if (contexts.size() == 0 || find_insn(host, &insn) == nullptr) return kNone;
+  const std::span all(contexts.data(), contexts.size());
+  const auto found = std::ranges::lower_bound(all, insn, {}, &ContextMark::insn);
+  return found != all.end() && found->insn == insn ? found->context : kNone;
 }
 
 }  // namespace pyqemu

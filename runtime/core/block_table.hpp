@@ -25,6 +25,9 @@ struct ExitSlot {
   uint32_t next_incoming;  // next slot chained to the same block
 };
 
+// ExitSlot::to of an exit that leads to another context than the block's, `next_incoming`: never chained.
+inline constexpr uint32_t kStray = kNone - 1;
+
 struct Block {
   uint64_t guest_pc;
   uint32_t context;
@@ -52,6 +55,11 @@ struct InsnMark {
   uint16_t host, guest;
 };
 
+// An instruction, by its mark, whose context is not what is stored while it is run.
+struct ContextMark {
+  uint32_t insn, context;
+};
+
 class BlockTable {
  public:
   static constexpr uint32_t kPageBits = 12;
@@ -73,6 +81,8 @@ class BlockTable {
   // The guest address of the instruction whose code contains code cache offset `host`; false if there is
   // none.
   bool guest_pc(uint32_t host, uint64_t *pc) const;
+  // The context of that instruction if it may not be what is stored, else kNone.
+  uint32_t guest_context(uint32_t host) const;
 
   // Calls f(index) for each living block that shares a byte with [address, address + bytes); f may kill it.
   template <typename F>
@@ -81,6 +91,7 @@ class BlockTable {
   ReservedArray<Block> blocks;
   ReservedArray<ExitSlot> slots;
   ReservedArray<InsnMark> insns;
+  ReservedArray<ContextMark> contexts;  // in order
   ReservedArray<uint8_t> copies;
   uint32_t changeable = kNone;  // first of the blocks that have a copy
 
@@ -116,6 +127,7 @@ class BlockTable {
     return static_cast<size_t>((region * 0x9e3779b97f4a7c15u >> 32) << bits |
                                (inside & ((uint64_t{1} << bits) - 1)));
   }
+  const Block *find_insn(uint32_t host, uint32_t *insn) const;
   void enter(Table table, uint32_t index);
   void grow();
   void free_entry(size_t at);

@@ -22,7 +22,7 @@ const StencilRec *Decoder::choose(Choice *choice, uint32_t leaf, uint64_t word, 
                                   const DecodeContext &context) {
   const Candidate &first = tables_.cand[leaf];
   const EncodingRec *encoding = find_encoding(leaf, word, here, context);
-  const uint32_t stencil = encoding != nullptr ? walk_shapes(*encoding, word, here, context) : kNone;
+  const uint32_t stencil = encoding != nullptr ? walk(encoding->shape_root, word, here, context) : kNone;
   if (first.here == 0) *choice = {word & first.inputs, (leaf + 1) << kContextBits | context.id, stencil};
   return at(stencil);
 }
@@ -45,9 +45,12 @@ const EncodingRec *Decoder::find_encoding(uint32_t leaf, uint64_t word, uint64_t
   }
 }
 
-uint32_t Decoder::walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
-                              const DecodeContext &context) const {
-  uint32_t entry = encoding.shape_root;
+const StencilRec *Decoder::guard(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context) {
+  const EncodingRec *encoding = this->encoding(word, unit, here, context);
+  return encoding == nullptr ? nullptr : at(walk(encoding->guard_root, word, here, context));
+}
+
+uint32_t Decoder::walk(uint32_t entry, uint64_t word, uint64_t here, const DecodeContext &context) const {
   while ((entry & kNodeBit) != 0 && entry != kNone) {
     const ShapeNode &node = tables_.shape[entry & ~kNodeBit];
     const auto child = static_cast<uint64_t>(value(node.form, word, here, context)) -

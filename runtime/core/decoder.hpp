@@ -4,24 +4,16 @@
 #include <array>
 #include <cstdint>
 
+#include "contexts.hpp"
 #include "pack_file.hpp"
 #include "reserved_array.hpp"
 
 namespace pyqemu {
 
-// What decoding depends on besides the word: context variables and the CPU model's features. `id` stands for
-// all of it; there are few.
-struct DecodeContext {
-  uint64_t values[4] = {};
-  uint64_t features = 0;
-  uint32_t id = 0;
-};
-
 // Used under the engine's lock.
 class Decoder {
  public:
-  static constexpr uint32_t kContextBits = 16;  // of DecodeContext::id
-
+  static constexpr uint32_t kContextBits = Contexts::kBits;
   static constexpr uint32_t kMaxLeaves = (1u << (32 - kContextBits)) - 1;
 
   explicit Decoder(const PackTables &tables) : tables_(tables) {}
@@ -44,6 +36,8 @@ class Decoder {
 
   // What kind of instruction it is: null for none.
   const EncodingRec *encoding(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
+  // What is asked before an instruction whose stencil is kGuarded.
+  const StencilRec *guard(uint64_t word, uint32_t unit, uint64_t here, const DecodeContext &context);
 
  private:
   // A decision made before: direct-mapped by leaf of the decode tree and context (`key`), and the bits of the
@@ -79,8 +73,8 @@ class Decoder {
   const StencilRec *choose(Choice *choice, uint32_t leaf, uint64_t word, uint64_t here,
                            const DecodeContext &context);
   const EncodingRec *find_encoding(uint32_t leaf, uint64_t word, uint64_t here, const DecodeContext &context);
-  uint32_t walk_shapes(const EncodingRec &encoding, uint64_t word, uint64_t here,
-                       const DecodeContext &context) const;
+  // The stencil that an entry of .pq.child leads to.
+  uint32_t walk(uint32_t entry, uint64_t word, uint64_t here, const DecodeContext &context) const;
   int64_t value(uint32_t form, uint64_t word, uint64_t here, const DecodeContext &context) const;
 
   const PackTables &tables_;

@@ -13,7 +13,6 @@ namespace {
 
 constexpr size_t kCpuBytes = kJumpCacheOffset + kJumpCacheEntries * sizeof(JumpCacheEntry);
 constexpr uint32_t kInitialMxcsr = 0x1f80;
-constexpr size_t kMaxContexts = size_t{1} << Decoder::kContextBits;
 constexpr uint32_t kForkCopyLimit = 32u << 20;  // a child of more than this starts with an empty cache
 
 uint64_t nanoseconds_between(const timespec &from, const timespec &to) {
@@ -32,7 +31,7 @@ std::unique_ptr<Engine> Engine::create(const Pack &pack, const EngineOptions &op
 }
 
 EngineImpl::EngineImpl(const PackFile &pack, const EngineOptions &options)
-    : pack_(pack), tables_(pack.tables()), options_(options), decoder_(tables_) {}
+    : pack_(pack), tables_(pack.tables()), options_(options), decoder_(tables_), contexts_(tables_) {}
 
 const char *EngineImpl::prepare() {
   const char *problem = nullptr;
@@ -40,11 +39,12 @@ const char *EngineImpl::prepare() {
                              tables_.image.first(tables_.header->image_bytes), &problem);
   if (cache_ == nullptr) return problem;
   regions_ = std::make_unique<Regions>(*cache_);
-  if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve(kMaxContexts) ||
+  if (!blocks_.reserve(cache_->size(), tables_.header->pc_shift) || !contexts_.reserve() ||
       !profile_.prepare(options_.count ? 0 : options_.hot_threshold, blocks_.blocks.capacity()))
     return "no memory for the engine's tables";
   if ((problem = decoder_.prepare()) != nullptr) return problem;
-  translator_ = std::make_unique<Translator>(tables_, options_, *cache_, blocks_, decoder_, profile_);
+  translator_ =
+      std::make_unique<Translator>(tables_, options_, *cache_, blocks_, decoder_, contexts_, profile_);
   if ((problem = translator_->prepare()) != nullptr) return problem;
   const uintptr_t enter = cache_->address(tables_.header->enter);
   memcpy(&enter_, &enter, sizeof enter);
@@ -126,14 +126,19 @@ bool EngineImpl::guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *
     *guest_pc = archive->origin + fault->guest;
     return true;
   }
+  uint32_t offset;
+  return code_offset(cpu, host_pc, &offset) && blocks_.guest_pc(offset, guest_pc);
+}
+
+// Where in the code cache guest code is being run; false if it is not.
+bool EngineImpl::code_offset(const CpuHeader *cpu, uintptr_t host_pc, uint32_t *offset) const {
   if (!cache_->contains(host_pc)) return false;
-  uint32_t offset = cache_->offset(host_pc);
-  if (cache_->is_image(offset)) {  // a helper: its thunk has told where it was called from
-    const uintptr_t caller = cpu->runtime[1];
-    if (!cache_->contains(caller) || cache_->is_image(cache_->offset(caller))) return false;
-    offset = cache_->offset(caller) - 1;
-  }
-  return blocks_.guest_pc(offset, guest_pc);
+  *offset = cache_->offset(host_pc);
+  if (!cache_->is_image(*offset)) return true;
+  const uintptr_t caller = cpu->runtime[1];  // a helper: its thunk has told where it was called from
+  if (!cache_->contains(caller) || cache_->is_image(cache_->offset(caller))) return false;
+  *offset = cache_->offset(caller) - 1;
+  return true;
 }
 
 // In a region the code at the landing does all the rest.
@@ -141,6 +146,9 @@ void EngineImpl::leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t gue
   const MappedArchive *archive = nullptr;
   if (const FaultRec *fault = regions_->fault(host::context_pc(ucontext), &archive))
     return host::go_on_at(ucontext, cache_->address(archive->text + fault->landing));
+  uint32_t offset;
+  if (code_offset(cpu, host::context_pc(ucontext), &offset))
+    if (const uint32_t context = blocks_.guest_context(offset); context != kNone) take_context(cpu, context);
   if (options_.count) cpu->retired--;  // the block's last, and it will be run again
   cpu->pc = guest_pc;
   cpu->exit_reason = kExitLeft;

@@ -100,6 +100,10 @@ class Engine {
   // returns, `run` returns kInterrupted with cpu->pc = guest_pc.
   virtual void leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) = 0;
 
+  // After kException: goes on behind the instruction that raised it, in the context of what follows. Changes nothing else. False if it cannot be
+  // fetched.
+  virtual bool step_over(CpuHeader *cpu) = 0;
+
   // For a host signal handler, before anything else of a SIGSEGV or SIGBUS: true if the fault came from the engine's reading of guest code, which another
   // thread unmapped meanwhile. The context is changed so that the handler just returns. Async-signal-safe.
   virtual bool recover_fetch(void *ucontext) = 0;

@@ -41,6 +41,7 @@ class EngineImpl final : public Engine {
   bool guest_pc_of(const CpuHeader *cpu, uintptr_t host_pc, uint64_t *guest_pc) const override;
   void leave_from_handler(CpuHeader *cpu, void *ucontext, uint64_t guest_pc) override;
   bool recover_fetch(void *ucontext) override;
+  bool step_over(CpuHeader *cpu) override;
   void before_fork() override;
   void after_fork(bool child) override;
   void stop_world() override { world_.stop(); }
@@ -86,6 +87,8 @@ class EngineImpl final : public Engine {
   void report_hot(Thread &thread, uint32_t block);
   void remember_target(Thread &thread, uint32_t block);
   bool refresh_context(Thread &thread);
+  void take_context(CpuHeader *cpu, uint32_t context) const;
+  bool code_offset(const CpuHeader *cpu, uintptr_t host_pc, uint32_t *offset) const;
   void empty_jump_cache(CpuHeader *cpu);
   void drop_changed_code(Thread &thread);
   bool guest_code_is(uint64_t address, std::span<const uint8_t> expected) const;
@@ -118,7 +121,7 @@ class EngineImpl final : public Engine {
   Profile profile_;
   Decoder decoder_;
   std::unique_ptr<Translator> translator_;
-  ReservedArray<DecodeContext> contexts_;
+  Contexts contexts_;
   uint64_t (*enter_)(CpuHeader *cpu, void *membase, uintptr_t code) = nullptr;
   std::atomic<const char *> error_{nullptr};
   std::atomic<uint64_t> retired_{0};        // by CPUs that are no more

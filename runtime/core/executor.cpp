@@ -29,6 +29,11 @@ StopKind EngineImpl::loop(Thread &thread) {
       case kExitDirect:
         taken.slot = static_cast<uint32_t>(cpu->exit_slot);
         cpu->pc = blocks_.slots[taken.slot].target;
+        if (blocks_.slots[taken.slot].to == kStray) [[unlikely]] {
+          take_context(cpu, blocks_.slots[taken.slot].next_incoming);
+          taken.slot = kNone;
+          if (!refresh_context(thread)) return StopKind::kFailed;
+        }
         break;
       case kExitLookup:
         taken.looked_up = true;
@@ -154,18 +159,9 @@ bool EngineImpl::refresh_context(Thread &thread) {
   for (uint32_t i = 0; i < tables_.header->context_count; i++) wanted.values[i] = thread.cpu->context[i];
   wanted.features = thread.features;
   const DecodeContext *old = thread.context;
-  auto equal = [](const DecodeContext &a, const DecodeContext &b) {
-    return memcmp(a.values, b.values, sizeof a.values) == 0 && a.features == b.features;
-  };
-  if (old != nullptr && equal(*old, wanted)) return true;
+  if (old != nullptr && *old == wanted) return true;
   world_.lock();
-  thread.context = nullptr;
-  for (uint32_t i = 0; i < contexts_.size() && thread.context == nullptr; i++)
-    if (equal(contexts_[i], wanted)) thread.context = &contexts_[i];
-  if (thread.context == nullptr && contexts_.room() != 0) {
-    wanted.id = contexts_.size();
-    thread.context = &contexts_[contexts_.push(wanted)];
-  }
+  thread.context = contexts_.find(wanted);
   world_.unlock();
   if (thread.context == nullptr) {
     error_.store("the guest uses more contexts than the engine has room for");
@@ -175,9 +171,35 @@ bool EngineImpl::refresh_context(Thread &thread) {
   return true;
 }
 
+// Sets the CPU's variables.
+void EngineImpl::take_context(CpuHeader *cpu, uint32_t context) const {
+  for (uint32_t i = 0; i < tables_.header->context_count; i++) cpu->context[i] = contexts_[context].values[i];
+}
+
+bool EngineImpl::step_over(CpuHeader *cpu) {
+  Thread &thread = thread_of(cpu);
+  world_.enter(thread);
+  const bool known = refresh_context(thread);
+  world_.leave(thread);
+  if (!known) return false;
+  const size_t available = fetch_check_(cpu->pc, kMaxInsnBytes, kMaxInsnBytes);
+  world_.lock_and_enter(thread);
+  GuestCode code(cpu->pc, static_cast<const uint8_t *>(host_pointer(cpu->pc)), available, fetched_, false);
+  const DecodeContext *after = nullptr;
+  const uint32_t bytes = translator_->look_at(code, *thread.context, &after);
+  world_.unlock();
+  world_.leave(thread);
+  if (bytes == 0) return false;
+  cpu->pc = (cpu->pc + bytes) & ~uint64_t{0} >> (64 - tables_.header->address_bits);
+  take_context(cpu, after->id);
+  return true;
+}
+
+// No entry has an address that is looked for in it.
 void EngineImpl::empty_jump_cache(CpuHeader *cpu) {
   auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(cpu) + kJumpCacheOffset);
   for (uint32_t i = 0; i < kJumpCacheEntries; i++) entries[i].pc = ~uint64_t{0};
+  entries[kJumpCacheEntries - 1].pc = 0;
 }
 
 // Translates without running, for measurements and for warming up.

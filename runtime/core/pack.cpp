@@ -41,6 +41,7 @@ bool take_section(PackTables *t, std::string_view name, std::span<const uint8_t>
   if (name == "hole") return take(&t->hole, bytes);
   if (name == "reloc") return take(&t->reloc, bytes);
   if (name == "fuse") return take(&t->fuse, bytes);
+  if (name == "sync") return take(&t->sync, bytes);
   if (name == "table") return take(&t->table, bytes);
   if (name == "reg") return take(&t->reg, bytes);
   if (name == "exc") return take(&t->exc, bytes);
@@ -135,7 +136,8 @@ const char *PackFile::check_header() const {
     if (stencil >= t.stencil.size()) return "the pack lacks a stencil that the runtime needs";
   for (int unit = 0; unit < 4; unit++) {
     if (h.root[unit] == kNone) continue;
-    if (h.root[unit] >= t.node.size() || h.unit_bytes[unit] == 0 || h.unit_bytes[unit] > 8)
+    if (h.root[unit] >= t.node.size() || h.unit_bytes[unit] == 0 || h.unit_bytes[unit] > 8 ||
+        h.unit_piece[unit] == 0 || h.unit_bytes[unit] % h.unit_piece[unit] != 0)
       return "the pack's decode roots are damaged";
   }
   for (const RegRec &reg : t.reg)

@@ -12,6 +12,10 @@ namespace {
 constexpr uint32_t kMaxStencilBytes = 16384;
 constexpr uint32_t kFieldBytes = 4;  // of a hole in quick form, of a jump
 
+bool alike(const StencilRec &a, const StencilRec &b, uint32_t attributes) {
+  return ((a.attributes ^ b.attributes) & attributes) == 0;
+}
+
 class Checker {
  public:
   explicit Checker(const PackTables &tables) : t_(tables) {}
@@ -21,6 +25,7 @@ class Checker {
   bool shapes() const;
   bool stencils() const;
   bool pairs() const;
+  bool synced() const;
 
  private:
   bool form(uint32_t number) const { return number < t_.form.size(); }  // all of them are looked through
@@ -62,6 +67,10 @@ bool Checker::decoding() const {
 }
 
 bool Checker::forms() const {
+  const auto given = [&](uint32_t number) { return number == kNone || form(number); };
+  if (!std::ranges::all_of(t_.header->follows, given)) return false;
+  for (const EncodingRec &encoding : t_.enc)
+    if (!std::ranges::all_of(encoding.next, given)) return false;
   for (uint32_t number = 0; number < t_.form.size(); number++)
     if (!valid_form(t_, number)) return false;
   return true;
@@ -73,7 +82,8 @@ bool Checker::shapes() const {
     if (!form(node.form) || !children(node.first_child, node.count, t_.stencil.size(), i)) return false;
   }
   return std::ranges::all_of(t_.enc, [&](const EncodingRec &encoding) {
-    return entry(encoding.shape_root, t_.stencil.size(), t_.shape.size());
+    return entry(encoding.shape_root, t_.stencil.size(), t_.shape.size()) &&
+           entry(encoding.guard_root, t_.stencil.size(), t_.shape.size());
   });
 }
 
@@ -84,7 +94,8 @@ bool Checker::stencils() const {
 
 bool Checker::stencil(const StencilRec &s) const {
   const auto same = [&](uint32_t other) {
-    return other < t_.stencil.size() && t_.stencil[other].insns == s.insns;
+    return other < t_.stencil.size() && t_.stencil[other].insns == s.insns &&
+           alike(t_.stencil[other], s, kGuard | kGuarded);
   };
   return in_table(s.code, s.size, t_.text.size()) && s.size <= kMaxStencilBytes && s.insns >= 1 &&
          s.insns <= 2 && (s.dead == kNone || same(s.dead)) &&
@@ -119,11 +130,13 @@ bool Checker::relocs(const StencilRec &s) const {
         !form(reloc.value))
       return false;
   }
+  if ((s.attributes & kGuard) != 0 && s.jump_count > kMaxSkips) return false;
   for (const RelocRec &reloc : t_.jumps(s)) {
     const auto kind = static_cast<RelocKind>(reloc.kind);
-    if (kind < RelocKind::kNext || kind > RelocKind::kImage || !in_table(reloc.offset, kFieldBytes, s.size))
+    if (kind < RelocKind::kNext || kind > RelocKind::kSkip || !in_table(reloc.offset, kFieldBytes, s.size))
       return false;
     if (kind == RelocKind::kExit && reloc.value >= s.exit_count) return false;
+    if (kind == RelocKind::kSkip && (s.attributes & kGuard) == 0) return false;
     if (kind == RelocKind::kImage && reloc.value >= t_.header->image_bytes) return false;
   }
   return true;
@@ -132,7 +145,8 @@ bool Checker::relocs(const StencilRec &s) const {
 // Of the fields that are patched only one can be kept aligned.
 bool Checker::exits(const StencilRec &s) const {
   if (s.exit_count > kMaxExits || ((s.attributes & kHasExit) != 0) != (s.exit_count != 0)) return false;
-  const bool only_holes = s.other_count == 0 && s.jump_count == 0 && s.exit_count == 0;
+  const bool only_holes =
+      s.other_count == 0 && s.jump_count == 0 && s.exit_count == 0 && (s.attributes & kGuarded) == 0;
   if (((s.attributes & kOnlyHoles) != 0) != only_holes) return false;
   uint32_t fields = 0;
   for (uint32_t k = 0; k < s.exit_count; k++) {
@@ -156,9 +170,19 @@ bool Checker::edges(const StencilRec &s) const {
          s.lead_bytes < s.size && s.holes[0].offset + kFieldBytes == s.lead_bytes;
 }
 
+bool Checker::synced() const {
+  return std::ranges::all_of(t_.sync, [&](const SyncRec &pair) {
+    return pair.stencil < t_.stencil.size() && pair.synced < t_.stencil.size() &&
+           alike(t_.stencil[pair.stencil], t_.stencil[pair.synced], kGuard | kGuarded) &&
+           t_.stencil[pair.synced].insns == 1 && t_.stencil[pair.synced].exit_count == 0;
+  });
+}
+
 bool Checker::pairs() const {
   return std::ranges::all_of(t_.fuse, [&](const FuseRec &pair) {
-    return pair.fused < t_.stencil.size() && t_.stencil[pair.fused].insns == 2;
+    return pair.fused < t_.stencil.size() && pair.second < t_.stencil.size() &&
+           t_.stencil[pair.fused].insns == 2 &&
+           alike(t_.stencil[pair.fused], t_.stencil[pair.second], kGuard | kGuarded);
   });
 }
 
@@ -170,7 +194,7 @@ const char *check_records(const PackTables &tables) {
   if (!checker.decoding()) return "the pack's decode trees are damaged";
   if (!checker.shapes()) return "the pack's shape trees are damaged";
   if (!checker.stencils()) return "the pack's stencils are damaged";
-  if (!checker.pairs()) return "the pack's fused stencils are damaged";
+  if (!checker.pairs() || !checker.synced()) return "the pack's fused stencils are damaged";
   return nullptr;
 }
 

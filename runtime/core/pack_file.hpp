@@ -32,6 +32,7 @@ struct PackTables {
   std::span<const HoleRec> hole;
   std::span<const RelocRec> reloc;
   std::span<const FuseRec> fuse;
+  std::span<const SyncRec> sync;  // by number of stencil
   std::span<const int64_t> table;
   std::span<const RegRec> reg;
   std::span<const ExcRec> exc;

@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kPackMagic = 0x314b5051;  // "QPK1"
-inline constexpr uint32_t kPackVersion = 4;
+inline constexpr uint32_t kPackVersion = 5;
 inline constexpr uint32_t kNone = 0xffffffff;
 
 struct PackHeader {
@@ -34,7 +34,9 @@ struct PackHeader {
   uint32_t icache_coherent;         // 1: the architecture sees its own stores to code
   uint32_t head_count, count_down;  // stencil numbers
   uint8_t stencil_digest[32];       // of what the pack's contents depend on; for who makes packs
-  uint32_t reserved[6];
+  uint32_t follows[4];    // forms: what context variables are for the next instruction; kNone: the same
+  uint8_t unit_piece[4];  // width of what each unit is made of, first piece on top
+  uint32_t reserved;
 };
 
 // index = (word >> shift) & ((1 << bits) - 1); child[first_child + index] in .pq.child: top bit set: node,
@@ -59,6 +61,9 @@ struct EncodingRec {
   uint32_t name;        // string: the encoding's name
   uint32_t shape_root;  // kNodeBit | shape node, or a stencil number, or kNone for UNDEFINED
   uint64_t features;    // that the CPU model must have
+  uint32_t guard_root;  // as shape_root, of the stencil that is asked first; kNone if there is none
+  uint32_t next[4];  // forms: context variables for the next instruction; kNone: as PackHeader.follows says
+  uint32_t guarded;  // 1: where it goes on with the next instruction, `next` has no say
 };
 
 // Some bits of the instruction word, as signed if `sign` is their top bit:
@@ -137,8 +142,13 @@ enum StencilAttributes : uint16_t {
   kFaults = 4,        // may fault or raise: all flags are live before and after
   kIndirect = 8,      // has an indirect exit
   kSyncs = 16,
-  kHasExit = 32,    // exit_count is not 0
-  kOnlyHoles = 64,  // nothing but holes in quick form is to be filled
+  kHasExit = 32,        // exit_count is not 0
+  kOnlyHoles = 64,      // nothing but holes in quick form is to be filled
+  kGuard = 128,         // goes on, or skips the stencil that follows
+  kGuarded = 256,       // follows a guard: EncodingRec::guard_root
+  kSaysNext = 512,      // EncodingRec::next has a say in the next instruction's context
+  kRaises = 1024,       // may raise an exception
+  kFallsByExit = 2048,  // the last exit goes to the next instruction
 };
 
 // How a direct exit leaves the copy of a stencil.
@@ -162,6 +172,7 @@ struct HoleRec {
 };
 
 inline constexpr uint32_t kMaxExits = 2;   // of a stencil
+inline constexpr uint32_t kMaxSkips = 8;   // jumps of a guard that skip
 inline constexpr uint32_t kHoleGroup = 3;  // holes are filled by that many at a time; few stencils have more
 
 // A stencil as it is copied. Its holes are made up to whole groups by some that write behind the code.
@@ -209,6 +220,7 @@ enum class RelocKind : uint8_t {
   kNext,   // rel32 to the code that follows
   kExit,   // rel32 to where exit `value` leaves
   kImage,  // rel32 to offset `value` of the image
+  kSkip,   // rel32 to behind the stencil that follows
 };
 
 struct RelocRec {
@@ -221,6 +233,11 @@ struct RelocRec {
 
 struct FuseRec {
   uint32_t first, second, fused;
+};
+
+// `synced` does what `stencil` does, but its ends are kExitSync.
+struct SyncRec {
+  uint32_t stencil, synced;
 };
 
 struct RegRec {

@@ -16,9 +16,14 @@ const char *Translator::prepare() {
       !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_head_, header.exit_head, 1, 0))
     return "a stencil that every block needs is damaged";
   for (uint8_t number = 0; number < 4; number++)
-    if (header.root[number] != kNone)
-      units_[unit_count_++] = {number, header.unit_bytes[number], header.unit_big_endian[number] != 0};
+    if (header.root[number] != kNone) add_unit(number);
   return nullptr;
+}
+
+void Translator::add_unit(uint8_t number) {
+  const uint8_t bytes = tables_.header->unit_bytes[number], piece = tables_.header->unit_piece[number];
+  const bool big_endian = tables_.header->unit_big_endian[number] != 0;
+  units_[unit_count_++] = {number, bytes == 4 && piece == 4 && !big_endian, big_endian, piece, bytes};
 }
 
 // A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves with the
@@ -35,7 +40,7 @@ void Translator::emit_head(uint64_t pc, uint32_t context) {
     profile_.leave_out(block);
   }
   head_.copy_roughly_to(cache_.writable(hot_));
-  head_.set_value(cache_.writable(hot_), item_count_);
+  head_.set_value(cache_.writable(hot_), item_count_ - guard_count_);
   set_rel32(hot_ + head_.exit_field(0), stub);
   hot_ += head_.size();
 }

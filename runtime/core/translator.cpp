@@ -17,12 +17,9 @@ constexpr uint32_t kBlockAlign = 16;
 constexpr uint32_t kMaxHostBytes = kBlockRoom / 2;
 constexpr uint32_t kItemOverhead = 160;  // of an instruction beside its stencil: padding, exits, stubs
 
-uint64_t load_word(const uint8_t *from, uint32_t bytes, bool big_endian) {
+uint64_t load_piece(const uint8_t *from, uint32_t bytes, bool big_endian) {
   uint64_t word = 0;
-  if (bytes == 4) [[likely]]
-    memcpy(&word, from, 4);
-  else
-    memcpy(&word, from, bytes);
+  memcpy(&word, from, bytes);
   return big_endian ? __builtin_bswap64(word) >> (64 - 8 * bytes) : word;
 }
 
@@ -36,6 +33,11 @@ constexpr Field kFields[] = {{UINT32_MAX, INT32_MIN, INT32_MAX},   // kAbs32S
                              {UINT64_MAX, INT64_MIN, INT64_MAX},   // kAbs64
                              {UINT8_MAX, INT8_MIN, UINT8_MAX}};    // kAbs8
 
+// Attributes of which each stencil has one, if each instruction changes the context.
+uint32_t any_if_changing(const DecodeContext &context) {
+  return context.stays ? 0 : kEndsBlock | kFallsThrough;
+}
+
 bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
   return stencil.exit_way[exit] == static_cast<uint8_t>(way);
 }
@@ -43,16 +45,17 @@ bool leaves_by(const StencilRec &stencil, uint32_t exit, ExitWay way) {
 }  // namespace
 
 Translator::Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache,
-                       BlockTable &blocks, Decoder &decoder, Profile &profile)
+                       BlockTable &blocks, Decoder &decoder, Contexts &contexts, Profile &profile)
     : tables_(tables),
       options_(options),
       cache_(cache),
       blocks_(blocks),
       decoder_(decoder),
+      contexts_(contexts),
       profile_(profile) {}
 
 bool Translator::room() const {
-  return cache_.room() >= kBlockRoom && blocks_.room(kMaxBlockInsns, kMaxBlockInsns * kMaxExits + 1);
+  return cache_.room() >= kBlockRoom && blocks_.room(kMaxItems, kMaxBlockInsns * kMaxExits + 2);
 }
 
 uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
@@ -72,6 +75,17 @@ uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
   return index;
 }
 
+inline uint64_t Translator::load_word(const uint8_t *from, const Unit &unit) {
+  uint64_t word = 0;
+  if (unit.is_plain) [[likely]] {
+    memcpy(&word, from, 4);
+    return word;
+  }
+  for (uint32_t at = 0; at < unit.bytes; at += unit.piece)
+    word = word << (8 * unit.piece & 63) | load_piece(from + at, unit.piece, unit.big_endian);
+  return word;
+}
+
 // What is copied when the block is decoded; most of a short run is spent waiting for memory.
 inline void Translator::prefetch(const StencilRec &stencil) const {
   __builtin_prefetch(&stencil.holes[1]);
@@ -84,7 +98,7 @@ inline const StencilRec *Translator::decode_one(GuestCode &code, uint32_t at, co
   const Unit &unit = units_[0];
   *bytes = unit.bytes;
   if (code.reaches(at + unit.bytes)) [[likely]] {
-    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
+    item->word[0] = load_word(code.bytes() + at, unit);
     item->unit[0] = unit.number;
     const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context);
     if (stencil != nullptr) [[likely]]
@@ -104,7 +118,7 @@ const StencilRec *Translator::decode_rare(GuestCode &code, uint32_t at, const De
       cut = true;
       continue;
     }
-    item->word[0] = load_word(code.bytes() + at, unit.bytes, unit.big_endian);
+    item->word[0] = load_word(code.bytes() + at, unit);
     item->unit[0] = unit.number;
     *bytes = unit.bytes;
     if (const StencilRec *stencil = decoder_.decode(item->word[0], unit.number, code.pc() + at, context))
@@ -115,6 +129,15 @@ const StencilRec *Translator::decode_rare(GuestCode &code, uint32_t at, const De
   return decoder_.undefined();
 }
 
+uint32_t Translator::look_at(GuestCode &code, const DecodeContext &context, const DecodeContext **after) {
+  Item item = {};
+  uint32_t bytes;
+  item.stencil = decode_one(code, 0, context, &item, &bytes);
+  if (item.stencil == nullptr) return 0;
+  *after = this->after(item, code.pc(), context, false);
+  return *after == nullptr ? 0 : bytes;
+}
+
 // Fills items_; gives their number.
 uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context) {
   const uint32_t limit = std::clamp(options_.max_block_insns, 1u, kMaxBlockInsns);
@@ -122,11 +145,18 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
   // While instructions are counted, a block that is entered retires all of its instructions: it ends where it
   // could be left.
   const uint32_t lasts = options_.count ? kEndsBlock | kFaults | kHasExit : kEndsBlock;
+  const uint32_t special = lasts | kGuarded | kGuard | kSaysNext;
+  const DecodeContext *now = &context;
+  uint32_t looked_at = special | any_if_changing(*now);
+  changing_ = false;
+  change_count_ = 0;
+  first_ = &context;
   uint32_t at = 0, host = 0, count = 0;
-  while (count < limit && at < in_page) {
+  guard_count_ = 0;
+  while (count < limit + guard_count_ && count < kMaxBlockInsns && at < in_page) {
     Item &item = items_[count];
     uint32_t bytes;
-    const StencilRec *stencil = decode_one(code, at, context, &item, &bytes);
+    const StencilRec *stencil = decode_one(code, at, *now, &item, &bytes);
     if (stencil == nullptr) break;
     host += stencil->size + kItemOverhead;
     if (host > kMaxHostBytes && count != 0) break;
@@ -135,12 +165,33 @@ uint32_t Translator::decode_block(GuestCode &code, const DecodeContext &context)
     item.guest[0] = static_cast<uint16_t>(at);
     at += bytes;
     count++;
-    if ((stencil->attributes & lasts) != 0) break;
+    if ((stencil->attributes & looked_at) == 0) [[likely]]
+      continue;
+    if ((stencil->attributes & kGuard) != 0) item.stencil = decoder_.undefined();  // the pack is damaged
+    if ((stencil->attributes & kGuarded) != 0 && put_guard(&item, code.pc(), *now)) {
+      host += item.stencil->size + kItemOverhead;
+      count++;
+    }
+    now = change(items_[count - 1], code.pc() + items_[count - 1].guest[0], *now, at);
+    if (now == nullptr) return 0;
+    looked_at = special | any_if_changing(*now);
+    if ((items_[count - 1].stencil->attributes & lasts) != 0) break;
   }
   item_count_ = count;
   guest_length_ = at;
-  guest_insns_ += count;
+  guest_insns_ += count - guard_count_;
   return count;
+}
+
+// Puts what is asked first before the item, which goes to the next place. False: the word is undefined after
+// all.
+bool Translator::put_guard(Item *item, uint64_t pc, const DecodeContext &context) {
+  const StencilRec *guard = decoder_.guard(item->word[0], item->unit[0], pc + item->guest[0], context);
+  const bool found = guard != nullptr && (guard->attributes & kGuard) != 0;
+  if (found) item[1] = *item;
+  item->stencil = found ? guard : decoder_.undefined();
+  guard_count_ += found;
+  return found;
 }
 
 // The stencil that does both, or null if there is none.
@@ -160,6 +211,7 @@ void Translator::fuse() {
     if (item.stencil->fuse_count == 0 || i + 1 == item_count_) continue;
     const StencilRec *both = fused(*item.stencil, *items_[i + 1].stencil);
     if (both == nullptr) continue;
+    if (changing_ && &context_of(item, *first_) != &context_of(items_[i + 1], *first_)) continue;
     item.stencil = both;
     item.word[1] = items_[i + 1].word[0];
     item.unit[1] = items_[i + 1].unit[0];
@@ -255,13 +307,14 @@ void Translator::emit_block(const GuestCode &code, const DecodeContext &context,
   emit_head(code.pc(), context.id);
   stored_.place = kNowhere;
   InsnMark *mark = &blocks_.insns[blocks_.insns.extend(item_count_)];
-  for (uint32_t i = 0; i < item_count_; i++) {
-    *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
-    emit_item(code, items_[i], context);
-  }
-  if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) {
-    uint64_t mask = ~uint64_t{0} >> (64 - tables_.header->address_bits);
-    emit_tail_jump((code.pc() + guest_length_) & mask);
+  if (changing_) [[unlikely]] {
+    emit_changing(code, *block);
+  } else {
+    for (uint32_t i = 0; i < item_count_; i++) {
+      *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
+      emit_item(code, items_[i], context);
+    }
+    if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) emit_tail_jump(end_of_block(code));
   }
   block->host_bytes = hot_ - block->host;
   block->slot_count = blocks_.slots.size() - block->first_slot;
@@ -281,6 +334,21 @@ void Translator::emit_rest(const GuestCode &code, const Item &item, const Decode
                                   {item.word[1], code.pc() + item.guest[1], context.values}};
   emit_others(stencil, at, inputs);
   emit_exits(stencil, at, inputs[stencil.insns - 1]);
+  if ((stencil.attributes & kGuarded) != 0) emit_landing(code, (stencil.attributes & kEndsBlock) != 0);
+}
+
+// Lets the guard before what was emitted last skip it: to what comes next in the block, or where it ends, to
+// the next instruction.
+void Translator::emit_landing(const GuestCode &code, bool ends_block) {
+  for (uint32_t k = 0; k < skip_count_; k++) set_rel32(skips_[k], hot_);
+  skip_count_ = 0;
+  stored_.place = kNowhere;
+  if (ends_block) emit_tail_jump(end_of_block(code));
+}
+
+// The guest address behind the block's last instruction.
+uint64_t Translator::end_of_block(const GuestCode &code) const {
+  return (code.pc() + guest_length_) & ~uint64_t{0} >> (64 - tables_.header->address_bits);
 }
 
 // Fills the holes that have no quick form in the copy at `at`. As behind the code, more is written than the
@@ -329,7 +397,9 @@ void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t nex
   for (const RelocRec &reloc : tables_.jumps(stencil)) {
     const uint32_t place = at + reloc.offset;
     const auto kind = static_cast<RelocKind>(reloc.kind);
-    if (kind == RelocKind::kImage)
+    if (kind == RelocKind::kSkip)
+      skips_[skip_count_++] = place;
+    else if (kind == RelocKind::kImage)
       host::write_rel32(cache_.writable(place), static_cast<int32_t>(reloc.value - place) + reloc.addend);
     else
       set_rel32(place, kind == RelocKind::kNext ? next : exit_targets[reloc.value]);
@@ -388,6 +458,7 @@ void Translator::set_rel32(uint32_t field, uint32_t target) {
 // Chains the exits of a new block whose targets are there already.
 void Translator::link(uint32_t first_slot, uint32_t block) {
   for (uint32_t slot = first_slot; slot < blocks_.slots.size(); slot++) {
+    if (blocks_.slots[slot].to == kStray) continue;
     uint32_t to = blocks_.find(blocks_.slots[slot].target, blocks_.blocks[block].context);
     if (to != kNone) chain_exit(cache_, blocks_, slot, to);
   }
@@ -398,9 +469,11 @@ void Translator::log_block(const Block &block, const DecodeContext &context) {
   log.begin(block.guest_pc, cache_.address(block.host), block.host_bytes);
   for (uint32_t i = 0; i < item_count_; i++) {
     const Item &item = items_[i];
-    for (uint32_t k = 0; k < item.stencil->insns; k++) {
+    const uint32_t guards = (item.stencil->attributes & kGuard) != 0;  // the instruction itself comes next
+    for (uint32_t k = 0; k < item.stencil->insns - guards; k++) {
       const uint64_t here = block.guest_pc + item.guest[k];
-      const EncodingRec *encoding = decoder_.encoding(item.word[k], item.unit[k], here, context);
+      const EncodingRec *encoding =
+          decoder_.encoding(item.word[k], item.unit[k], here, context_of(item, context));
       log.instruction(here, item.word[k], encoding != nullptr ? tables_.string(encoding->name) : "undefined",
                       tables_.string(tables_.label[tables_.number(*item.stencil)]));
     }

@@ -23,14 +23,15 @@ namespace pyqemu {
 inline constexpr uint32_t kAllFlags = 0xffffffff;
 inline constexpr uint32_t kCopyBytes = 64;  // of code that are copied at a time; few stencils have more
 inline constexpr uint32_t kMaxBlockInsns = 512;
-inline constexpr uint32_t kMaxFetchBytes = kMaxBlockInsns * 8;
+inline constexpr uint32_t kMaxInsnBytes = 8;
+inline constexpr uint32_t kMaxFetchBytes = kMaxBlockInsns * kMaxInsnBytes;
 // Room that a block needs at most: it ends before it grows beyond half of this.
 inline constexpr uint32_t kBlockRoom = 65536;
 
 class Translator {
  public:
   Translator(const PackTables &tables, const EngineOptions &options, CodeCache &cache, BlockTable &blocks,
-             Decoder &decoder, Profile &profile);
+             Decoder &decoder, Contexts &contexts, Profile &profile);
 
   // Prepares the stencils that every block needs; null, or what is wrong.
   const char *prepare();
@@ -39,6 +40,10 @@ class Translator {
   // The new block's number; kNone if the bytes do not hold one instruction, or the pack is damaged (see
   // problem()).
   uint32_t translate(GuestCode &code, const DecodeContext &context);
+
+  // The size of the instruction that `code` begins with, and the context behind it, if it is done. 0 if it is
+  // not all there.
+  uint32_t look_at(GuestCode &code, const DecodeContext &context, const DecodeContext **after);
 
   // Lets a block that was counted be entered behind its counter.
   void stop_counting(uint32_t block);
@@ -60,8 +65,10 @@ class Translator {
   // A width in which instructions come.
   struct Unit {
     uint8_t number = 0;
-    uint32_t bytes = 0;
+    bool is_plain = false;  // 4 bytes, the lowest first
     bool big_endian = false;
+    uint8_t piece = 0;  // bytes; the first piece is the top of the word
+    uint32_t bytes = 0;
   };
 
   // An instruction of the block (two, if they were fused).
@@ -77,6 +84,24 @@ class Translator {
                                uint32_t *bytes);
   const StencilRec *decode_rare(GuestCode &code, uint32_t at, const DecodeContext &context, Item *item,
                                 uint32_t *bytes);
+  // From the instruction at `guest` on, the context is another one.
+  struct Change {
+    uint16_t guest;
+    const DecodeContext *context;
+  };
+
+  void add_unit(uint8_t number);
+  const DecodeContext *after(const Item &item, uint64_t here, const DecodeContext &context, bool falls);
+  const DecodeContext *change(const Item &item, uint64_t here, const DecodeContext &context, uint32_t end);
+  const DecodeContext &context_of(const Item &item, const DecodeContext &first) const;
+  void emit_changing(const GuestCode &code, const Block &block);
+  void prepare_context(Item *item, uint64_t here, const DecodeContext &context);
+  const StencilRec *synced(const StencilRec &stencil);
+  void set_memory(const DecodeContext &context);
+  void mark_exits(const StencilRec &stencil, uint32_t first_slot);
+  void mark_exit(uint32_t slot, const DecodeContext &context);
+  static uint64_t load_word(const uint8_t *from, const Unit &unit);
+  bool put_guard(Item *item, uint64_t pc, const DecodeContext &context);
   void prefetch(const StencilRec &stencil) const;
   const StencilRec *fused(const StencilRec &first, const StencilRec &second) const;
   void fuse();
@@ -88,6 +113,8 @@ class Translator {
   void fill_more(uint8_t *copy, const Item &item);
   uint32_t emit_without_load(const Item &item, const uint32_t *values);
   void emit_rest(const GuestCode &code, const Item &item, const DecodeContext &context, uint32_t at);
+  void emit_landing(const GuestCode &code, bool ends_block);
+  uint64_t end_of_block(const GuestCode &code) const;
   void emit_others(const StencilRec &stencil, uint32_t at, const DecodeInputs inputs[2]);
   void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
   void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
@@ -107,12 +134,22 @@ class Translator {
   CodeCache &cache_;
   BlockTable &blocks_;
   Decoder &decoder_;
+  Contexts &contexts_;
   Profile &profile_;
   FixedCode head_, count_down_, exit_direct_, exit_head_;
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
-  std::array<Item, kMaxBlockInsns> items_;
-  uint32_t item_count_ = 0, guest_length_ = 0;
+  static constexpr uint32_t kMaxItems = kMaxBlockInsns + 1;  // guards are among them
+  std::array<Item, kMaxItems> items_;
+  uint32_t item_count_ = 0, guard_count_ = 0, guest_length_ = 0;
+  // Of blocks in which the context changes, or that are left in another one (contexts.hpp):
+  bool changing_ = false;
+  uint32_t change_count_ = 0;
+  std::array<Change, kMaxItems> changes_;
+  const DecodeContext *first_ = nullptr, *memory_ = nullptr;  // the block's, and what is stored at this point
+  const DecodeContext *goes_ = nullptr, *falls_ = nullptr;    // that of what is emitted leads to
+  std::array<uint32_t, kMaxSkips> skips_;                     // rel32 fields of the guard emitted last
+  uint32_t skip_count_ = 0;
   // The store that the code before hot_ ends with.
   static constexpr uint64_t kNowhere = uint64_t{1} << 63;  // there is none
   struct {

@@ -52,6 +52,7 @@ bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
       !abi->reg(abi->text("reg.sp"), &abi->sp) || !abi->reg(abi->text("reg.tls"), &abi->tls))
     return *error = "the pack's table lacks a register's role", false;
   abi->insn_bytes = static_cast<uint32_t>(abi->value("syscall_insn_bytes"));
+  for (uint32_t form : pack.header().follows) abi->context_follows |= form != kNone;
   abi->page_size = abi->value("page_size", 4096);
   abi->elf_machine = static_cast<uint32_t>(abi->value("elf.machine"));
   abi->clone_tls_before_child_tid = abi->value("clone_tls_before_child_tid") != 0;

@@ -19,6 +19,7 @@ struct Abi {
   RegRef args[6], number, result, sp, tls;
   bool clone_tls_before_child_tid = false;  // order of clone's last two arguments
   uint32_t insn_bytes = 0;                  // of the system call instruction
+  bool context_follows = false;             // the context may change from one instruction to the next
   uint64_t page_size = 4096;
   uint32_t elf_machine = 0;
 

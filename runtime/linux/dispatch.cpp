@@ -105,7 +105,7 @@ void do_syscall(Thread &thread) {
   }
   if (!thread.pending) thread.has_wait_mask = false;
   set_reg(cpu, abi.result, static_cast<uint64_t>(result));
-  cpu->pc += abi.insn_bytes;
+  go_on_behind_call(*thread.guest, cpu);
 }
 
 }  // namespace pyqemu::user

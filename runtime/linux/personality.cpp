@@ -24,9 +24,8 @@ namespace {
 void bad_fetch(Thread &thread) {
   uint64_t pc = thread.cpu->pc;
   int prot = thread.guest->space.protection(pc);
-  uint32_t unit = thread.guest->abi.pack->header().unit_bytes[0];
-  if (prot >= 0 && (prot & PROT_EXEC) && unit && pc % unit)
-    return raise_fault(thread, SIGBUS, BUS_ADRALN, pc);
+  uint64_t unit = uint64_t{1} << thread.guest->abi.pack->header().pc_shift;
+  if (prot >= 0 && (prot & PROT_EXEC) && pc % unit) return raise_fault(thread, SIGBUS, BUS_ADRALN, pc);
   raise_fault(thread, SIGSEGV, prot < 0 ? SEGV_MAPERR : SEGV_ACCERR, pc);
 }
 

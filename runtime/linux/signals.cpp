@@ -155,7 +155,7 @@ void take_default(int signal) {
 void settle_call(Thread &thread, bool restarts) {
   if (thread.restart == host::kRestartSys && !restarts) {
     set_reg(thread.cpu, thread.guest->abi.result, static_cast<uint64_t>(-EINTR));
-    thread.cpu->pc += thread.guest->abi.insn_bytes;
+    go_on_behind_call(*thread.guest, thread.cpu);
   }
   thread.restart = 0;
 }

@@ -43,6 +43,11 @@ struct Guest {
   std::atomic<int> threads = 1;
 };
 
+// Goes on behind a system call, in the context of what follows it.
+inline void go_on_behind_call(const Guest &guest, CpuHeader *cpu) {
+  if (!guest.abi.context_follows || !guest.engine->step_over(cpu)) cpu->pc += guest.abi.insn_bytes;
+}
+
 // What a vfork child has for itself.
 struct Process {
   std::mutex lock;

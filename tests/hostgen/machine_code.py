@@ -33,7 +33,7 @@ REGISTERS = (
 )
 CONTEXT = ("fz", "mode")
 EXCEPTIONS = ("undefined", "trap")
-NEXT_REASON, EXIT_REASON = 100, 200
+NEXT_REASON, SKIP_REASON, EXIT_REASON = 100, 101, 200
 _MASK = (1 << 64) - 1
 _MXCSR = 0x1F80
 STATE_BYTES = JUMP_CACHE_OFFSET + 16 * JUMP_CACHE_ENTRIES
@@ -107,7 +107,7 @@ class State:
     pc: int = 0
     exception: int = 0
     exc_args: tuple[int, ...] = ()
-    context: tuple[int, ...] = (0, 0)
+    context: tuple[int, ...] = (0, 0, 0, 0)
 
 
 def empty_state(registers: Sequence[Register] = REGISTERS) -> State:
@@ -150,6 +150,7 @@ class Arena:
         self._keep = raw
         self.cpu = (ctypes.addressof(raw) + 63) // 64 * 64
         ctypes.memset(self.cpu + JUMP_CACHE_OFFSET, 0xFF, 16 * JUMP_CACHE_ENTRIES)
+        ctypes.memset(self.cpu + STATE_BYTES - 16, 0, 16)  # the entry of address ~0 must not have it
 
 
 def _way(reason: int) -> bytes:
@@ -189,6 +190,9 @@ class Runnable:
                 case RelocKind.NEXT:
                     target = len(code)
                     code += ways[RelocKind.NEXT]
+                case RelocKind.SKIP:
+                    target = len(code)
+                    code += _way(SKIP_REASON)
                 case RelocKind.EXIT:
                     target = len(code)
                     code += _way(EXIT_REASON + reloc.value)
@@ -221,7 +225,7 @@ class Runnable:
         struct.pack_into("<I", raw, CPU["host_fp"], mxcsr)
         struct.pack_into("<I", raw, CPU["fp_extra"], flags & 32)
         struct.pack_into("<I", raw, CPU["fp_mode"], state.fp_mode)
-        struct.pack_into("<2Q", raw, CPU["context"], *state.context)
+        struct.pack_into("<4Q", raw, CPU["context"], *state.context)
         ctypes.memmove(self.arena.cpu, bytes(raw), len(raw))
 
     def _get(self) -> State:
@@ -240,5 +244,5 @@ class Runnable:
         return State(
             registers, flags, (0, 2, 1, 3)[mxcsr >> 13 & 3], number("exit_reason", "<I"), number("pc", "<Q"),
             number("exception", "<I"), struct.unpack_from("<4Q", raw, CPU["exc_args"]),
-            struct.unpack_from("<2Q", raw, CPU["context"]),
+            struct.unpack_from("<4Q", raw, CPU["context"]),
         )  # fmt: skip

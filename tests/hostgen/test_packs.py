@@ -29,6 +29,7 @@ from pyqemu.translator.target import SECOND
 from tests.hostgen.machine_code import (
     EXIT_REASON,
     NEXT_REASON,
+    SKIP_REASON,
     Arena,
     Runnable,
     State,
@@ -105,7 +106,7 @@ class Bench:
             self.target.functions(),
         )  # fmt: skip
         outcome = run(shape.leaf.function, after.registers, env)
-        after.context = tuple(context.get(name, 0) for name in self.names) + (0,) * (2 - len(self.names))
+        after.context = tuple(context.get(name, 0) for name in self.names) + (0,) * (4 - len(self.names))
         return after, outcome
 
 
@@ -127,6 +128,11 @@ def _expect(bench: Bench, shape: Shape, outcome: Outcome, got: State, exits: lis
         assert (got.reason, got.pc) == (ExitReason.LOOKUP, address)
 
 
+def _random_context(bench: Bench, rng: Random) -> tuple[int, ...]:
+    values = tuple(rng.getrandbits(v.width) for v in bench.target.context)
+    return values + (0,) * (4 - len(values))
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_stencil_agrees_with_the_interpreter(level: str) -> None:
     bench = Bench(level)
@@ -136,8 +142,7 @@ def test_every_stencil_agrees_with_the_interpreter(level: str) -> None:
         runnable = bench.runnable(number)
         for _ in range(12):
             state = _random_state(bench.target, rng)
-            state.context = tuple(rng.getrandbits(v.width) for v in bench.target.context)[:2]
-            state.context += (0,) * (2 - len(state.context))
+            state.context = _random_context(bench, rng)
             fields = _fields(shape, rng, bench.context(state.context))
             if fields is None:
                 continue
@@ -161,13 +166,38 @@ def test_every_stencil_agrees_with_the_interpreter(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
+def test_every_guard_agrees_with_the_interpreter(level: str) -> None:
+    bench = Bench(level)
+    rng = Random(5)
+    ways: set[int] = set()
+    for guard, number in bench.pack.guards.items():
+        runnable = bench.runnable(number)
+        assert Attribute.GUARD in runnable.compiled.stencil.attributes
+        for _ in range(12):
+            state = _random_state(bench.target, rng)
+            state.context = _random_context(bench, rng)
+            fields = _fields(guard, rng, bench.context(state.context))
+            if fields is None:
+                continue
+            want, outcome = bench.interpret(guard, fields, state, SparseMemory({}), HERE)
+            program = runnable.compiled.stencil.program
+            values = evaluate_program(program, fields, HERE, state.context[: len(bench.names)])
+            got = runnable.run_with([values], state)
+            assert got.registers == want.registers
+            assert got.reason == (NEXT_REASON if outcome.values[0] else SKIP_REASON), guard.label
+            ways.add(got.reason)
+    assert ways == {NEXT_REASON, SKIP_REASON}
+
+
+@pytest.mark.parametrize("level", LEVELS)
 def test_fused_stencils_do_both(level: str) -> None:
     bench = Bench(level)
     rng = Random(4)
     shapes: dict[int, Shape] = {}
-    for shape, number in bench.pack.numbers.items():
+    for shape, number in [*bench.pack.numbers.items(), *bench.pack.guards.items()]:
         shapes.setdefault(number, shape)
-    assert bench.pack.fused
+    guards = set(bench.pack.guards.values())
+    assert guards & {two for _, two in bench.pack.fused} and not guards >= {two for _, two in bench.pack.fused}
     for (one, two), both in bench.pack.fused.items():
         first, second = shapes[one], shapes[two]
         fused = bench.pack.stencils[both]
@@ -197,6 +227,9 @@ def test_fused_stencils_do_both(level: str) -> None:
             else:
                 kept = [r.name for r in bench.target.registers if not r.is_flag]
                 assert all(got.registers[name] == want.registers[name] for name in kept)
+            if two in guards:
+                assert got.reason == (NEXT_REASON if outcome.values[0] else SKIP_REASON)
+                continue
             exits = [values[1][value] for value in fused.stencil.exit_values]
             address = outcome.address if outcome.way == "goto" else HERE + 2 * size
             assert exits[got.reason - EXIT_REASON] & (1 << 64) - 1 == address

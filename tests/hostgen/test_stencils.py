@@ -327,7 +327,7 @@ def test_context_change_and_isync_leave() -> None:
     runnable = compiled(_sync)
     assert runnable.compiled.stencil.attributes == Attribute.ENDS_BLOCK | Attribute.SYNCS
     after = runnable.run(empty_state(), here=0x1000)
-    assert (after.reason, after.pc, after.context) == (ExitReason.SYNC, 0x1004, (0, 5))
+    assert (after.reason, after.pc, after.context) == (ExitReason.SYNC, 0x1004, (0, 5, 0, 0))
 
 
 def test_outlined_function_with_two_results() -> None:

@@ -136,6 +136,14 @@ class Runner:
                 return failure
         return self._hosted(self.hosts, expected, report) if self.hosts is not None else None
 
+    def expected(self) -> End | None:
+        """How it ends, from instruction to instruction; None if it does not, or goes astray."""
+        try:
+            end = self.expect()
+        except Endless:
+            return None
+        return None if self._astray(end) else end
+
     def _astray(self, end: End) -> bool:
         """Whether the guest got at this process's own memory, or runs data, which the engine here does not forbid."""
         if end.how == "bad fetch":

@@ -23,10 +23,12 @@ _PATIENCE = 5.0  # seconds
 
 
 class Host:
-    """An engine with one CPU."""
+    """An engine with one CPU; its blocks have at most `longest` instructions."""
 
-    def __init__(self, target: Target, pack: Path, model: str, area: Area, *, regions: bool) -> None:
-        self._engine = pyqemu_runtime.Engine(pyqemu_runtime.Pack(str(pack)), regions=regions)
+    def __init__(
+        self, target: Target, pack: Path, model: str, area: Area, *, regions: bool, longest: int = 64
+    ) -> None:
+        self._engine = pyqemu_runtime.Engine(pyqemu_runtime.Pack(str(pack)), regions=regions, max_block_insns=longest)
         self._cpu = pyqemu_runtime.Cpu(self._engine, model)
         self._state: memoryview = self._cpu.state
         self._area = area
@@ -76,7 +78,7 @@ class Host:
         cpu = self._cpu
         with _Watchdog(cpu):
             while (how := cpu.run()) == "exception" and cpu.exception in resuming:
-                cpu.pc += resuming[cpu.exception]
+                cpu.step_over()
         detail: tuple[object, ...] = ()
         if how == "exception":
             detail = cpu.exception, *cpu.exception_args

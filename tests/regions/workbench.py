@@ -69,12 +69,12 @@ class Workbench:
         """Engines for the module, whose programs these are."""
         regions, left_out = self._workshop.compile(self._reader, [program.plan for program in programs])
         archive = self._workshop.archive(self._kind(), regions, self.area)
-        optimised = self._host(regions=True)
+        optimised = self.host(regions=True)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "module.pqa"
             path.write_bytes(archive)
             optimised.add_archive(path, _KEY, CODE)
-        return Hosts(self._host(regions=False), optimised, tuple(left_out), len(regions))
+        return Hosts(self.host(regions=False), optimised, tuple(left_out), len(regions))
 
     def after_each_pass(self, program: Program) -> Iterator[tuple[str, Mapping[int, Function]]]:
         """The region as lifted and after each pass in turn; the code is still there."""
@@ -106,8 +106,10 @@ class Workbench:
         features = feature_mask(model.features, target.features)
         return ArchiveKind(self._pack.digest, bytes(16), features, tuple(self._context.values()), CODE_BYTES, _KEY)
 
-    def _host(self, *, regions: bool) -> Host:
-        return Host(self.subject.target, self._pack.path, self.subject.model.name, self.area, regions=regions)
+    def host(self, *, regions: bool = False, longest: int = 64) -> Host:
+        """An engine; its blocks have at most `longest` instructions."""
+        target, model = self.subject.target, self.subject.model.name
+        return Host(target, self._pack.path, model, self.area, regions=regions, longest=longest)
 
 
 def _by_entry(region: Region) -> dict[int, Function]:

@@ -9,12 +9,16 @@ from pyqemu.hostgen.shapes import Shape
 from pyqemu.tools.pyqemu_ir.architecture import Architecture
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
 from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.guarded import constant_guard
 from pyqemu.translator.target import Encoding, ShapeTree, Unit, alignment, reach
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One instruction. `shape` is None if the word is UNDEFINED; `address` is as linked."""
+    """One instruction. `shape` is None if the word is UNDEFINED; `guard` is what is asked first, if that may not hold;
+    `address` is as linked.
+    """
 
     offset: int
     address: int
@@ -22,6 +26,7 @@ class Decoded:
     encoding: Encoding
     fields: dict[str, int]
     shape: Shape | None
+    guard: Function | None
     text: str
 
     @property
@@ -41,6 +46,7 @@ class Decoder:
     def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
         self._trees: dict[int, ShapeTree] = {}
+        self._guards: dict[int, ShapeTree | None] = {}
         self._shapes: dict[int, Shape] = {}
 
     def at(self, code: GuestCode, offset: int) -> Decoded | None:
@@ -91,9 +97,18 @@ class Decoder:
         if found is not None:
             decisions, leaf = found
             shape = self._shapes.setdefault(id(leaf), Shape(encoding, leaf, decisions))
+        guard = self._guard(encoding, fields)
         address = code.base + offset
         text = self.architecture.target.disassemble(encoding, fields, address)
-        return Decoded(offset, address, word, encoding, fields, shape, text)
+        return Decoded(offset, address, word, encoding, fields, shape, guard, text)
+
+    def _guard(self, encoding: Encoding, fields: dict[str, int]) -> Function | None:
+        if encoding.number not in self._guards:
+            self._guards[encoding.number] = self.architecture.target.guard(encoding)
+        tree = self._guards[encoding.number]
+        found = None if tree is None else reach(tree, fields, self.architecture.context)
+        function = None if found is None else found[1].function
+        return None if function is None or constant_guard(function) == 1 else function
 
 
 def _words(code: GuestCode, offset: int, units: tuple[Unit, ...]) -> str:

@@ -146,6 +146,8 @@ class _Page:
                 lines.append(f"{what.upper()}{policy} if {condition['if']}, which {holds} here.")
         if about["guard"]:
             lines.append(f"Only if {about['guard']}.")
+        if self._one.guard is not None:
+            lines.append("Done only if its guard holds, which has a stencil of its own.")
         if about["needs"]:
             lines.append(f"Needs {', '.join(about['needs'])}.")
         return "\n".join(map(_sentence, lines))

@@ -50,6 +50,8 @@ class InstructionDump:
             return
         with report.timing("elaboration"):
             function = self._shape(one)
+        if one.guard is not None:
+            report.add("ir", "IR of its guard, which is asked first", print_function(one.guard))
         report.add("ir", "IR, as lifted, with holes", print_function(function))
         if report.wants("filled"):
             filled = architecture.target.elaborator.lift(one.encoding, one.fields, architecture.context)

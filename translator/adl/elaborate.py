@@ -151,6 +151,33 @@ class Elaborator:
 
         None if the first may go elsewhere than to the next instruction, or if the shapes exclude each other.
         """
+        body = self._first_of_two(first, first_shape, second, second_shape)
+        if body is None:
+            return None
+        self._run(body, self._bound[second.number], SECOND)
+        finish_instruction(body)
+        self._finish(body.emitter.function)
+        return body.emitter.function
+
+    def fuse_guard(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, guard_shape: Decisions
+    ) -> Function | None:
+        """As `fuse`, with the second instruction's guard in place of it: gives i1."""
+        body = self._first_of_two(first, first_shape, second, guard_shape)
+        if body is None:
+            return None
+        bound, function = self._bound[second.number], body.emitter.function
+        assert bound.instruction.guard is not None
+        test = evaluate_guard(body, bound.instruction.guard, self._scope(body, bound, SECOND))
+        body.emitter.effect("ret", [test])
+        function.results = (I1,)
+        self._finish(function)
+        return function
+
+    def _first_of_two(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, second_shape: Decisions
+    ) -> Body | None:
+        """The first of two instructions elaborated, and all that is known at the second."""
         one, two = self._bound[first.number], self._bound[second.number]
         renamed = _renamed(two, SECOND)
         facts = _facts(one) + tuple((substitute(fact, renamed), value) for fact, value in _facts(two))
@@ -167,10 +194,7 @@ class Elaborator:
             return None
         flush_writes(body)
         body.path, body.here = Path(), apply("add", here, first.unit.size)
-        self._run(body, two, SECOND)
-        finish_instruction(body)
-        self._finish(function)
-        return function
+        return body
 
     def _run(self, body: Body, bound: BoundEncoding, prefix: str = "", *, guarded: bool = False) -> None:
         """Elaborates an instruction's statements; `prefix` stands before its fields' names."""

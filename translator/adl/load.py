@@ -128,6 +128,12 @@ class DescribedTarget:
         """IR of two neighbouring instructions of these shapes, or None; the second's fields are called `b.NAME`."""
         return self.elaborator.fuse(first, first_shape, second, second_shape)
 
+    def fuse_guard(
+        self, first: Encoding, first_shape: Decisions, second: Encoding, guard_shape: Decisions
+    ) -> Function | None:
+        """IR of an instruction and the guard of the one after it, or None; see Target."""
+        return self.elaborator.fuse_guard(first, first_shape, second, guard_shape)
+
     def lift(
         self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
     ) -> Function | Undefined:

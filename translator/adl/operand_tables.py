@@ -58,7 +58,7 @@ def _row_value(
 
 
 def _is_int(table: ast.OperandTable) -> bool:
-    return [result.width for result in table.results] == [None]
+    return len(table.results) == 1 and not any(result.width for result in table.results)
 
 
 def _int_value(

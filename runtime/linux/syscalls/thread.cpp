@@ -47,7 +47,7 @@ int own_tid() {
 void set_child_registers(const Guest &guest, CpuHeader *cpu, const CloneRequest &request) {
   const Abi &abi = guest.abi;
   set_reg(cpu, abi.result, 0);
-  cpu->pc += abi.insn_bytes;
+  go_on_behind_call(guest, cpu);
   if (request.stack) set_reg(cpu, abi.sp, request.stack);
   if (request.flags & CLONE_SETTLS) set_reg(cpu, abi.tls, request.tls);
 }

@@ -232,7 +232,7 @@ uint32_t Builder::stencil(const char *name, std::string_view code, uint32_t attr
 }
 
 uint32_t Builder::encoding(const char *name, uint32_t shape_root) {
-  enc_.push_back({string(name), shape_root, 0});
+  enc_.push_back({string(name), shape_root, 0, kNone, {kNone, kNone, kNone, kNone}, 0});
   return static_cast<uint32_t>(enc_.size() - 1);
 }
 
@@ -333,7 +333,8 @@ std::vector<uint8_t> Builder::build() {
   header_.arch_name = string("test");
   header_.host_level = string("x86-64-v1");
   for (int unit = 1; unit < 4; unit++) header_.root[unit] = kNone;
-  header_.unit_bytes[0] = 4;
+  header_.unit_bytes[0] = header_.unit_piece[0] = 4;
+  for (uint32_t &form : header_.follows) form = kNone;
   header_.pc_shift = 2;
   header_.address_bits = 64;
   header_.flag_count = 1;

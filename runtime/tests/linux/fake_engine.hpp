@@ -34,6 +34,7 @@ class FakeEngine final : public pyqemu::Engine {
   void invalidate(uint64_t, size_t) override {}
   bool guest_pc_of(const pyqemu::CpuHeader *, uintptr_t, uint64_t *) const override { return false; }
   void leave_from_handler(pyqemu::CpuHeader *, void *, uint64_t) override {}
+  bool step_over(pyqemu::CpuHeader *) override { return false; }
   bool recover_fetch(void *) override { return false; }
   void before_fork() override {}
   void after_fork(bool) override {}

@@ -35,5 +35,11 @@ class FakePack final : public pyqemu::Pack {
   }
 
  private:
-  pyqemu::PackHeader header_ = {};
+  static pyqemu::PackHeader header_of_fake() {
+    pyqemu::PackHeader header = {};
+    for (uint32_t &form : header.follows) form = pyqemu::kNone;
+    return header;
+  }
+
+  pyqemu::PackHeader header_ = header_of_fake();
 };

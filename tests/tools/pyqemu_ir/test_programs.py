@@ -58,3 +58,18 @@ def test_unknown_machine(program: Path) -> None:
     ran = run("dump", "--elf", str(program), "--symbol", "main")
     message = f"pyqemu-ir: no architecture is installed for programs of ELF machine {MACHINE}\n"
     assert (ran.status, ran.errors) == (1, message)
+
+
+def test_a_guard_is_shown_before_what_it_guards() -> None:
+    ran = run("dump", "add.ne r1, r2, r3", "--target", str(TOY), "--stage", "ir,filled")
+    assert (ran.status, ran.errors) == (0, "")
+    guard, body, filled = ran.output.split("\n; ")
+    assert "IR of its guard" in guard and "ret %" in guard
+    assert "branch" not in body and "branch" in filled
+    ran = run("dump", "add.al r1, r2, r3", "--target", str(TOY), "--stage", "ir,filled")
+    assert "guard" not in ran.output and "branch" not in ran.output
+
+
+def test_a_region_steps_the_context() -> None:
+    ran = run("dump", "if.eq #1", "add r1, r1, #1", "ret", "--target", str(TOY), "--stage", "ir")
+    assert (ran.status, ran.errors) == (0, "") and "branch" in ran.output

@@ -54,6 +54,13 @@ class Toy:
         self.model = next(cpu for cpu in target.cpus if cpu.name == "big")
         self._weights = [4 if e.instruction in _MEMORY else 1 for e in target.encodings]
 
+    def prefer(self, weights: Mapping[str, int], guarded: int) -> None:
+        """Takes some instructions, and all that are guarded, so many times as often."""
+        self._weights = [
+            weight * (weights.get(e.instruction, guarded if e.guarded else 1))
+            for weight, e in zip(self._weights, self.target.encodings, strict=True)
+        ]
+
     def program(self, rng: random.Random, offset: int) -> Program:
         """See Subject."""
         places = [self._instruction(rng) for _ in range(rng.randrange(8, 40))]
