@@ -83,7 +83,9 @@ EXEMPT: tuple[Exempt, ...] = (
 EXEMPT_THUMB: tuple[Exempt, ...] = (
     *(exempt for exempt in EXEMPT if exempt.mask >> 28 == 0 and exempt.value >> 24 & 0xF >= 0xC),
     Exempt(0xFFFFFF78, 0x00004468, "Capstone has the operands of ADD of SP the other way round", _says("add")),
-    Exempt(0xFFFFFF00, 0x0000DE00, "Capstone does not know one UDF, which is a trap of its own to LLVM", _rejected),
+    Exempt(0xFFFFFFFF, 0x0000DEF9, "a UDF that Capstone does not know", _rejected),
+    Exempt(0xFFFFFFFF, 0x0000DEFE, "a UDF that LLVM calls trap", _says("trap")),
+    Exempt(0xFE508000, 0xE8008000, "UNPREDICTABLE: STM of the PC; Capstone takes some for an instruction of Armv8"),
     Exempt(0xFFFFFFF0, 0x0000BFF0, "UNPREDICTABLE: IT with condition 15", _says("it")),
     Exempt(0xFFF0F000, 0xE840F000, "UNPREDICTABLE: STREX of the PC, which is TT of Armv8-M to Capstone", _says("tt")),
     Exempt(0xFFFFFFFF, 0xF3AF8012, "TSB CSYNC has no name in Armv8.0", _says("tsb")),
