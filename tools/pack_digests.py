@@ -16,6 +16,8 @@ from pathlib import Path
 import llvmlite
 
 PACKAGES = Path(__file__).resolve().parent.parent
+#: Beside the folders of architectures: descriptions that several of them use.
+COMMON = "common"
 #: What the whole digest is of, beside an architecture's description.
 _TOOLCHAIN = ("translator", "hostgen", "tools/build_pack.py", "tools/pack_digests.py")
 #: Of that, what neither packs nor what is kept for the tools are made with. Nothing else may import any of it
@@ -70,10 +72,13 @@ def toolchain(packages: Path = PACKAGES) -> Iterator[Path]:
 
 
 def digests_of(folder: Path, variant: str | None, level: str, packages: Path = PACKAGES) -> Digests:
-    """Over the description in `folder`, which variant of it, the toolchain, LLVM's version and the host level."""
+    """Over the description in `folder`, which variant of it, what descriptions share, the toolchain, LLVM's version and
+    the host level.
+    """
     first = f"{llvmlite.__version__} {level} {variant or ''}".encode()
     whole, stencils = hashlib.sha256(first), hashlib.sha256(first)
-    description = sorted(path for path in folder.rglob("*") if path.suffix in (".arch", ".toml"))
+    folders = (folder, folder.parent / COMMON)
+    description = sorted(path for one in folders for path in one.rglob("*") if path.suffix in (".arch", ".toml"))
     inputs = [(path, True) for path in description] + [(path, has_part(path, packages)) for path in toolchain(packages)]
     for path, matters in inputs:
         data = path.read_bytes()

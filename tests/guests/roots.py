@@ -1,8 +1,8 @@
 """Roots that hold only guest files, and how a program is run in one, under pyqemu or under QEMU.
 
 Each run gets user, mount, network and PID namespaces of its own (`unshare`), so that PIDs are the same in every run,
-nobody else has its ports, and nothing outlives it. QEMU cannot exec guest programs by itself: its run has a private binfmt_misc with the interpreter
-registered. pyqemu's run has nothing registered: its execs are its own.
+nobody else has its ports, and nothing outlives it. QEMU cannot exec guest programs by itself: its run has a private
+binfmt_misc with the interpreter registered. pyqemu's run has nothing registered: its execs are its own.
 """
 
 from __future__ import annotations

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 
 from pyqemu.translator.static import evaluate
 from pyqemu.translator.target import Encoding
 
 
-def random_word(encoding: Encoding, rng: random.Random) -> int:
+def random_word(encoding: Encoding, rng: random.Random, context: Mapping[str, int] | None = None) -> int:
     """A word of `encoding` whose guard holds, should-be bits as they should be; with likely extremes."""
     fixed = encoding.mask | encoding.should_mask
     while True:
@@ -18,7 +19,7 @@ def random_word(encoding: Encoding, rng: random.Random) -> int:
                 word = with_field(encoding, word, field.name, 31)
             elif field.width >= 6 and rng.random() < 0.2:
                 word = with_field(encoding, word, field.name, rng.choice((0, 1, (1 << field.width) - 1)))
-        if encoding.guard == 1 or evaluate(encoding.guard, encoding.fields_of(word), 0, {}):
+        if encoding.guard == 1 or evaluate(encoding.guard, encoding.fields_of(word), 0, context or {}):
             return word
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from pyqemu.translator.adl.asm_invert import Equation, Equations, ways
 from pyqemu.translator.adl.asm_term import Known, Place, Term, all_values
+from pyqemu.translator.static import Apply, Field, interval
 
 #: Bits of open fields up to which an expression is tabulated.
 _MOST_TABLE_BITS = 13
@@ -50,6 +51,8 @@ class Solver:
                 if left is None:
                     return None
                 waiting += left
+            if len(known) == count:
+                known.update(_put_together(waiting, known))
             if len(known) == count:
                 stuck = waiting
                 break
@@ -99,6 +102,44 @@ class Solver:
         for values in all_values([field]):
             narrowed = term.given({**known, **values})
             yield (Equation(_field(term, field.name), values[field.name]), Equation(narrowed, wanted))
+
+
+def _put_together(equations: Iterable[Equation], known: Known) -> Known:
+    """The unsigned fields all bits of which some equation each is about, as in a list of registers."""
+    wanted: dict[Field, tuple[int, int]] = {}
+    for equation in equations:
+        found = _part(equation)
+        if found is not None and found[0].name not in known:
+            field, shift, width, value = found
+            bits, before = wanted.get(field, (0, 0))
+            wanted[field] = bits | ((1 << width) - 1) << shift, before | value << shift
+    return {
+        field.name: value
+        for field, (bits, value) in wanted.items()
+        if bits == (1 << field.width) - 1 and not field.signed
+    }
+
+
+def _part(equation: Equation) -> tuple[Field, int, int, int] | None:
+    """The field, the lowest bit and the number of bits that an equation is about, and what they have to be."""
+    expr, wanted = equation.term.expr, equation.wanted
+    match expr:
+        case Apply("eq", (inner, int(value))) if wanted:
+            expr, wanted = inner, value
+        case Apply("eq", (inner, int(value))) if value in (0, 1) and interval(inner) == (0, 1):
+            expr, wanted = inner, 1 - value
+        case _:
+            pass
+    match expr:
+        case Apply("bits", (Apply("shr", (Field() as field, int(shift))), int(width))):
+            found = field, shift, width
+        case Apply("bits", (Field() as field, int(width))):
+            found = field, 0, width
+        case Apply("shr", (Field() as field, int(shift))):
+            found = field, shift, field.width - shift
+        case _:
+            return None
+    return (*found, wanted) if found[2] > 0 and 0 <= wanted < 1 << found[2] else None
 
 
 def _cost(equation: Equation, known: Known) -> tuple[bool, int]:

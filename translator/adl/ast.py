@@ -111,12 +111,13 @@ class Use(Decl):
 
 @dataclass(frozen=True, slots=True)
 class Unit(Decl):
-    """`unit NAME bN order le|be [of P] [needs feature, …]`; `piece` is N if nothing is said."""
+    """`unit NAME bN order le|be [of P] [if e] [needs feature, …]`; `piece` is N if nothing is said."""
 
     name: str
     width: int
     order: str
     piece: int
+    condition: Expr | None
     needs: tuple[str, ...]
 
 

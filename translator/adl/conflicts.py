@@ -130,8 +130,13 @@ def _solve(condition: StaticExpr) -> dict[Leaf, int] | None:
 
 
 def _next_leaf(expr: StaticExpr) -> Leaf:
-    """The leaf to decide next: the highest bit, so that ranges become narrow soon; context variables last."""
+    """The leaf to decide next: a context variable of one bit, which may tell units apart; then the highest bit, so that
+    ranges become narrow soon; other context variables last.
+    """
     leaves = [leaf for leaf in leaves_of(expr) if isinstance(leaf, Field | Ctx)]
+    switch = next((leaf for leaf in leaves if isinstance(leaf, Ctx) and leaf.width == 1), None)
+    if switch is not None:
+        return switch
     bits = [leaf for leaf in leaves if isinstance(leaf, Field)]
     if bits:
         return max(bits, key=lambda leaf: int(leaf.name))

@@ -61,6 +61,7 @@ class Model:
     properties: Properties = field(default_factory=Properties)
     units: dict[str, Unit] = field(default_factory=dict[str, Unit])
     unit_needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # features
+    unit_conditions: dict[str, ast.Expr] = field(default_factory=dict[str, ast.Expr])
     registers: dict[str, Register] = field(default_factory=dict[str, Register])
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     views: dict[str, ast.View] = field(default_factory=dict[str, ast.View])
@@ -148,10 +149,12 @@ class _Builder:
     def add(self, declaration: ast.Decl) -> None:
         model = self.model
         match declaration:
-            case ast.Unit(span, name, width, order, piece, needs):
+            case ast.Unit(span, name, width, order, piece, condition, needs):
                 if self.take("unit", name, span):
                     model.units[name] = Unit(name, width, order, piece)
                     model.unit_needs[name] = needs
+                    if condition is not None:
+                        model.unit_conditions[name] = condition
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)

@@ -39,9 +39,9 @@ def _bind(
     picture = parse_picture(declaration.picture, declaration.span)
     unit = _unit(model, declaration, picture)
     environment, given = _environment(model, instruction, declaration, picture)
-    guard: StaticExpr = 1
+    guard = _condition_of(model, unit)
     if declaration.guard is not None:
-        guard = _decode_time(environment, declaration.guard)
+        guard = apply("and", guard, _decode_time(environment, declaration.guard))
         if guard == 0 and not model.architecture.is_variant:
             raise DescriptionError(
                 declaration.guard.span, "this guard is never true", "so the encoding has no words"
@@ -58,6 +58,12 @@ def _bind(
         _next(model, instruction, environment), instruction.guard is not None,
     )  # fmt: skip
     return BoundEncoding(encoding, declaration, instruction, given, environment, undefined, unpredictable)
+
+
+def _condition_of(model: Model, unit: Unit) -> StaticExpr:
+    """When the unit's words are read, over context variables; 1 if always."""
+    condition = model.unit_conditions.get(unit.name)
+    return 1 if condition is None else _decode_time(Environment(model.globals, {}), condition)
 
 
 def _next(

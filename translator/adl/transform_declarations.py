@@ -25,7 +25,7 @@ class DeclarationTransform(StatementTransform):
         return ast.Use(self.token_span(c[0]), c[0][1:-1], c[1])
 
     def unit(self, c: Children) -> ast.Decl:
-        name, width, order, piece, needs = c
+        name, width, order, piece, condition, needs = c
         span = self.token_span(name)
         if not (width[0] == "b" and width[1:].isdigit()):
             raise DescriptionError(self.token_span(width), f"{str(width)!r} is not a width", "say b16 or b32")
@@ -33,7 +33,7 @@ class DeclarationTransform(StatementTransform):
         piece_bits = bits if piece is None else self.integer(piece)
         if piece is not None and (piece_bits % 8 or not piece_bits or bits % piece_bits):
             raise DescriptionError(self.span(piece), f"{width} is not made of {piece}", "say 16, for instance")
-        return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits, needs or ())
+        return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits, condition, needs or ())
 
     def _byte_order(self, token: object) -> str:
         if str(token) not in ("le", "be"):

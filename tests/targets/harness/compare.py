@@ -99,7 +99,7 @@ class Report(Generic[S]):
         lines, at = list[str](), CODE
         for word in case.words:
             lines.append(f"  {word:08x} {self.architecture.text(self.target, word, at)}")
-            at += self.architecture.size(word)
+            at += len(self.architecture.bytes_of(word))
         for name in ("signal", "pc"):
             ours, theirs = getattr(expected, name), getattr(found, name)
             if ours != theirs:

@@ -16,13 +16,13 @@ from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.target import CpuModel, Encoding, ShapeTree, alignment, following, reach
 from tests.targets.harness.machine import (
+    CHANGES,
     CODE,
     DATA,
     PAGE,
     SIGBUS,
     SIGILL,
     SIGSEGV,
-    SIGTRAP,
     Architecture,
     Case,
     Result,
@@ -61,13 +61,13 @@ class DataPage:
         self.bytes[address - DATA : address - DATA + len(data)] = data
 
     def changes(self, number: int) -> tuple[tuple[int, int], ...]:
-        """8-byte words that differ from contents `number`."""
+        """8-byte words that differ from contents `number`, as many as the runner tells."""
         before = page_contents(number)
         after = bytes(self.bytes)
         if before == after:
             return ()
         old, new = struct.unpack("<512Q", before), struct.unpack("<512Q", after)
-        return tuple((k, value) for k, value in enumerate(new) if value != old[k])
+        return tuple((k, value) for k, value in enumerate(new) if value != old[k])[:CHANGES]
 
 
 @dataclass
@@ -113,6 +113,10 @@ class Interpreter(ABC, Generic[S]):
     def raised(self, name: str, values: tuple[int, ...], machine: Machine) -> tuple[int, int | None] | None:
         """The signal of an exception and the address that is wrong; None if the run goes on behind it."""
 
+    def misaligned(self, pc: int, machine: Machine) -> bool:
+        """Whether SIGBUS is raised for an instruction's address, even if nothing is mapped there."""
+        return pc % self._alignment != 0
+
     def retry(self, fault: GuestFault, machine: Machine) -> bool:
         """Whether an instruction that faulted is to be tried again, in a context that was changed for it."""
         return False
@@ -125,8 +129,8 @@ class Interpreter(ABC, Generic[S]):
     def run(self, case: Case[S]) -> Run[S]:
         """The case's result. Raises Endless for a loop."""
         code = self.architecture.code(case.words)
-        stops, before = self.architecture.stop * PAGE, len(code)
-        memory = DataPage(case.page, (code + stops[before % len(self.architecture.stop) :])[:PAGE])
+        stop, before = self.architecture.stop(case.state), len(code)
+        memory = DataPage(case.page, (code + (stop.code * PAGE)[before % len(stop.code) :])[:PAGE])
         machine = self._machine(case, memory)
 
         def end(signal: int, pc: int, fault: int | None = None) -> Run[S]:
@@ -135,12 +139,12 @@ class Interpreter(ABC, Generic[S]):
 
         pc = CODE
         for _ in range(MOST_STEPS):
-            if pc % self._alignment:
+            if self.misaligned(pc, machine):
                 return end(SIGBUS, pc)
             if not CODE <= pc < CODE + PAGE:
                 return end(SIGSEGV, pc)
             if pc >= CODE + before:
-                return end(SIGTRAP, pc)
+                return end(stop.signal, pc)
             after = self._step(memory.load(pc, min(4, CODE + PAGE - pc)), pc, machine)
             if isinstance(after, tuple):
                 return end(after[0], pc, after[1])

@@ -44,6 +44,14 @@ S = TypeVar("S", bound=State)
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """The instruction that ends sequences, and the signal that it raises."""
+
+    code: bytes
+    signal: int = SIGTRAP
+
+
+@dataclass(frozen=True, slots=True)
 class Architecture(Generic[S]):
     """What the harness has to know of one architecture."""
 
@@ -52,14 +60,14 @@ class Architecture(Generic[S]):
     folder: Path  # has machine.h
     state: type[S]
     state_bytes: int
-    stop: bytes  # the instruction that follows a sequence
-    size: Callable[[int], int]  # of a word, in bytes
+    stop: Callable[[S], Stop]  # what follows a sequence that begins in a state
+    bytes_of: Callable[[int], bytes]  # a word's, as in memory
     text: Callable[[DescribedTarget, int, int], str]  # a word's assembly at an address
     inputs: Callable[[Case[S]], str]  # what a mismatch's report says of the state before
 
     def code(self, words: Sequence[int]) -> bytes:
         """The words' bytes."""
-        return b"".join(word.to_bytes(self.size(word), "little") for word in words)
+        return b"".join(self.bytes_of(word) for word in words)
 
 
 @dataclass(frozen=True)  # no slots: Python cannot make an object of a generic frozen class that has them

@@ -6,9 +6,9 @@
  * case. Addresses are odd ones, so that no case hits the runner itself by chance.
  *
  * An architecture's machine.h has what differs:
- *   STOP, stop_unit        the instruction that ends a sequence, and an integer type of its size
+ *   STOP, stop_unit        the instruction that ends a sequence (it may depend on *request), an integer type of its size
  *   struct state           all registers of a case
- *   syscall6               a system call
+ *   syscall6, NR_…         a system call, and the numbers of those made here (numbers.h has the generic ones)
  *   sync_code              makes stores to CODE and STUB seen as code
  *   start(state)           loads a state and goes to CODE; comes back when the case has ended
  *   end_case(context, s)   takes the state out of a signal's context, and lets the handler return out of start();
@@ -64,16 +64,16 @@ static u64 out_used;
 #define sys(n, a, b, c, d) syscall6(n, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 static void die(int status) {
-  sys(93, status, 0, 0, 0);
+  sys(NR_exit, status, 0, 0, 0);
   __builtin_unreachable();
 }
 static void map(word address, int protection, int file) {
   int flags = file < 0 ? 0x32 : 0x11; /* MAP_FIXED with MAP_PRIVATE | MAP_ANONYMOUS, or MAP_SHARED */
-  if (syscall6(222, (long)address, PAGE, protection, flags, file, 0) != (long)address) die(3);
+  if (syscall6(NR_mmap, (long)address, PAGE, protection, flags, file, 0) != (long)address) die(3);
 }
 static int read_all(void *to, u64 bytes) {
   for (u64 done = 0; done < bytes;) {
-    long n = sys(63, 0, (u8 *)to + done, bytes - done, 0);
+    long n = sys(NR_read, 0, (u8 *)to + done, bytes - done, 0);
     if (n <= 0) return done == 0 ? 0 : (die(4), 0);
     done += (u64)n;
   }
@@ -81,7 +81,7 @@ static int read_all(void *to, u64 bytes) {
 }
 static void flush(void) {
   for (u64 done = 0; done < out_used;) {
-    long n = sys(64, 1, out + done, out_used - done, 0);
+    long n = sys(NR_write, 1, out + done, out_used - done, 0);
     if (n <= 0) die(5);
     done += (u64)n;
   }
@@ -99,15 +99,19 @@ static void handler(int signal, const u32 *info, u8 *context) {
 static void catch(int signal) {
   struct { void *handler; word flags; void *restorer; word mask[2]; } action = {
       (void *)handler, SA_FLAGS, (void *)RESTORER, {0, 0}};
-  sys(134, signal, &action, 0, 8);
+  sys(NR_rt_sigaction, signal, &action, 0, 8);
 }
 
 static void write_code(const struct request *request) {
-  static u32 last_bytes = PAGE;
+  static u32 last_bytes;
+  static stop_unit last_stop;
   volatile u8 *code = (u8 *)WRITABLE;
   u32 bytes = request->bytes;
+  stop_unit stop = STOP;
+  if (stop != last_stop) last_bytes = PAGE;
+  last_stop = stop;
   for (u32 i = 0; i < bytes; i++) code[i] = request->code[i];
-  for (u32 i = bytes; i < last_bytes || i == bytes; i += sizeof(stop_unit)) *(volatile stop_unit *)(code + i) = STOP;
+  for (u32 i = bytes; i < last_bytes || i == bytes; i += sizeof(stop_unit)) *(volatile stop_unit *)(code + i) = stop;
   last_bytes = bytes;
 }
 
@@ -121,10 +125,10 @@ void run(void) {
       random ^= random << 13, random ^= random >> 7, random ^= random << 17;
       pages[i][k] = random;
     }
-  int file = (int)sys(279, "code", 0, 0, 0); /* memfd_create */
-  if (file < 0 || sys(46, file, PAGE, 0, 0) != 0) die(7);
+  int file = (int)sys(NR_memfd_create, "code", 0, 0, 0);
+  if (file < 0 || sys(NR_ftruncate, file, PAGE, 0, 0) != 0) die(7);
   map(CODE, 5, file), map(WRITABLE, 3, file), map(DATA, 3, -1), map(STUB, 7, -1);
-  sys(132, &stack, 0, 0, 0);
+  sys(NR_sigaltstack, &stack, 0, 0, 0);
   for (u32 i = 0; i < sizeof signals / sizeof *signals; i++) catch(signals[i]);
   while (read_all(&request, sizeof request)) {
     u64 *before = pages[request.page % PAGES], *data = (u64 *)DATA;

@@ -8,13 +8,14 @@ says what is left.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
 from tests.targets.words import random_word
 
+NOTHING: Mapping[str, int] = {}
 #: The texts of words at an address, as ours look; None for what is no instruction.
 Disassembler = Callable[[Sequence[int], int], Sequence[str | None]]
 HERE = 0x123450
@@ -45,9 +46,11 @@ class Disagreement:
         return f"{self.word:08x} {self.encoding}: {self.ours!r}, the other {self.theirs!r}"
 
 
-def our_text(target: DescribedTarget, word: int, unit: str, here: int) -> tuple[Encoding | None, str | None]:
-    """The encoding and the text of a word; no text if it is undefined."""
-    context = {variable.name: 0 for variable in target.context}
+def our_text(
+    target: DescribedTarget, word: int, unit: str, here: int, context: Mapping[str, int] = NOTHING
+) -> tuple[Encoding | None, str | None]:
+    """The encoding and the text of a word in a context (0 if nothing is said); no text if it is undefined."""
+    context = {variable.name: 0 for variable in target.context} | dict(context)
     encoding = target.decode(word, unit, context)
     if encoding is None or target.undefined(encoding, word, context):
         return encoding, None
@@ -55,11 +58,16 @@ def our_text(target: DescribedTarget, word: int, unit: str, here: int) -> tuple[
 
 
 def compare(
-    target: DescribedTarget, words: Sequence[int], unit: str, other: Disassembler, exempt: Sequence[Exempt]
+    target: DescribedTarget,
+    words: Sequence[int],
+    unit: str,
+    other: Disassembler,
+    exempt: Sequence[Exempt],
+    context: Mapping[str, int] = NOTHING,
 ) -> Iterator[Disagreement]:
     """The disagreements that no exemption covers; the other may reject what is UNPREDICTABLE."""
     for word, theirs in zip(words, other(words, HERE), strict=True):
-        encoding, ours = our_text(target, word, unit, HERE)
+        encoding, ours = our_text(target, word, unit, HERE, context)
         if ours == theirs or any(e.covers(word, ours, theirs) for e in exempt):
             continue
         if encoding is None or theirs is not None or not target.unpredictable(encoding, word):
@@ -73,13 +81,14 @@ def check(
     other: Disassembler,
     exempt: Sequence[Exempt],
     seed: int = 1,
+    context: Mapping[str, int] = NOTHING,
 ) -> list[Disagreement]:
     """Draws `count` words of each encoding."""
     rng = random.Random(seed)
     found: list[Disagreement] = []
     for encoding in encodings:
-        words = [random_word(encoding, rng) for _ in range(count)]
-        found += compare(target, words, encoding.unit.name, other, exempt)
+        words = [random_word(encoding, rng, context) for _ in range(count)]
+        found += compare(target, words, encoding.unit.name, other, exempt, context)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import CodeWord, Encoding
@@ -20,10 +20,18 @@ def random_word(encoding: Encoding, rng: random.Random) -> int:
 
 
 def round_trip(
-    target: DescribedTarget, encoding: Encoding, count: int, here: int, rng: random.Random
+    target: DescribedTarget,
+    encoding: Encoding,
+    count: int,
+    here: int,
+    rng: random.Random,
+    given: Mapping[str, int] | None = None,
 ) -> Iterator[tuple[CodeWord, tuple[CodeWord, ...]]]:
-    """`count` words of an encoding that are defined, each with all words that its text at `here` assembles to."""
-    context = {variable.name: 0 for variable in target.context}
+    """`count` words of an encoding that are defined, each with all words that its text at `here` assembles to.
+
+    Context variables that are not given are 0.
+    """
+    context = {variable.name: 0 for variable in target.context} | dict(given or {})
     made = 0
     while made < count:
         word = random_word(encoding, rng)

@@ -114,3 +114,18 @@ def test_tables_depend_on_the_place() -> None:
         assert answers == [{"b": here.bit_length() - 1}]
     term = Term(expr)
     assert [len(list(Solver(Place(here, {})).solve([Equation(term, 0)], {}))) for here in (0, 3, 15)] == [4, 2, 0]
+
+
+def test_fields_are_put_together_from_parts() -> None:
+    """Bits of a field, wanted one by one and in runs; nothing is tried."""
+    field = Field("list", 16)
+    for wanted in (0, 0x8421, 0x7FFE, 0xFFFF):
+        bits = [apply("bits", apply("shr", field, place), 1) for place in range(12)]
+        equations = [Equation(Term(apply("eq", bit, 0)), ~wanted >> place & 1) for place, bit in enumerate(bits[:6])]
+        equations += [Equation(Term(bit), wanted >> place & 1) for place, bit in enumerate(bits)][6:]
+        equations.append(Equation(Term(apply("bits", apply("shr", field, 12), 4)), wanted >> 12))
+        settled = Solver(PLACE).propagate(equations, {})
+        assert settled == ({"list": wanted}, [])
+    high = Equation(Term(apply("bits", apply("shr", field, 8), 8)), 1)
+    contradicting = [Equation(Term(apply("bits", field, 9)), 3), high]
+    assert not list(Solver(PLACE).solve(contradicting, {}))

@@ -74,3 +74,21 @@ def test_pieces_have_to_fit() -> None:
     for text in ("unit U b32 order le of 12", "unit U b32 order le of 24", "unit U b32 order le of 0"):
         with pytest.raises(DescriptionError, match="is not made of"):
             parse_text(text)
+
+
+def test_a_unit_is_read_under_a_condition() -> None:
+    """Its condition is a guard of all its encodings, beside their own."""
+    units = """
+unit A b16 order le if !wide
+unit B b16 order le if wide
+address b32
+ctx wide: 1
+exception undefined()
+"""
+    text = units + insn("X", 'A "0000 a:12"') + insn("Y", 'B "0000 a:12" if a != 5')
+    target = DescribedTarget(build(parse_text(text)))
+    cases = (("A", 1, 0, "X"), ("A", 1, 1, None), ("B", 1, 1, "Y"), ("B", 1, 0, None), ("B", 5, 1, None))
+    for unit, word, wide, found in cases:
+        encoding = target.decode(word, unit, {"wide": wide})
+        assert (encoding and encoding.name) == found
+    assert len(find_conflicts(build(parse_text(text.replace(" if !wide", ""))))) == 1

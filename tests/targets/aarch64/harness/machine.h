@@ -1,4 +1,6 @@
 /* What runner.c has to know of AArch64. */
+#include "../../harness/numbers.h"
+
 #define STOP 0xd4200000u /* brk #0 */
 typedef u32 stop_unit;
 

@@ -53,8 +53,8 @@ AARCH64 = machine.Architecture(
     folder=Path(__file__).parent,
     state=State,
     state_bytes=_STATE.size,
-    stop=0xD4200000.to_bytes(4, "little"),
-    size=lambda word: 4,
+    stop=lambda state: machine.Stop(0xD4200000.to_bytes(4, "little")),
+    bytes_of=lambda word: word.to_bytes(4, "little"),
     text=text_of,
     inputs=_inputs,
 )

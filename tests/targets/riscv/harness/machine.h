@@ -1,4 +1,6 @@
 /* What runner.c has to know of RV64GC and RV32GC. */
+#include "../../harness/numbers.h"
+
 #define STOP 0x9002 /* c.ebreak */
 typedef u16 stop_unit;
 
@@ -45,8 +47,8 @@ asm(MACROS
 
 /* QEMU does not see stores by another mapping of the page at a fence.i, but forgets code whose protection changes. */
 static void sync_code(void) {
-  syscall6(226, CODE, PAGE, 0, 0, 0, 0); /* mprotect */
-  syscall6(226, CODE, PAGE, 5, 0, 0, 0);
+  syscall6(NR_mprotect, CODE, PAGE, 0, 0, 0, 0);
+  syscall6(NR_mprotect, CODE, PAGE, 5, 0, 0, 0);
   asm volatile("fence.i" : : : "memory");
 }
 

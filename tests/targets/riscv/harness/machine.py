@@ -50,8 +50,8 @@ def _architecture(flags: tuple[str, ...]) -> machine.Architecture[State]:
         folder=Path(__file__).parent,
         state=State,
         state_bytes=_STATE.size,
-        stop=(0x9002).to_bytes(2, "little"),
-        size=size,
+        stop=lambda state: machine.Stop((0x9002).to_bytes(2, "little")),
+        bytes_of=lambda word: word.to_bytes(size(word), "little"),
         text=text_of,
         inputs=_inputs,
     )

@@ -1,0 +1,64 @@
+"""Random instructions: the interpreter and QEMU agree on the whole state."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from tests.targets.arm.exceptions import ORACLE
+from tests.targets.arm.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
+from tests.targets.arm.harness.interpreter import Interpreter, Run
+from tests.targets.arm.harness.machine import Case
+from tests.targets.harness.command import encodings_of
+from tests.targets.harness.compare import Report
+
+#: Cases of each encoding, by the file that it is in.
+FILES = {
+    "dataproc": 200, "multiply": 100, "media": 150, "branch": 100, "system": 50,
+    "loadstore": 150, "multiple": 500, "exclusive": 100,
+    "vfp_registers": 100, "vfp": 150, "thumb": 100,
+}  # fmt: skip
+#: Weighed so that most sequences of T32 have an IT block.
+IT_BLOCKS = 40
+INTEGER = ("dataproc", "multiply", "media", "system")
+SEQUENCES = {  # by what they are made of: the words of one, how many
+    "plain": (INTEGER, 8, 500),
+    "branches and memory": ((*INTEGER, "branch", "loadstore", "multiple", "exclusive"), 14, 1000),
+    "floating point": (("vfp_registers", "vfp", "vfp", "dataproc"), 10, 1000),
+}
+
+
+def compare(
+    interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
+) -> None:
+    """Runs the cases under each emulator; AssertionError if one gives something else, oracle's known mistakes apart."""
+    made = list(cases)
+    assert made
+    for name, command in emulators.items():
+        report = Report(interpreter.target, interpreter.architecture, ORACLE if name == "QEMU" else ())
+        report.compare(command, made)
+        shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
+        assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
+        assert report.left_out <= len(made) // 50
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]], file: str) -> None:
+    """Single instructions; a store-exclusive follows its load."""
+    generator = Generator(interpreter.target, interpreter, random.Random(file))
+    chosen = [e for e in encodings_of(interpreter.target, (file,)) if e.instruction not in NOT_RUN]
+    assert chosen
+    compare(interpreter, emulators, (case for e in chosen for case in generator.cases(e, FILES[file])))
+
+
+@pytest.mark.parametrize("kind", SEQUENCES)
+def test_sequences(interpreter: Interpreter, emulators: dict[str, list[str]], kind: str) -> None:
+    """Several instructions in a row: one's results are another's operands, accesses fault in the middle."""
+    files, length, count = SEQUENCES[kind]
+    not_here = NOT_IN_SEQUENCES | NOT_RUN
+    encodings = [e for e in encodings_of(interpreter.target, files) if e.instruction not in not_here]
+    encodings += IT_BLOCKS * [e for e in interpreter.target.encodings if e.instruction == "IT"]
+    generator = Generator(interpreter.target, interpreter, random.Random(kind))
+    compare(interpreter, emulators, generator.sequences(encodings, count, length))
