@@ -171,7 +171,8 @@ class Runnable:
     ) -> State:
         """The state after it."""
         program = self.compiled.stencil.program
-        values = evaluate_program(program, fields or dict.fromkeys(program.fields, 0), here, state.context)
+        context = state.context[: len(program.context)]
+        values = evaluate_program(program, fields or dict.fromkeys(program.fields, 0), here, context)
         return self.run_with([values], state, membase)
 
     def run_with(self, values: Sequence[Sequence[int]], state: State, membase: int = 0) -> State:

@@ -266,7 +266,7 @@ def _conditional(b: Builder) -> None:
 def test_conditional_branch_has_two_exits() -> None:
     runnable = compiled(_conditional)
     stencil = runnable.compiled.stencil
-    assert stencil.attributes == Attribute.ENDS_BLOCK
+    assert stencil.attributes == Attribute.ENDS_BLOCK | Attribute.FALLS_BY_EXIT
     assert stencil.exit_kinds == (1, 0)
     state = empty_state()
     assert runnable.run(state, fields={"a": -3, "b": 0, "rd": 0, "rn": 0}).reason == EXIT_REASON + 1
@@ -305,7 +305,7 @@ def _raise(b: Builder) -> None:
 
 def test_raise_leaves_state_alone() -> None:
     runnable = compiled(_raise)
-    assert runnable.compiled.stencil.attributes == Attribute.FAULTS | Attribute.FALLS_THROUGH
+    assert runnable.compiled.stencil.attributes == Attribute.FAULTS | Attribute.FALLS_THROUGH | Attribute.RAISES
     state = empty_state()
     state.registers["S"][2] = (1 << 64) - 2
     after = runnable.run(state, fields={"a": 21, "b": 0, "rd": 0, "rn": 0}, here=0x4444)

@@ -19,8 +19,12 @@ AMBIGUOUS = {
     "BKPT_1": "likewise",
     "UDF_1": "likewise",
     "LDRD_STRD_immediate_1": "post-indexed with W set is UNPREDICTABLE",
-    "LDRD_STRD_register_1": "likewise",
+    "LDRD_STRD_register": "likewise",
 }
+
+
+#: Lists of up to 32 registers have more readings than can be tried.
+NOT_READ = ("VLDM_VSTM_1", "VLDM_VSTM_2", "VLDM_VSTM_3", "VLDM_VSTM_4")
 
 
 def check(target: DescribedTarget, count: int, seed: str) -> set[str]:
@@ -30,6 +34,8 @@ def check(target: DescribedTarget, count: int, seed: str) -> set[str]:
     """
     ambiguous: set[str] = set()
     for encoding in target.encodings:
+        if encoding.name in NOT_READ:
+            continue
         thumb = encoding.unit.name != "A32"
         rng = random.Random(f"{seed} {encoding.name}")
         for word, found in round_trip(target, encoding, count, HERE, rng, {"t": thumb}):

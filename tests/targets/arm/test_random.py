@@ -47,7 +47,7 @@ def compare(
 @pytest.mark.parametrize("file", FILES)
 def test_each_encoding(interpreter: Interpreter, emulators: dict[str, list[str]], file: str) -> None:
     """Single instructions; a store-exclusive follows its load."""
-    generator = Generator(interpreter.target, interpreter, random.Random(file))
+    generator = Generator(interpreter.target, interpreter, random.Random(f"each of {file}"))
     chosen = [e for e in encodings_of(interpreter.target, (file,)) if e.instruction not in NOT_RUN]
     assert chosen
     compare(interpreter, emulators, (case for e in chosen for case in generator.cases(e, FILES[file])))
