@@ -161,7 +161,7 @@ def test_binutils(target: DescribedTarget, theirs: list[bytes]) -> None:
 @pytest.mark.parametrize(
     ("line", "column", "message"),
     [
-        ("fadd h0, h1, h2", 6, "expected `s` or `d` or `v`, not `h0`"),
+        ("fadd b0, b1, b2", 6, "expected `s` or `d` or `h` or `,` or `v`, not `b0`"),
         ("add x0, x1, #4096", 14, "4096 must be in 0 .. 4095"),
         ("ldr x0, [x1, #7]", 15, "7 must be a multiple of 8 in 8 .. 32760"),
         ("ldur x0, [x1, #256]", 16, "256 must be in -256 .. 255, without 0"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pyqemu.tools.installed import packs_folder, read_pack
 from pyqemu.translator.adl.keep import load_kept
 from pyqemu.translator.adl.load import DescribedTarget
-from pyqemu.translator.cpu_models import resets_of
+from pyqemu.translator.cpu_models import cpu_model, resets_of
 from tests.regions.area import CODE, DATA, PAGE, Area, page_of
 from tests.regions.programs import Program
 from tests.regions.states import Snapshot
@@ -32,7 +32,7 @@ class Aarch64:
 
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
-        self.model = target.cpus[0]
+        self.model = cpu_model(target, "max")
         self._programs = ProgramGenerator(target)
         interpreter = Interpreter(target)
         rng = random.Random()
