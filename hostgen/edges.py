@@ -16,11 +16,11 @@ _JUMP_FIELD = 4  # bytes of the last jump's field, with which the code ends
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A store of 64 bits of host register `register`, last before the jump to NEXT. `reloc`, as in Lead, is the
-    number of the relocation that gives the place in the CPU state.
+    """A store of 64 bits of host register `register`, last before the jump to NEXT. `field`, as in Lead, is where in
+    the code a hole gives the place in the CPU state.
     """
 
-    reloc: int
+    field: int
     register: int
 
     @property
@@ -32,10 +32,10 @@ class Tail:
 @dataclass(frozen=True, slots=True)
 class Lead:
     """A load of `width` bits, as the first instruction, of `size` bytes. Narrowed: the next instruction reads no more
-    of the register, and replaces it; with a `partner`, by combining it with the place that this relocation gives.
+    of the register, and replaces it; with a `partner`, by combining it with the place that the hole there gives.
     """
 
-    reloc: int
+    field: int
     register: int
     width: int
     size: int
@@ -58,21 +58,18 @@ def find_tail(one: Compiled, host: Host) -> Tail | None:
     if len(nexts) != 1 or not one.ends_with_next:
         return None
     store = host.last_store(one.code, len(one.code) - _JUMP_FIELD)
-    hole = None if store is None else _offset_hole(one, store.field)
-    return None if store is None or hole is None else Tail(hole, store.register)
+    return None if store is None or not _is_hole(one, store.field) else Tail(store.field, store.register)
 
 
 def find_lead(one: Compiled, host: Host) -> Lead | None:
     """What the code starts with, if it is such a load."""
     load = host.first_load(one.code)
-    hole = None if load is None else _offset_hole(one, load.field)
-    if load is None or hole is None:
+    if load is None or not _is_hole(one, load.field):
         return None
-    partner = None if load.partner is None else _offset_hole(one, load.partner)
-    return Lead(hole, load.register, load.width, load.size, load.narrowed, partner)
+    partner = load.partner if load.partner is not None and _is_hole(one, load.partner) else None
+    return Lead(load.field, load.register, load.width, load.size, load.narrowed, partner)
 
 
-def _offset_hole(one: Compiled, place: int) -> int | None:
-    """Number of the relocation that gives a displacement at `place`."""
-    found = (n for n, r in enumerate(one.relocs) if r.offset == place and r.kind is RelocKind.ABS32S)
-    return next(found, None)
+def _is_hole(one: Compiled, field: int) -> bool:
+    """Whether a relocation gives the displacement at `field`."""
+    return any(r.offset == field and r.kind is RelocKind.ABS32S for r in one.relocs)

@@ -82,26 +82,6 @@ def make_ready(one: Compiled, host: Host) -> Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class _Edges:
-    """What `find_tail` and `find_lead` find, by offsets of the places' fields."""
-
-    tail: Tail | None
-    tail_field: int | None
-    lead: Lead | None
-    lead_field: int | None
-    partner_field: int | None
-
-
-def _edges(one: Compiled, host: Host) -> _Edges:
-    tail, lead = find_tail(one, host), find_lead(one, host)
-    partner = None if lead is None or lead.partner is None else one.relocs[lead.partner].offset
-    return _Edges(
-        tail, None if tail is None else one.relocs[tail.reloc].offset,
-        lead, None if lead is None else one.relocs[lead.reloc].offset, partner,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
 class _Key:
     """What makes a record another one: with its holes, those that make up groups included."""
 
@@ -125,7 +105,7 @@ class StencilRecords:
     ) -> None:
         self._compiled, self._places, self._host = compiled, places, host
         self._forms, self._string, self._image = forms, string, image
-        self._ready: dict[int, tuple[Ready, _Edges]] = {}
+        self._ready: dict[int, tuple[Ready, Tail | None, Lead | None]] = {}
         self._known: dict[_Key, int] = {}
         self._names: list[int] = []
         self._pairs: dict[tuple[int, int], int] = {}
@@ -143,8 +123,9 @@ class StencilRecords:
         """
         one = self._compiled[number]
         if number not in self._ready:
-            self._ready[number] = make_ready(one, self._host), _edges(one, self._host)
-        ready, edges = self._ready[number]
+            host = self._host
+            self._ready[number] = make_ready(one, host), find_tail(one, host), find_lead(one, host)
+        ready, tail, lead = self._ready[number]
         holes: dict[int, bytes] = {}  # by offset of the field
         others: list[bytes] = []
         for reloc in ready.values:
@@ -155,7 +136,7 @@ class StencilRecords:
             else:
                 holes[reloc.offset] = hole
         jumps = [_reloc(reloc, self._target(reloc)) for reloc in ready.others]
-        members = self._members(one, ready, fillings) | _edge_members(edges, holes) | {
+        members = self._members(one, ready, fillings) | _edge_members(tail, lead, holes) | {
             "hole_count": len(holes), "other_count": len(others), "jump_count": len(jumps),
             "dead": rec.NONE if dead is None or not one.stencil.writes else dead,
         }  # fmt: skip
@@ -166,7 +147,7 @@ class StencilRecords:
             attributes |= Attribute.ONLY_HOLES
         members["attributes"] = attributes
         key = _Key(
-            self._places[number], _grouped(holes, edges, ready.size), tuple(others + jumps), tuple(members.items())
+            self._places[number], _grouped(holes, lead, ready.size), tuple(others + jumps), tuple(members.items())
         )
         known = self._known.setdefault(key, len(self._known))
         if known == len(self._names):
@@ -230,19 +211,19 @@ def _reloc(reloc: Reloc, value: int) -> bytes:
     return rec.RelocRec.pack(offset=reloc.offset, kind=reloc.kind, insn=reloc.insn, value=value, addend=reloc.addend)
 
 
-def _edge_members(edges: _Edges, holes: dict[int, bytes]) -> dict[str, int]:
+def _edge_members(tail: Tail | None, lead: Lead | None, holes: dict[int, bytes]) -> dict[str, int]:
     """Only where the places' holes have quick forms."""
     members: dict[str, int] = {}
-    if edges.tail is not None and edges.tail_field in holes:
-        members["tail"] = edges.tail.bits
-    if edges.lead is not None and edges.lead_field in holes:
-        members |= {"lead": edges.lead.bits(edges.partner_field in holes), "lead_bytes": edges.lead.size}
+    if tail is not None and tail.field in holes:
+        members["tail"] = tail.bits
+    if lead is not None and lead.field in holes:
+        members |= {"lead": lead.bits(lead.partner in holes), "lead_bytes": lead.size}
     return members
 
 
-def _grouped(holes: dict[int, bytes], edges: _Edges, size: int) -> tuple[bytes, ...]:
+def _grouped(holes: dict[int, bytes], lead: Lead | None, size: int) -> tuple[bytes, ...]:
     """By offset, but the first load's place comes first, and then that of its partner; made up to whole groups."""
-    first = [field for field in (edges.lead_field, edges.partner_field) if field in holes]
+    first = [field for field in (lead.field, lead.partner) if field in holes] if lead is not None else []
     order = first + [field for field in sorted(holes) if field not in first]
     missing = -len(holes) % rec.HOLE_GROUP if holes else rec.HOLE_GROUP
     return (*(holes[field] for field in order), *[filler(size)] * missing)
