@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pyqemu-aot: {error.filename or options.program}: {error.strerror}", file=sys.stderr)
         return _MISTAKE
     except BrokenProcessPool:
-        print("pyqemu-aot: a process that translated was killed; is there enough memory?", file=sys.stderr)
+        print("pyqemu-aot: processes that are to translate end at once; is there enough memory?", file=sys.stderr)
         return _BUG
     except KeyboardInterrupt:
         return _INTERRUPTED

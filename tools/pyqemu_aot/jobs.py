@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +23,11 @@ from pyqemu.translator.lift.plan import RegionPlan
 
 #: Plans of one job: enough that LLVM's start does not count, few enough that all workers end together.
 _BATCH = 24
+#: Batches for each process that are waiting for it or done: enough that none is idle while the first one takes long.
+_AHEAD = 6
+
+_Result = tuple[list[CompiledRegion], list[LeftOut]]
+Run = Callable[[Sequence[RegionPlan]], _Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,6 @@ def _enter(task: Task) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-    _start(task)
-
-
-def _start(task: Task) -> None:
     global _worker
     os.nice(5)
     workshop = Workshop.open(task.target, task.level)
@@ -65,27 +69,55 @@ def _start(task: Task) -> None:
     _worker = _Worker(workshop, workshop.reader(task.module, task.context))
 
 
-def _run(plans: Sequence[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOut]]:
+def _run(plans: Sequence[RegionPlan]) -> _Result:
     assert _worker is not None
     return _worker.workshop.compile(_worker.reader, plans)
 
 
 def compile_all(
-    task: Task, plans: Sequence[RegionPlan], jobs: int
+    task: Task, plans: Sequence[RegionPlan], jobs: int, run: Run = _run
 ) -> Iterator[tuple[int, list[CompiledRegion], list[LeftOut]]]:
     """For each batch the number of its plans, its regions, and what was left out; in order.
 
-    Raises BrokenProcessPool if a process was killed.
+    If a process dies, of a plan (LLVM aborts where it cannot go on) or of the system's want of memory, what was in work
+    is done again with care, and plans that a process dies of by themselves are left out. `run` is for tests. Raises
+    BrokenProcessPool if processes die before there is any work.
     """
-    batches = [plans[i : i + _BATCH] for i in range(0, len(plans), _BATCH)]
-    if jobs <= 1:
-        _start(task)
-        for batch in batches:
-            yield len(batch), *_run(batch)
-        return
+    batches = deque(plans[i : i + _BATCH] for i in range(0, len(plans), _BATCH))
+    while batches:
+        submitted: deque[tuple[Sequence[RegionPlan], Future[_Result]]] = deque()
+        with _pool(task, jobs) as pool, contextlib.suppress(BrokenProcessPool):
+            while batches or submitted:
+                while batches and len(submitted) < _AHEAD * jobs:
+                    submitted.append((batches[0], pool.submit(run, batches[0])))
+                    batches.popleft()
+                batch, future = submitted[0]
+                result = future.result()
+                submitted.popleft()
+                yield len(batch), *result
+        for batch, future in submitted:
+            yield len(batch), *(_carefully(task, batch, run) if future.exception() else future.result())
+
+
+def _carefully(task: Task, plans: Sequence[RegionPlan], run: Run) -> _Result:
+    """In a process of its own; what that dies of, in halves."""
+    with _pool(task, 1) as pool:
+        try:
+            return pool.submit(run, plans).result()
+        except BrokenProcessPool:
+            if len(plans) == 1:
+                return [], [LeftOut(plans[0].name, "the process that compiled it died")]
+    middle = len(plans) // 2
+    (made, left_out), (more, more_left_out) = (_carefully(task, p, run) for p in (plans[:middle], plans[middle:]))
+    return made + more, left_out + more_left_out
+
+
+@contextlib.contextmanager
+def _pool(task: Task, jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that are ready to work."""
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _enter, (task,))
     try:
-        for batch, result in zip(batches, pool.map(_run, batches), strict=True):
-            yield len(batch), *result
+        pool.submit(os.getpid).result()
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
