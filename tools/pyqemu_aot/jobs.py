@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def _carefully(task: Task, plans: Sequence[RegionPlan], run: Run) -> _Result:
 
 
 @contextlib.contextmanager
-def _pool(task: Task, jobs: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(task: Task, jobs: int) -> Generator[ProcessPoolExecutor]:
     """Processes that are ready to work."""
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _enter, (task,))
     try:

@@ -139,7 +139,8 @@ def _part(equation: Equation) -> tuple[Field, int, int, int] | None:
             found = field, shift, field.width - shift
         case _:
             return None
-    return (*found, wanted) if found[2] > 0 and 0 <= wanted < 1 << found[2] else None
+    field, shift, width = found
+    return (field, shift, width, wanted) if width > 0 and 0 <= wanted < 1 << width else None
 
 
 def _cost(equation: Equation, known: Known) -> tuple[bool, int]:

@@ -54,7 +54,7 @@ def _row_value(
         for one, ty in zip(results, (evaluate_type(body, ty, scope) for ty in table.results), strict=True)
     )
     body.calls.pop()
-    return typed if len(typed) > 1 else typed[0]
+    return typed[0] if len(typed) == 1 else typed
 
 
 def _is_int(table: ast.OperandTable) -> bool:
