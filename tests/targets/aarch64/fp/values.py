@@ -85,5 +85,6 @@ def _allowed(mismatch: Mismatch[State], emulator: str) -> bool:
 
 
 def _beyond(address: int) -> bool:
-    """Whether an address without its tag is not a canonical one of the host's 48-bit addresses."""
-    return not -1 << 47 <= (address & (1 << 56) - 1 ^ 1 << 55) - (1 << 55) < 1 << 47
+    """Whether 16 bytes at an address, without its tag, are not all in one half of the host's 48-bit addresses."""
+    address = (address & (1 << 56) - 1 ^ 1 << 55) - (1 << 55)
+    return not any(low <= address <= low + (1 << 47) - 16 for low in (-1 << 47, 0))
