@@ -15,6 +15,7 @@ class Effort(Enum):
     FULL = "-O2"
     LOOPS = "a short list for loops"
     STRAIGHT = "a short list for straight code"
+    LEAST = "blocks joined"
 
 
 _STRAIGHT = ("simplify_cfg", "instruction_combine", "simplify_cfg")
@@ -22,6 +23,7 @@ _STRAIGHT = ("simplify_cfg", "instruction_combine", "simplify_cfg")
 _SHORT: Mapping[Effort, tuple[str, ...]] = {
     Effort.STRAIGHT: _STRAIGHT,
     Effort.LOOPS: (*_STRAIGHT, "loop_unroll", "instruction_combine", "simplify_cfg"),
+    Effort.LEAST: ("simplify_cfg",),
 }
 
 
@@ -42,7 +44,10 @@ class Compilation:
         self._module.verify()
 
     def optimise(self, effort: Effort = Effort.FULL, *, timed: bool = False) -> str:
-        """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text."""
+        """Runs LLVM's passes. `timed`: gives their report of how long each took, else an empty text.
+
+        Raises RuntimeError if what they leave is no valid module, with which LLVM would end the process.
+        """
         options = self._llvm.create_pipeline_tuning_options(2)
         options.loop_vectorization = options.slp_vectorization = False  # vectors of holes would come from memory
         builder = self._llvm.create_pass_builder(self._machine, options)
@@ -50,6 +55,7 @@ class Compilation:
             builder.start_pass_timing()
         passes = self._short(_SHORT[effort]) if effort in _SHORT else builder.getModulePassManager()
         passes.run(self._module, builder)
+        self._module.verify()
         return builder.finish_pass_timing() if timed else ""
 
     def _short(self, names: Sequence[str]) -> Any:
@@ -73,7 +79,14 @@ def compilation_for(text: str, host: Host) -> Compilation:
 
 
 def compile_module(text: str, triple: str, cpu: str, features: str, effort: Effort = Effort.FULL) -> bytes:
-    """An ELF object; for worker processes, hence no objects of LLVM's. LLVM's errors come as RuntimeError."""
+    """An ELF object; for worker processes, hence no objects of LLVM's. LLVM's errors come as RuntimeError.
+
+    There are LLVM's passes that break modules, if rarely: some put what is computed of a `callbr`'s result before it.
+    """
     compilation = Compilation(text, triple, cpu, features)
-    compilation.optimise(effort)
+    try:
+        compilation.optimise(effort)
+    except RuntimeError:
+        compilation = Compilation(text, triple, cpu, features)
+        compilation.optimise(Effort.LEAST)
     return compilation.emit()
