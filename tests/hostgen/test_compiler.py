@@ -7,7 +7,7 @@ import pytest
 from pyqemu.hostgen.compiler import Compilation, Effort, compile_module
 
 TRIPLE, CPU = "x86_64-unknown-linux-gnu", "x86-64-v3"
-#: An integer that LLVM takes apart at the ends of blocks, where it comes from: behind a `callbr` there is no such place.
+#: An integer that LLVM takes apart at the ends of the blocks it comes from: behind a `callbr` there is no such place.
 BROKEN = """
 target triple = "x86_64-unknown-linux-gnu"
 define i8 @f(i1 %c, ptr %p, i64 %o) {
