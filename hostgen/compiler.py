@@ -41,6 +41,8 @@ class Compilation:
             cpu=cpu, features=features, opt=2, reloc="pic", codemodel="small"
         )
         self._module = self._llvm.parse_assembly(text)
+        # without it no integer counts as the host's own, and passes take apart those that are
+        self._module.data_layout = str(self._machine.target_data)
         self._module.verify()
 
     def optimise(self, effort: Effort = Effort.FULL, *, timed: bool = False) -> str:

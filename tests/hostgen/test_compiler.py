@@ -10,15 +10,15 @@ TRIPLE, CPU = "x86_64-unknown-linux-gnu", "x86-64-v3"
 #: An integer that LLVM takes apart at the ends of the blocks it comes from: behind a `callbr` there is no such place.
 BROKEN = """
 target triple = "x86_64-unknown-linux-gnu"
-define i8 @f(i1 %c, ptr %p, i64 %o) {
+define i8 @f(i1 %c, ptr %p, i128 %o) {
   br i1 %c, label %load, label %join
 load:
-  %x = callbr i64 asm sideeffect "movq $1, $0", "=r,*m,!i"(ptr elementtype(i64) %p) to label %join [label %fault]
+  %x = callbr i128 asm sideeffect "movq $1, %rax", "=A,*m,!i"(ptr elementtype(i64) %p) to label %join [label %fault]
 join:
-  %v = phi i64 [ %x, %load ], [ %o, %0 ]
-  %a = trunc i64 %v to i8
-  %s = lshr i64 %v, 32
-  %b = trunc i64 %s to i8
+  %v = phi i128 [ %x, %load ], [ %o, %0 ]
+  %a = trunc i128 %v to i8
+  %s = lshr i128 %v, 64
+  %b = trunc i128 %s to i8
   %r = add i8 %a, %b
   ret i8 %r
 fault:
