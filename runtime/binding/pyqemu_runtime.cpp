@@ -25,17 +25,20 @@ using namespace pyqemu;
 
 namespace {
 
-// Guest memory at a guest address that is this process's own.
+// Guest memory at a guest address that is this process's own, with `guard` bytes around it that cannot be accessed.
 class Memory {
  public:
-  Memory(size_t size, uint64_t address) : size_((size + 4095) & ~size_t{4095}) {
+  Memory(size_t size, uint64_t address, size_t guard) : size_(pages(size)), guard_(pages(guard)) {
     int fixed = address != 0 ? MAP_FIXED_NOREPLACE : 0;
-    void *memory = mmap(reinterpret_cast<void *>(address), size_, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+    void *memory = mmap(reinterpret_cast<void *>(address - (address != 0 ? guard_ : 0)), size_ + 2 * guard_,
+                        PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
     if (memory == MAP_FAILED) throw std::runtime_error("no memory there");
-    data_ = static_cast<uint8_t *>(memory);
+    data_ = static_cast<uint8_t *>(memory) + guard_;
+    if (mprotect(data_, size_, PROT_READ | PROT_WRITE) == 0) return;
+    munmap(memory, size_ + 2 * guard_);
+    throw std::runtime_error("not so much memory");
   }
-  ~Memory() { munmap(data_, size_); }
+  ~Memory() { munmap(data_ - guard_, size_ + 2 * guard_); }
   Memory(const Memory &) = delete;
   Memory &operator=(const Memory &) = delete;
 
@@ -49,8 +52,11 @@ class Memory {
   }
 
  private:
+  static size_t pages(size_t bytes) { return (bytes + 4095) & ~size_t{4095}; }
+
   uint8_t *data_ = nullptr;
   size_t size_;
+  size_t guard_;
 };
 
 struct PyPack {
@@ -210,8 +216,10 @@ nb::dict stats(const PyEngine &engine) {
 
 NB_MODULE(pyqemu_runtime, module) {
   module.doc() = "pyqemu's execution engine, for tests and tools";
-  nb::class_<Memory>(module, "Memory", "Guest memory of `size` bytes at `address` (0: anywhere).")
-      .def(nb::init<size_t, uint64_t>(), "size"_a, "address"_a = 0)
+  nb::class_<Memory>(module, "Memory",
+                     "Guest memory of `size` bytes at `address` (0: anywhere), and `guard` bytes on both sides of it "
+                     "whose access is a fault.")
+      .def(nb::init<size_t, uint64_t, size_t>(), "size"_a, "address"_a = 0, "guard"_a = 0)
       .def_prop_ro("address", &Memory::address)
       .def_prop_ro("size", &Memory::size)
       .def(

@@ -11,11 +11,10 @@ from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack import machine_for
 from pyqemu.tools.installed import installed_packs, packs_folder
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.tools.command import Mistake, context_of, model_of
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.keep import SUFFIX, load_kept
 from pyqemu.translator.adl.load import DescribedTarget, load
-from pyqemu.translator.cpu_models import UnknownModelError, cpu_model
 from pyqemu.translator.program.image import Image
 from pyqemu.translator.target import CpuModel
 
@@ -38,7 +37,7 @@ def open_architecture(
     Raises Mistake.
     """
     target = _opened(_path(named, image))
-    return Architecture(target, machine_for(target, x86_64.host(level)), _context(target, context), _model(target, cpu))
+    return Architecture(target, machine_for(target, x86_64.host(level)), context_of(target, context), model_of(target, cpu))
 
 
 @cache
@@ -78,35 +77,3 @@ def _kept_for(image: Image | None) -> Path:
     if len(installed) != 1:
         raise Mistake(f"--target NAME is wanted; installed: {', '.join(installed) or 'none'}")
     return next(iter(installed.values()))
-
-
-def _context(target: DescribedTarget, given: Sequence[str]) -> dict[str, int]:
-    """All context variables; those not given are 0."""
-    values = {variable.name: 0 for variable in target.context}
-    widths = {variable.name: variable.width for variable in target.context}
-    for text in given:
-        name, _, value = text.partition("=")
-        if name not in values:
-            raise Mistake(f"--ctx {text}: no context variable {name!r}; there are {', '.join(values) or 'none'}")
-        values[name] = number(value, f"--ctx {text}")
-        if values[name] >> widths[name]:
-            raise Mistake(f"--ctx {text}: {name} has {widths[name]} bits")
-    return values
-
-
-def _model(target: DescribedTarget, name: str | None) -> CpuModel:
-    try:
-        return cpu_model(target, name)
-    except UnknownModelError as error:
-        raise Mistake(f"--cpu {error}") from None
-
-
-def number(text: str, where: str) -> int:
-    """A number that is not negative, as C writes it. Raises Mistake."""
-    try:
-        value = int(text, 0)
-    except ValueError:
-        raise Mistake(f"{where}: {text!r} is no number") from None
-    if value < 0:
-        raise Mistake(f"{where}: {text} is negative")
-    return value

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from pyqemu.tools.pyqemu_ir.architecture import Architecture, number, open_architecture
+from pyqemu.tools.command import Mistake, number
+from pyqemu.tools.pyqemu_ir.architecture import Architecture, open_architecture
 from pyqemu.tools.pyqemu_ir.decoded import Decoder
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode, from_lines, from_range, from_symbol, parse_range, read_program
 from pyqemu.tools.pyqemu_ir.instruction_dump import InstructionDump
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.tools.pyqemu_ir.pass_stage import pass_options
 from pyqemu.tools.pyqemu_ir.region_dump import RegionDump
 from pyqemu.tools.pyqemu_ir.report import Report, chosen_stages

@@ -12,14 +12,14 @@ from typing import Any
 
 from pyqemu.hostgen.listing import Marks, listing
 from pyqemu.hostgen.shapes import shapes_of
-from pyqemu.tools.pyqemu_ir.architecture import Architecture, number, open_architecture
+from pyqemu.tools.command import Mistake, number
+from pyqemu.tools.pyqemu_ir.architecture import Architecture, open_architecture
 from pyqemu.tools.pyqemu_ir.asm_stage import decoding
 from pyqemu.tools.pyqemu_ir.baseline import Baseline
 from pyqemu.tools.pyqemu_ir.decoded import Decoded, Decoder
 from pyqemu.tools.pyqemu_ir.dump import lines_of
 from pyqemu.tools.pyqemu_ir.effects import Effects, effects_of
 from pyqemu.tools.pyqemu_ir.guest_code import from_lines
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
 from pyqemu.tools.pyqemu_ir.stencil_stage import code_text, values_of
 from pyqemu.translator.adl.shapes import show
 from pyqemu.translator.ir.function import Function

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyqemu.tools.pyqemu_ir.architecture import Architecture, number
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.tools.command import Mistake, number
+from pyqemu.tools.pyqemu_ir.architecture import Architecture
 from pyqemu.translator.errors import AssemblyError
 from pyqemu.translator.lift.module import Module, read_module
 from pyqemu.translator.program.elf import read_elf

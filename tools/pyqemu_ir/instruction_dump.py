@@ -12,7 +12,7 @@ from pyqemu.tools.pyqemu_ir.baseline import Baseline, read_stencils
 from pyqemu.tools.pyqemu_ir.decoded import Decoded, Decoder
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
 from pyqemu.tools.pyqemu_ir.llvm_stage import compile_text
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.pass_stage import PassOptions, run_passes
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.tools.pyqemu_ir.stencil_stage import add_stencils, code_text

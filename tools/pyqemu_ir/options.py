@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import NoReturn
 
 from pyqemu.hostgen.hosts import x86_64
+from pyqemu.tools.command import Parser
 from pyqemu.tools.pyqemu_ir.report import STAGES
 
 _ABOUT = "pyqemu-ir: shows what becomes of guest instructions, stage by stage."
@@ -21,13 +21,6 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and exits with 1: 2 is for mistakes of pyqemu."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(1, f"pyqemu-ir: {message}; see {self.prog} --help\n")
-
-
 def _stages() -> str:
     lines = [f"  {name:10}{what}" for name, what in STAGES.items()]
     return "stages:\n" + "\n".join(lines) + "\n\n"
@@ -35,7 +28,7 @@ def _stages() -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of the command line."""
-    made = _Parser(
+    made = Parser(
         prog="pyqemu-ir", description=_ABOUT, epilog=_EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.translator.errors import VerifyError
 from pyqemu.translator.ir.function import Function

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
-from pyqemu.tools.pyqemu_ir.mistakes import Mistake
+from pyqemu.tools.command import Mistake
 
 #: Stages in their order, and what each shows.
 STAGES: Mapping[str, str] = {

@@ -1,0 +1,1 @@
+"""`pyqemu-arch`: an architecture of one's own, checked, built, assembled for and run."""
