@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Result = dict[str, Any]
@@ -17,7 +17,7 @@ RATIOS: Mapping[str, tuple[str, str]] = {
     "cold : baseline": ("baseline", "cold"),
 }
 _NOTES = (
-    "Medians of {rounds} runs, commands run in turn; guest CPU cortex-a57. `baseline` is pyqemu-user with `--jit=off`; "
+    "Medians of {rounds} runs, commands run in turn; guest CPU {cpu}. `baseline` is pyqemu-user with `--jit=off`; "
     "`cold` begins each run with an empty cache; `warm` has what three earlier runs left there. Ratios are of speed: "
     "above 1, the first is faster."
 )
@@ -88,11 +88,13 @@ def translation(result: Result) -> str:
     )
 
 
-def page(result: Result) -> str:
-    """docs/benchmarks.md."""
-    return (
-        "# Benchmarks\n\nMade by `python -m bench --markdown docs/benchmarks.md`; do not edit.\n\n"
-        f"{result['date']}; {result['machine']}. {_NOTES.format(rounds=result['rounds'])}\n\n"
-        + table(result)
-        + translation(result)
-    )
+def page(results: Sequence[Result]) -> str:
+    """docs/benchmarks.md: a section for each guest, if there are several."""
+    begin = "# Benchmarks\n\nMade by `python -m bench --markdown docs/benchmarks.md`; do not edit.\n"
+    headings = [f"\n## {result['guest']}\n" for result in results] if len(results) > 1 else [""]
+    return begin + "".join(head + _section(result) for head, result in zip(headings, results, strict=True))
+
+
+def _section(result: Result) -> str:
+    notes = _NOTES.format(rounds=result["rounds"], cpu=result["cpu"])
+    return f"\n{result['date']}; {result['machine']}. {notes}\n\n" + table(result) + translation(result)

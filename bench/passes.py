@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rows import guest_busybox
 from pyqemu.hostgen.compiler import Effort, compile_module
 from pyqemu.hostgen.region_object import compile_regions, module_text, read_regions
 from pyqemu.hostgen.regions import RegionText, region_text
@@ -29,6 +28,7 @@ from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.program.discover import discover
 from pyqemu.translator.program.elf import read_elf
 from pyqemu.translator.program.flow import FlowReader
+from tests.guests.architectures import AARCH64
 
 #: Passes that are in no region's pipeline, put before its last one.
 ADDED = ("const_prop", "cse", "const_prop, cse")
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=60, metavar="N", help="one in N regions (default: 60)")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a page like docs/passes.md here")
     options = parser.parse_args()
-    program: Path = options.program or guest_busybox()
+    program: Path = options.program or AARCH64.busybox()
     sample = Sample(program, options.every)
     chosen = list(variants(sample.pipeline()))
     sample.cost(chosen[0])  # LLVM's start, and what a reader remembers, count for nobody

@@ -8,15 +8,14 @@ import platform
 import random
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.measure import Command
 from tests.guests import debian
+from tests.guests.architectures import Architecture
 from tests.paths import pyqemu_user
 
-GUEST = "aarch64"
-CPU = "cortex-a57"
 KERNELS = ("hash", "quicksort", "matmul", "nbody", "sieve", "calls", "interpreter", "strings", "vector")
 COMPILER_FLAGS = ("-O2", "-ftree-vectorize", "-ffp-contract=off", "-static")
 
@@ -31,32 +30,43 @@ class Row:
     commands: dict[str, Command]
 
 
-def _peers(native: str, guest: Path, arguments: tuple[str, ...], stdin: Path | None = None) -> dict[str, Command]:
-    """The same work natively (left out if `native` is ''), under QEMU, and under pyqemu."""
-    commands = {"native": Command((native, *arguments), stdin)} if native else {}
-    qemu = (str(debian.qemu(GUEST)), "-cpu", CPU, str(guest))
-    commands["qemu"] = Command((*qemu, *arguments), stdin)
-    baseline = (str(pyqemu_user()), "-cpu", CPU, "--jit=off", str(guest))
-    commands["baseline"] = Command((*baseline, *arguments), stdin)
-    optimised = (str(pyqemu_user()), "-cpu", CPU, str(guest), *arguments)
-    caches = debian.CACHE / "bench/caches"
-    commands["cold"] = Command(optimised, stdin, cache=caches / "cold", cold=True)
-    commands["warm"] = Command(optimised, stdin, cache=caches / "warm")
-    return commands
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """One program for the host and for the guest."""
+
+    guest: Architecture
+    native: str
+    foreign: str
+
+    def row(self, name: str, group: str, arguments: tuple[str, ...], stdin: Path | None = None) -> Row:
+        """The same work for all peers."""
+        return Row(name, group, 2, self._commands(arguments, stdin))
+
+    def _commands(self, arguments: tuple[str, ...], stdin: Path | None) -> dict[str, Command]:
+        """Natively, under QEMU, and under pyqemu."""
+        qemu = (str(self.guest.emulator), "-cpu", self.guest.qemu_cpu, self.foreign, *arguments)
+        pyqemu = (str(pyqemu_user()), "-cpu", self.guest.cpu)
+        optimised = (*pyqemu, self.foreign, *arguments)
+        caches = debian.CACHE / "bench/caches"
+        return {
+            "native": Command((self.native, *arguments), stdin),
+            "qemu": Command(qemu, stdin),
+            "baseline": Command((*pyqemu, "--jit=off", self.foreign, *arguments), stdin),
+            "cold": Command(optimised, stdin, cache=caches / "cold", cold=True),
+            "warm": Command(optimised, stdin, cache=caches / "warm"),
+        }
 
 
-def compile_kernels(cache: Path) -> tuple[Path, Path]:
-    """The kernels for the host and for the guest; compiled if the source or the options have changed."""
+def compile_kernels(compiler: str, flags: tuple[str, ...], cache: Path) -> str:
+    """The kernels for the host or for a guest; compiled if the source or the options have changed."""
     source = Path(__file__).parent / "kernels/kernels.c"
-    key = hashlib.sha256(source.read_bytes() + repr(COMPILER_FLAGS).encode()).hexdigest()[:12]
-    programs: list[Path] = []
-    for compiler in ("gcc", f"{GUEST}-linux-gnu-gcc"):
-        program = cache / f"kernels-{compiler}-{key}"
-        if not program.exists():
-            cache.mkdir(parents=True, exist_ok=True)
-            subprocess.run([compiler, *COMPILER_FLAGS, source, "-o", program, "-lm"], check=True)
-        programs.append(program)
-    return programs[0], programs[1]
+    options = (*COMPILER_FLAGS, *flags)
+    key = hashlib.sha256(source.read_bytes() + repr(options).encode()).hexdigest()[:12]
+    program = cache / f"kernels-{compiler}-{key}"
+    if not program.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        subprocess.run([compiler, *options, source, "-o", program, "-lm"], check=True)
+    return str(program)
 
 
 def make_input(cache: Path) -> Path:
@@ -81,21 +91,16 @@ def host_busybox() -> str:
     )
 
 
-def guest_busybox() -> Path:
-    """Debian's static busybox for the guest."""
-    return debian.package("busybox-static", "arm64") / "bin/busybox"
-
-
-def rows() -> Iterator[Row]:
+def rows(guest: Architecture) -> Iterator[Row]:
     """All rows, in the order of the table."""
     cache = debian.CACHE / "bench"
-    guest, host = guest_busybox(), host_busybox()
+    busybox = Peers(guest, host_busybox(), str(guest.busybox()))
     text = make_input(cache)
     packed, small = text.with_suffix(".xz"), text.with_suffix(".small")
-    yield Row("start: busybox true", "start", 2, _peers(host, guest, ("true",)))
+    yield busybox.row("start: busybox true", "start", ("true",))
     script = "i=0; while [ $i -lt 100 ]; do $0 true; i=$((i+1)); done"
-    pyqemu_only = {n: c for n, c in _peers("", guest, ("sh", "-c", script, str(guest))).items() if n != "qemu"}
-    yield Row("start: 100 × busybox true in a shell", "other", 2, pyqemu_only)
+    execs = busybox.row("start: 100 × busybox true in a shell", "other", ("sh", "-c", script, busybox.foreign))
+    yield replace(execs, commands={n: c for n, c in execs.commands.items() if n not in ("native", "qemu")})
     for applet, arguments, source in (
         ("sha512sum", (), text),
         ("gzip", ("-c",), text),
@@ -106,7 +111,8 @@ def rows() -> Iterator[Row]:
         ("grep", ("-c", "[aeiou]t.*ed [a-z]*n"), text),
     ):
         words = (applet.split()[0], *arguments)
-        yield Row(f"applet: {applet}", "applets", 2, _peers(host, guest, words, source))
-    native, foreign = compile_kernels(cache)
+        yield busybox.row(f"applet: {applet}", "applets", words, source)
+    foreign = compile_kernels(f"{guest.compiler}gcc", guest.flags, cache)
+    kernels = Peers(guest, compile_kernels("gcc", (), cache), foreign)
     for kernel in KERNELS:
-        yield Row(f"kernel: {kernel}", "kernels", 2, _peers(str(native), foreign, (kernel,)))
+        yield kernels.row(f"kernel: {kernel}", "kernels", (kernel,))

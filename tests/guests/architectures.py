@@ -11,10 +11,11 @@ from tests.paths import pyqemu_user
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the
-    models that are run; `archive` is Debian's name, or '' if its archive does not have the architecture. `toolchain` is
-    the name in the compiler's if that is another one, and `flags` make it compile for this architecture; there is no C
-    library then.
+    """`machine` and `bits` are ELF's; `cpu` and `qemu_cpu` are the models that are run; `archive` is Debian's name, or
+    '' if its archive does not have the architecture.
+
+    `family`, `toolchain`: QEMU's name, and the cross compiler's triplet, where `name` does not say them. `flags` make
+    that compiler compile for this architecture; there is no C library then.
     """
 
     name: str
@@ -22,6 +23,8 @@ class Architecture:
     cpu: str
     qemu_cpu: str
     archive: str = ""
+    bits: int = 64
+    family: str = ""
     toolchain: str = ""
     flags: tuple[str, ...] = ()
 
@@ -29,14 +32,29 @@ class Architecture:
         return self.name
 
     @property
+    def triplet(self) -> str:
+        """Of its cross compiler."""
+        return self.toolchain or f"{self.name}-linux-gnu"
+
+    @property
     def compiler(self) -> str:
         """What the names of its cross compiler's programs begin with."""
-        return f"{self.toolchain or self.name}-linux-gnu-"
+        return f"{self.triplet}-"
 
     @property
     def sysroot(self) -> str:
         """Where dynamic programs of that compiler find their interpreter and libraries."""
-        return f"/usr/{self.name}-linux-gnu"
+        return f"/usr/{self.triplet}"
+
+    @property
+    def target(self) -> str:
+        """QEMU's name, and pyqemu's."""
+        return self.family or self.name
+
+    @property
+    def emulator(self) -> Path:
+        """The oracle."""
+        return debian.qemu(self.target)
 
     @property
     def pyqemu(self) -> list[str]:
@@ -46,19 +64,20 @@ class Architecture:
     @property
     def qemu(self) -> list[str]:
         """The oracle's command."""
-        return [str(debian.qemu(self.name)), "-cpu", self.qemu_cpu, "-L", self.sysroot]
+        return [str(self.emulator), "-cpu", self.qemu_cpu, "-L", self.sysroot]
 
     def busybox(self) -> Path:
         """A static busybox: Debian's own, or made of Debian's source."""
         if self.archive:
             return debian.package("busybox-static", self.archive) / "bin/busybox"
-        return debian.built_busybox(f"{self.name}-linux-gnu")
+        return debian.built_busybox(self.triplet)
 
 
 AARCH64 = Architecture("aarch64", 183, "cortex-a57", "cortex-a57", "arm64")
 RISCV64 = Architecture("riscv64", 243, "max", "rv64,zicond=true")
 RISCV32 = Architecture(
-    "riscv32", 243, "max", "rv32,zicond=true", toolchain="riscv64", flags=("-march=rv32gc", "-mabi=ilp32d")
-)
+    *("riscv32", 243, "max", "rv32,zicond=true"),
+    bits=32, toolchain="riscv64-linux-gnu", flags=("-march=rv32gc", "-mabi=ilp32d"),
+)  # fmt: skip
 #: Those with a C library.
 ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64)}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.guests.architectures import ARCHITECTURES
+from tests.guests.architectures import AARCH64, Architecture
 from tests.guests.waiting import patience
 
 ENTER = Path(__file__).with_name("enter_root.py")
@@ -43,8 +43,8 @@ class Emulator:
 
     path: Path
     options: tuple[str, ...] = ()
-    binfmt: str = ""
-    cpu: str = "cortex-a57"
+    binfmt: Architecture | None = None
+    cpu: str = AARCH64.cpu
 
     def run(self, root: Path, argv: list[str], cwd: str = "/", timeout: float = 60, stdin: bytes = b"") -> Run:
         """Runs `argv` in `root`. A run that takes too long counts as status 124."""
@@ -64,10 +64,10 @@ class Emulator:
 
     def _register(self) -> str:
         """The binfmt_misc line that starts this emulator for its guests, or ''."""
-        if not self.binfmt:
+        if self.binfmt is None:
             return ""
-        machine = ARCHITECTURES[self.binfmt].machine
-        magic = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")
+        ident = b"\x7fELF" + bytes([self.binfmt.bits // 32, 1, 1]) + bytes(9)  # class, little-endian, version
+        magic = ident + b"\x02\x00" + self.binfmt.machine.to_bytes(2, "little")
         mask = b"\xff" * 7 + b"\x00" * 9 + b"\xfe\xff\xff\xff"
         escaped = ["".join(f"\\x{byte:02x}" for byte in text) for text in (magic, mask)]
         return f":guest:M::{escaped[0]}:{escaped[1]}:{self.path}:FP"

@@ -48,6 +48,7 @@ def compare(
     for name, command in emulators.items():
         report = Report(interpreter.target, interpreter.architecture, ORACLE if name == "QEMU" else ())
         report.compare(command, made)
+        print(f"{name}: {len(made)} cases, {len(report.mismatches)} mismatches, {report.left_out} left out")
         shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
         assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
         assert report.left_out <= len(made) // 50

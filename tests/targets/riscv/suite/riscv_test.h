@@ -30,3 +30,11 @@
 #define EXTRA_DATA
 #define RVTEST_DATA_BEGIN EXTRA_DATA .align 4;
 #define RVTEST_DATA_END
+
+// Assemblers have known Zicond since binutils 2.41.
+.macro czero.eqz rd, value, condition
+  .insn r 0x33, 5, 7, \rd, \value, \condition
+.endm
+.macro czero.nez rd, value, condition
+  .insn r 0x33, 7, 7, \rd, \value, \condition
+.endm
