@@ -122,6 +122,26 @@ class Unit(Decl):
 
 
 @dataclass(frozen=True, slots=True)
+class FormRow:
+    """`UNIT "picture" [if guard] [with f = e f = e]`: how the encodings of a form begin in that unit."""
+
+    unit: str
+    picture: str
+    guard: Expr | None
+    given: tuple[tuple[str, Expr], ...]
+    span: Span = field(compare=False, repr=False)  # of the picture
+    unit_span: Span = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Decl):
+    """`form NAME { rows }`: an encoding of the form is one encoding for each row."""
+
+    name: str
+    rows: tuple[FormRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Property(Decl):
     """`data order le`, `icache explicit`, `tininess before`, `limit shapes 600`: key words joined by a blank.
 
@@ -275,7 +295,10 @@ class Function(Decl):
 
 @dataclass(frozen=True, slots=True)
 class EncodingDecl:
-    """`enc [UNIT] "picture" [if guard] [with f = e f = e] [needs feature, …]`."""
+    """`enc [UNIT or FORM] "picture" [if guard] [with f = e f = e] [needs feature, …]`.
+
+    `row`: it is what a form's encoding is in one unit, and the row's picture is not in its own.
+    """
 
     unit: str | None
     picture: str
@@ -283,6 +306,7 @@ class EncodingDecl:
     given: tuple[tuple[str, Expr], ...]
     needs: tuple[str, ...]
     span: Span = field(compare=False, repr=False)
+    row: FormRow | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class Model:
     units: dict[str, Unit] = field(default_factory=dict[str, Unit])
     unit_needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # features
     unit_conditions: dict[str, ast.Expr] = field(default_factory=dict[str, ast.Expr])
+    forms: dict[str, ast.Form] = field(default_factory=dict[str, ast.Form])
     registers: dict[str, Register] = field(default_factory=dict[str, Register])
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     views: dict[str, ast.View] = field(default_factory=dict[str, ast.View])
@@ -155,6 +156,9 @@ class _Builder:
                     model.unit_needs[name] = needs
                     if condition is not None:
                         model.unit_conditions[name] = condition
+            case ast.Form(span, name):
+                if self.take("unit", name, span):
+                    model.forms[name] = declaration
             case ast.RegisterFile(span, name, count, type_):
                 if self.take("value", name, span):
                     width = self._storage_width(type_)

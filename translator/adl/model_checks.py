@@ -39,7 +39,7 @@ def check_declarations(model: Model) -> list[DescriptionError]:
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
     properties = (_properties,)  # first: what the others look at is made with the width of addresses
     others = (
-        _feature, _cpu, _unit, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer
+        _feature, _cpu, _unit, _form, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer
     )  # fmt: skip
     for checks in (properties, others):
         for declaration in declarations:
@@ -147,6 +147,16 @@ def _reset(model: Model, target: str, expr: ast.Expr, resets: list[Reset]) -> Fo
 def _unit(model: Model, declaration: ast.Decl) -> Found:
     if isinstance(declaration, ast.Unit):
         yield from _known_features(model, declaration.needs, declaration.span)
+
+
+def _form(model: Model, declaration: ast.Decl) -> Found:
+    if not isinstance(declaration, ast.Form):
+        return
+    if not declaration.rows:
+        yield DescriptionError(declaration.span, f"form {declaration.name} has no rows", 'say `UNIT "picture"`')
+    for row in declaration.rows:
+        if row.unit not in model.units:
+            yield unknown("unit", row.unit, row.unit_span, model.units)
 
 
 def _view(model: Model, declaration: ast.Decl) -> Found:

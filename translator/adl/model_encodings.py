@@ -11,9 +11,10 @@ from dataclasses import replace
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.conflicts import common_word
 from pyqemu.translator.adl.errors import DescriptionError
+from pyqemu.translator.adl.forms import in_units, picture_of
 from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
 from pyqemu.translator.adl.model_checks import context_value
-from pyqemu.translator.adl.pictures import Picture, parse_picture
+from pyqemu.translator.adl.pictures import Picture
 from pyqemu.translator.adl.static_expr import Environment
 from pyqemu.translator.static import Field, Here, StaticExpr, apply, leaves_of
 from pyqemu.translator.target import Encoding, Unit
@@ -23,9 +24,11 @@ def bind_encodings(model: Model) -> list[DescriptionError]:
     """Adds all encodings to the model; the mistakes found, each place once."""
     errors: dict[ast.Span, DescriptionError] = {}
     for instruction in model.instructions.values():
-        for position, declaration in enumerate(instruction.encodings):
+        declared = [one for declaration in instruction.encodings for one in in_units(model, declaration)]
+        for position, declaration in enumerate(declared):
+            name = instruction.name if len(declared) == 1 else f"{instruction.name}_{position + 1}"
             try:
-                bound = _bind(model, instruction, declaration, position)
+                bound = _bind(model, instruction, declaration, name)
                 if bound.encoding.guard != 0:
                     _add(model, bound)
             except DescriptionError as error:
@@ -34,12 +37,14 @@ def bind_encodings(model: Model) -> list[DescriptionError]:
 
 
 def _bind(
-    model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, position: int
+    model: Model, instruction: ast.Instruction, declaration: ast.EncodingDecl, name: str
 ) -> BoundEncoding:
-    picture = parse_picture(declaration.picture, declaration.span)
+    picture = picture_of(model, declaration)
     unit = _unit(model, declaration, picture)
     environment, given = _environment(model, instruction, declaration, picture)
     guard = _condition_of(model, unit)
+    if declaration.row is not None and declaration.row.guard is not None:
+        guard = apply("and", guard, _decode_time(environment, declaration.row.guard))
     if declaration.guard is not None:
         guard = apply("and", guard, _decode_time(environment, declaration.guard))
         if guard == 0 and not model.architecture.is_variant:
@@ -50,7 +55,6 @@ def _bind(
     unpredictable = tuple(
         (_decode_time(environment, u.condition), u.policy) for u in instruction.unpredictable
     )
-    name = instruction.name if len(instruction.encodings) == 1 else f"{instruction.name}_{position + 1}"
     encoding = Encoding(
         len(model.encodings), name, instruction.name, instruction.ref or "", unit,
         picture.mask, picture.value, picture.should_mask, picture.should_value,
@@ -103,7 +107,7 @@ def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit
     """The named unit, or the only one of the picture's width."""
     if declaration.unit is not None:
         if declaration.unit not in model.units:
-            raise unknown("unit", declaration.unit, declaration.span, model.units)
+            raise unknown("unit", declaration.unit, declaration.span, {**model.units, **model.forms})
         unit = model.units[declaration.unit]
     else:
         fitting = [unit for unit in model.units.values() if unit.width == picture.width] or list(
@@ -137,7 +141,8 @@ def _environment(
         names[field.name] = Field(field.name, field.width, field.signed)
     environment = Environment(model.globals, names)
     given: dict[str, StaticExpr] = {}
-    for name, expr in declaration.given:
+    of_form = () if declaration.row is None else declaration.row.given
+    for name, expr in (*of_form, *declaration.given):
         if name in names:
             raise DescriptionError(
                 expr.span, f"{name} is drawn in the picture", "it cannot be given a value as well"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pyqemu.translator.adl.ast import Span
@@ -50,8 +51,8 @@ class _FieldParts:
 
 @dataclass(slots=True)
 class _Reader:
-    text: str
-    span: Span  # of the literal, quotes included
+    fixed: Mapping[str, int]
+    span: Span  # of the literal that is read, quotes included
     bits: list[str] = field(default_factory=list[str])  # per bit: 0 1 . or (0) (1) or '' for a field's
     parts: dict[str, _FieldParts] = field(default_factory=dict[str, _FieldParts])
 
@@ -61,9 +62,30 @@ class _Reader:
         return Span(self.span.file, self.span.line, column + start, self.span.line, column + end)
 
 
-def parse_picture(text: str, span: Span) -> Picture:
-    """Reads a picture; `span` is that of its text literal. Raises DescriptionError."""
-    reader = _Reader(text, span)
+def parse_picture(texts: Iterable[tuple[str, Span]], fixed: Mapping[str, int] | None = None) -> Picture:
+    """Reads a picture that is drawn in one text or more, each with the span of its literal.
+
+    Bits of fields that are `fixed` are those of their values. Raises DescriptionError.
+    """
+    reader: _Reader | None = None
+    for text, span in texts:
+        reader = reader or _Reader(fixed or {}, span)
+        reader.span = span
+        _read(reader, text)
+    assert reader is not None
+    return _finish(reader)
+
+
+def widths_drawn(text: str) -> Mapping[str, int]:
+    """The fields in a picture's text, with the width that each has as far as it is drawn here."""
+    widths: dict[str, int] = {}
+    for parts in filter(None, map(_FIELD.fullmatch, text.split())):
+        width = int(parts["width"] or 1) if parts["high"] is None else int(parts["high"]) + 1
+        widths[parts["name"]] = max(width, widths.get(parts["name"], 0))
+    return widths
+
+
+def _read(reader: _Reader, text: str) -> None:
     for match in re.finditer(r"\S+", text):
         word = match.group()
         where = reader.place(match.start(), match.end())
@@ -73,7 +95,6 @@ def parse_picture(text: str, span: Span) -> Picture:
             _add_field(reader, parts, where)
         else:
             raise DescriptionError(where, f"{word!r} has no place in a picture", _WRONG)
-    return _finish(reader)
 
 
 def _add_field(reader: _Reader, parts: re.Match[str], where: Span) -> None:
@@ -88,6 +109,9 @@ def _add_field(reader: _Reader, parts: re.Match[str], where: Span) -> None:
         raise DescriptionError(
             where, f"field {name} has no bits here", "the higher bit comes first: name[hi:lo]"
         )
+    if name in reader.fixed:
+        reader.bits += f"{reader.fixed[name] >> target & (1 << size) - 1:0{size}b}"
+        return
     known = reader.parts.get(name)
     if known is None:
         known = reader.parts[name] = _FieldParts(whole, bool(parts["sign"]))

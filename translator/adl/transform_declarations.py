@@ -35,6 +35,15 @@ class DeclarationTransform(StatementTransform):
             raise DescriptionError(self.span(piece), f"{width} is not made of {piece}", "say 16, for instance")
         return ast.Unit(span, str(name), bits, self._byte_order(order), piece_bits, condition, needs or ())
 
+    def form(self, c: Children) -> ast.Decl:
+        name, *rows = c
+        return ast.Form(self.token_span(name), str(name), tuple(_absent_removed(rows)))
+
+    def form_row(self, c: Children) -> ast.FormRow:
+        unit, picture, guard, given = c
+        span, unit_span = self.token_span(picture), self.token_span(unit)
+        return ast.FormRow(str(unit), picture[1:-1], guard, given or (), span, unit_span)
+
     def _byte_order(self, token: object) -> str:
         if str(token) not in ("le", "be"):
             raise DescriptionError(self.span(token), f"{str(token)!r} is not a byte order", "it is le or be")
