@@ -1,4 +1,4 @@
-"""`python -m bench.ahead [--jobs N]`: pyqemu-aot on busybox, and how much of what its applets execute that covers.
+"""`python -m bench.ahead [--guest NAME] [--jobs N]`: pyqemu-aot on busybox, and what of its applets that covers.
 
 Prints what the translation took, as CPU time of all its processes from bytes to archive, and for each applet the guest
 instructions that it executes and the part of them that is retired in regions. Ends with status 1 if an applet fails or
@@ -19,8 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rows import CPU, guest_busybox, make_input
+from bench.rows import make_input
 from tests.guests import debian
+from tests.guests.architectures import AARCH64, ARCHITECTURES, Architecture
 from tests.guests.ways import script
 from tests.paths import pyqemu_user
 
@@ -64,9 +65,9 @@ class Counted:
     baseline: int
 
 
-def count(options: Sequence[str], words: Sequence[str], stdin: Path) -> Counted:
+def count(guest: Architecture, options: Sequence[str], words: Sequence[str], stdin: Path) -> Counted:
     """Runs an applet and counts. Raises Failed."""
-    command = [str(pyqemu_user()), "-cpu", CPU, "-d", "count", *options, str(guest_busybox()), *words]
+    command = [str(pyqemu_user()), "-cpu", guest.cpu, "-d", "count", *options, str(guest.busybox()), *words]
     with stdin.open("rb") as file:
         done = subprocess.run(command, stdin=file, capture_output=True, check=False)
     found = _COUNT.search(done.stderr)
@@ -75,9 +76,10 @@ def count(options: Sequence[str], words: Sequence[str], stdin: Path) -> Counted:
     return Counted(done.stdout, int(found[1]))
 
 
-def translate(cache: Path, jobs: int) -> str:
+def translate(guest: Architecture, cache: Path, jobs: int) -> str:
     """Translates busybox into `cache`; gives what there is to say about it. To be called with no child running."""
-    command = [script("pyqemu-aot"), "-j", str(jobs), "-cpu", CPU, "--cache", cache, "--json", guest_busybox()]
+    options = ("-j", str(jobs), "-cpu", guest.cpu, "--cache", cache, "--json")
+    command = [script("pyqemu-aot"), *options, guest.busybox()]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     summary = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -92,19 +94,22 @@ def translate(cache: Path, jobs: int) -> str:
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m bench.ahead", description=__doc__)
+    parser.add_argument("--guest", default=str(AARCH64), choices=ARCHITECTURES, help="default: %(default)s")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes of pyqemu-aot")
     options = parser.parse_args()
+    guest = ARCHITECTURES[options.guest]
     text = make_input(debian.CACHE / "bench").with_suffix(".small")
     status, shares = 0, list[float]()
     with tempfile.TemporaryDirectory() as folder:
         cache, little = Path(folder) / "cache", Path(folder) / "little"
         little.write_bytes(text.read_bytes()[:200_000])
-        print(f"pyqemu-aot: {translate(cache, options.jobs)}", flush=True)
+        print(f"pyqemu-aot: {translate(guest, cache, options.jobs)}", flush=True)
         for applet in APPLETS:
             words = [{"INPUT": str(text), "SMALL": str(little)}.get(word, word) for word in applet]
             try:
-                alone = count(("--jit=off",), words, text)
-                with_archive = count(("--jit=async", "--jit-threshold=100000000", f"--cache={cache}"), words, text)
+                alone = count(guest, ("--jit=off",), words, text)
+                never_asking = ("--jit=async", "--jit-threshold=100000000", f"--cache={cache}")
+                with_archive = count(guest, never_asking, words, text)
                 if alone.output != with_archive.output:
                     raise Failed("another output")
             except Failed as failure:
