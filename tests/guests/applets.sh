@@ -159,11 +159,11 @@ cat -n /fixtures/text.txt | head -n 2; cat -A /fixtures/text.txt | head -n 1; ca
 #### crypt
 mkpasswd -m sha512 -S saltsalt password; mkpasswd -m md5 -S saltsalt password; mkpasswd -m des -S sa password; echo $?
 #### net-local
-ipcalc -n -b -m 192.168.1.17/24; nc -s 2>&1 | head -n 1; (echo hello | nc -l -p 47311 > got) & until echo question | nc 127.0.0.1 47311 2>/dev/null; do sleep 0.1; done; wait; cat got; hostname -s > /dev/null && echo host; nc -w 1 127.0.0.1 1; echo $?
+ipcalc -n -b -m 192.168.1.17/24; nc -s 2>&1 | head -n 1; ({ echo hello; sleep 1; } | nc -l -p 47311 > got) & until echo question | nc 127.0.0.1 47311 2>/dev/null; do sleep 0.1; done; wait; cat got; hostname -s > /dev/null && echo host; nc -w 1 127.0.0.1 1; echo $?
 #### httpd
 mkdir w; echo page > w/index.html; httpd -f -p 127.0.0.1:47312 -h w & h=$!; sleep 0.3; wget -q -O - http://127.0.0.1:47312/index.html; wget -q -O - http://127.0.0.1:47312/none 2>&1 | tail -n 1; kill $h; wait $h 2>/dev/null; echo $?
 #### df-du-free
-df / | wc -l; du -s . | wc -l; free | wc -l; uptime | wc -l; mount | grep -c . > /dev/null; echo ok; du -k /fixtures/data.bin | cut -f2; lsmod > /dev/null 2>&1; sysctl -n kernel.ostype; w | head -n 1 | wc -l; dmesg > /dev/null 2>&1; pstree 2>/dev/null; stty -a < /dev/null; echo $?; mountpoint / 2>/dev/null; fsync 2>/dev/null; top -bn1 | wc -l | awk '{print ($1 > 3)}'
+df / | wc -l; mkdir t; cp /fixtures/data.bin t; du -s t | wc -l; free | wc -l; uptime | wc -l; mount | grep -c . > /dev/null; echo ok; du -k /fixtures/data.bin | cut -f2; lsmod > /dev/null 2>&1; sysctl -n kernel.ostype; w | head -n 1 | wc -l; dmesg > /dev/null 2>&1; pstree 2>/dev/null; stty -a < /dev/null; echo $?; mountpoint / 2>/dev/null; fsync 2>/dev/null; top -bn1 | wc -l | awk '{print ($1 > 3)}'
 #### watch-script
 watch -t -n 1 true > /dev/null 2>&1 & p=$!; sleep 0.2; kill $p; wait $p 2>/dev/null; echo $?; start-stop-daemon -S -x /bin/true -t > /dev/null; echo $?; logger -s message 2>&1 | sed 's/.*: //'; killall nothing 2>&1; flock 2>/dev/null; getty 2>/dev/null; echo $?
 #### script-exec
