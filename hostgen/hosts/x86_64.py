@@ -186,15 +186,18 @@ class X86_64:
 
     # --- floating-point environment ---
 
+    # Assembly, as LLVM takes its intrinsics for these for accesses to the slot and no more: of two reads with an operation
+    # between them it keeps one.
+
     def _read_mxcsr(self, e: Emitter) -> Operand:
         slot = e.slot("i32")
-        e.call("void", "llvm.x86.sse.stmxcsr", slot, attributes="strictfp")
+        e.do(f'call void asm sideeffect "stmxcsr $0", "=*m"(ptr elementtype(i32) {slot.ref}) strictfp')
         return e.load("i32", slot, 4)
 
     def _write_mxcsr(self, e: Emitter, value: Operand) -> None:
         slot = e.slot("i32")
         e.store(value, slot, 4)
-        e.call("void", "llvm.x86.sse.ldmxcsr", slot, attributes="strictfp")
+        e.do(f'call void asm sideeffect "ldmxcsr $0", "*m"(ptr elementtype(i32) {slot.ref}) strictfp')
 
     def fp_flags(self, e: Emitter) -> Operand:
         """MXCSR has the same order with one bit (denormal operand) more at place 1."""

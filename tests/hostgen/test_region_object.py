@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import capstone
 import pytest
 
 from pyqemu.hostgen.compiler import Effort
@@ -58,3 +59,37 @@ def test_effort(computation: str, *, loops: bool, effort: Effort) -> None:
     """Loops get LLVM's whole list if they compute with floats or vectors, and not for moving them only."""
     text = f"func @f {{\n^entry:\n  %0:i64 = read<A>\n  {computation}\n  write<A> %1\n  next\n}}\n"
     assert effort_for(Region("f", parse_function(text), (0,), ((0, 4),), 1, {}, loops, ())) is effort
+
+
+FLAGS = """
+func @flags {
+^entry:
+  dispatch<[0]> ^a
+^a:
+  %0:i64 = read<S[0]>
+  %1:i8 = fp_flags
+  %2:i1 = feq %0 %0
+  %3:i8 = fp_flags
+  %4:i8 = const<3>
+  fp_set_flags %4
+  %5:i1 = feq %0 %0
+  %6:i8 = fp_flags
+  %7:i8 = xor %1 %3
+  %8:i8 = xor %7 %6
+  %9:i64 = zext %8
+  write<S[1]> %9
+  goto<(add here 4)>
+}
+"""
+
+
+@pytest.mark.parametrize("loops", [False, True])
+def test_each_read_of_sticky_flags_is_made(*, loops: bool) -> None:
+    """With all of LLVM's passes as with few: operations between the reads may raise flags."""
+    machine = Machine(host("v3"), lay_out(REGISTERS), CONTEXT, EXCEPTIONS, 2, False)
+    region = Region("flags", parse_function(FLAGS), (0,), ((0, 4),), 1, {}, loops, ())
+    assert effort_for(region) is (Effort.FULL if loops else Effort.STRAIGHT)
+    (made,) = compile_regions([region_text(region, machine, zero_membase=True)], machine.host)
+    mnemonics = [i.mnemonic for i in capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64).disasm(made.code, 0)]
+    assert sum(m.endswith("stmxcsr") for m in mnemonics) == 4  # one to keep the modes
+    assert sum("comis" in m for m in mnemonics) == 2
