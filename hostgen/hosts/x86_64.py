@@ -186,8 +186,8 @@ class X86_64:
 
     # --- floating-point environment ---
 
-    # Assembly, as LLVM takes its intrinsics for these for accesses to the slot and no more: of two reads with an operation
-    # between them it keeps one.
+    # Assembly, as LLVM takes its intrinsics for these for accesses to the slot and no more: of two reads with an
+    # operation between them it keeps one.
 
     def _read_mxcsr(self, e: Emitter) -> Operand:
         slot = e.slot("i32")
