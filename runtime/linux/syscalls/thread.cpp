@@ -267,6 +267,16 @@ int64_t sys_set_tid_address(Thread &thread, Arguments a) {
   return own_tid();
 }
 
+// Where the thread pointer is a register that programs cannot write.
+int64_t sys_set_tls(Thread &thread, Arguments a) {
+  set_reg(thread.cpu, thread.guest->abi.tls, a[0]);
+  return 0;
+}
+
+int64_t sys_get_tls(Thread &thread, Arguments) {
+  return static_cast<int64_t>(get_reg(thread.cpu, thread.guest->abi.tls));
+}
+
 // Quietly, as a kernel without them: the C library goes on without.
 int64_t sys_rseq(Thread &, Arguments) {
   return -ENOSYS;
@@ -279,6 +289,8 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("vfork", sys_vfork),
     own("exit", sys_exit),
     own("set_tid_address", sys_set_tid_address),
+    own("set_tls", sys_set_tls),
+    own("get_tls", sys_get_tls),
     own("rseq", sys_rseq),
     pass("gettid", SYS_gettid),
     waits("futex", SYS_futex),
