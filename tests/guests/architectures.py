@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.guests import debian
@@ -11,10 +11,9 @@ from tests.paths import pyqemu_user
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """`name` is QEMU's, and Debian's in its cross compilers; `machine` is ELF's number; `cpu` and `qemu_cpu` are the
-    models that are run; `archive` is Debian's name, or '' if its archive does not have the architecture. `toolchain` is
-    the name in the compiler's if that is another one, and `flags` make it compile for this architecture; there is no C
-    library then.
+    """`name` is QEMU's, and Debian's in its cross compilers, unless `emulator` and `triplet` say others; `machine` is
+    ELF's number, and `bits` its class; `cpu` and `qemu_cpu` are the models that are run; `archive` is Debian's name, or
+    '' if its archive does not have the architecture. `flags` make the compiler compile for this architecture.
     """
 
     name: str
@@ -22,7 +21,9 @@ class Architecture:
     cpu: str
     qemu_cpu: str
     archive: str = ""
-    toolchain: str = ""
+    bits: int = 64
+    emulator: str = ""
+    triplet: str = ""
     flags: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -31,12 +32,16 @@ class Architecture:
     @property
     def compiler(self) -> str:
         """What the names of its cross compiler's programs begin with."""
-        return f"{self.toolchain or self.name}-linux-gnu-"
+        return f"{self._triplet}-"
 
     @property
     def sysroot(self) -> str:
         """Where dynamic programs of that compiler find their interpreter and libraries."""
-        return f"/usr/{self.name}-linux-gnu"
+        return f"/usr/{self._triplet}"
+
+    @property
+    def _triplet(self) -> str:
+        return self.triplet or f"{self.name}-linux-gnu"
 
     @property
     def pyqemu(self) -> list[str]:
@@ -46,19 +51,34 @@ class Architecture:
     @property
     def qemu(self) -> list[str]:
         """The oracle's command."""
-        return [str(debian.qemu(self.name)), "-cpu", self.qemu_cpu, "-L", self.sysroot]
+        return [str(self.qemu_program), "-cpu", self.qemu_cpu, "-L", self.sysroot]
+
+    @property
+    def described_as(self) -> str:
+        """The architecture's name, in QEMU and here."""
+        return self.emulator or self.name
+
+    @property
+    def qemu_program(self) -> Path:
+        """The oracle."""
+        return debian.qemu(self.described_as)
 
     def busybox(self) -> Path:
         """A static busybox: Debian's own, or made of Debian's source."""
         if self.archive:
             return debian.package("busybox-static", self.archive) / "bin/busybox"
-        return debian.built_busybox(f"{self.name}-linux-gnu")
+        return debian.built_busybox(self._triplet)
 
 
 AARCH64 = Architecture("aarch64", 183, "cortex-a57", "cortex-a57", "arm64")
 RISCV64 = Architecture("riscv64", 243, "max", "rv64,zicond=true")
 RISCV32 = Architecture(
-    "riscv32", 243, "max", "rv32,zicond=true", toolchain="riscv64", flags=("-march=rv32gc", "-mabi=ilp32d")
-)
+    "riscv32", 243, "max", "rv32,zicond=true", bits=32, triplet="riscv64-linux-gnu",
+    flags=("-march=rv32gc", "-mabi=ilp32d"),
+)  # fmt: skip
+#: Hard floating point, T32 where nothing else is said; and soft floating point, A32 of Armv5.
+ARMHF = Architecture("armhf", 40, "cortex-a15", "cortex-a15", "armhf", 32, "arm", "arm-linux-gnueabihf")
+ARMEL = Architecture("armel", 40, "cortex-a15", "cortex-a15", "armel", 32, "arm", "arm-linux-gnueabi")
+A32 = replace(ARMHF, name="a32", flags=("-marm",))
 #: Those with a C library.
-ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64)}
+ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64, ARMHF, ARMEL)}

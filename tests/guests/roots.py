@@ -66,8 +66,9 @@ class Emulator:
         """The binfmt_misc line that starts this emulator for its guests, or ''."""
         if not self.binfmt:
             return ""
-        machine = ARCHITECTURES[self.binfmt].machine
-        magic = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + machine.to_bytes(2, "little")
+        guest = ARCHITECTURES[self.binfmt]
+        word = bytes([guest.bits // 32])
+        magic = b"\x7fELF" + word + b"\x01\x01" + bytes(9) + b"\x02\x00" + guest.machine.to_bytes(2, "little")
         mask = b"\xff" * 7 + b"\x00" * 9 + b"\xfe\xff\xff\xff"
         escaped = ["".join(f"\\x{byte:02x}" for byte in text) for text in (magic, mask)]
         return f":guest:M::{escaped[0]}:{escaped[1]}:{self.path}:FP"

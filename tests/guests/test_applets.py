@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests import debian
 from tests.guests.architectures import ARCHITECTURES, Architecture
 from tests.guests.roots import Emulator, Run, add_libraries, make_root
 from tests.paths import pyqemu_user
@@ -58,7 +57,7 @@ def run_case(emulator: Emulator, root: Path, name: str) -> Run:
 @pytest.mark.parametrize("name", cases())
 def test_applets(name: str, root: Path, guest: Architecture) -> None:
     """Standard output, standard error and exit status are QEMU's."""
-    oracle = run_case(Emulator(debian.qemu(guest.name), binfmt=guest.name, cpu=guest.qemu_cpu), root, name)
+    oracle = run_case(Emulator(guest.qemu_program, binfmt=guest.name, cpu=guest.qemu_cpu), root, name)
     assert oracle.status not in (124, 125, 126, 127), oracle
     assert run_case(Emulator(pyqemu_user(), cpu=guest.cpu), root, name) == oracle
 

@@ -51,5 +51,5 @@ def test_models() -> None:
     """`-cpu help` lists the models of each architecture."""
     done = subprocess.run([pyqemu_user(), "-cpu", "help"], capture_output=True, check=True, text=True)
     for guest in ARCHITECTURES.values():
-        assert f"{guest.name}:\n" in done.stdout
+        assert f"{guest.described_as}:\n" in done.stdout
         assert f"  {guest.cpu}\n" in done.stdout

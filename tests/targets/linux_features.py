@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests import debian
 from tests.guests.architectures import Architecture
 from tests.paths import pyqemu_user
 
@@ -31,5 +30,5 @@ def output(command: list[str | Path], program: Path) -> str:
 def check_alike(guest: Architecture, program: Path, model: str, qemu_model: str) -> None:
     """AssertionError if the two outputs differ."""
     ours = output([pyqemu_user(), "-cpu", model], program)
-    assert ours == output([debian.qemu(guest.name), "-cpu", qemu_model], program)
+    assert ours == output([str(guest.qemu_program), "-cpu", qemu_model], program)
     assert ours
