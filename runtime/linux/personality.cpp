@@ -7,7 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "../core/cpu_model.hpp"
 #include "../core/pack_file.hpp"
@@ -88,11 +91,16 @@ void read_table(Guest *guest) {
 }
 
 // The page of code that a kernel shows its programs, beyond what these can map; where the table has one.
-bool map_code_page(Guest *guest) {
+bool map_code_page(Guest *guest, const PackTables &tables) {
   const uint64_t address = guest->abi.value("code_page.address");
   if (!address) return true;
   std::vector<uint32_t> page(guest->abi.page_size / sizeof(uint32_t));
   put_code(guest->abi.text("code_page.code"), &page);
+  for (const FeatureRec &feature : tables.feature) {
+    const std::string_view name = tables.string(feature.name);
+    const bool has = std::ranges::find(guest->features, name) != guest->features.end();
+    if (!has) put_code(guest->abi.text("code_page.without." + std::string(name)), &page);
+  }
   return guest->space.provide_code(address, page.data(), page.size() * sizeof page[0]);
 }
 
@@ -156,7 +164,7 @@ int run_program(const Options &options, const Pack &pack, const char *execfn) {
   guest->engine->set_change_check(may_change, guest);
   guest->engine->set_hot(hot_block, guest);
   guest->space.set_engine(guest->engine);
-  if (!map_code_page(guest)) return internal_error("no memory for the kernel's page of code");
+  if (!map_code_page(guest, tables)) return internal_error("no memory for the kernel's page of code");
   guest->modules.set_engine(guest->engine);
   process->self_fd = open_self(execfn);
   thread->guest = guest;
