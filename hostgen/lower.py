@@ -254,8 +254,8 @@ class Lowering:
         return self._floats.get(id(value)) or self._values[id(value)]
 
     def is_cold(self, block: Block) -> bool:
-        """Whether control hardly ever comes to `block`."""
-        return block.terminator.name == "raise"
+        """Whether control hardly ever comes to `block`: it raises, or changes the context."""
+        return block.terminator.name == "raise" or any(op.name == "set_ctx" for op in block.ops)
 
     def _phis(self, block: Block) -> list[str]:
         lines: list[str] = []

@@ -19,10 +19,12 @@ from pyqemu.hostgen.pack_format import (
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Function, Op
 from pyqemu.translator.ir.ops import OPS, Effect
-from pyqemu.translator.static import Here, StaticExpr, apply
+from pyqemu.translator.static import Ctx, Here, StaticExpr, apply
 
 _ACCESSES = Effect.LOADS | Effect.STORES
 _FAULTING = {name for name, spec in OPS.items() if spec.effects & _ACCESSES} - {"fence", "isync"} | {"raise"}
+_CONTEXT_BITS = 31  # of a variable that changes from instruction to instruction
+_LEAVING = ("next", "goto", "goto_indirect")
 SIGNATURE = "(ptr %cpu, ptr %mem)"
 _MAX_EXITS = 2
 
@@ -39,7 +41,8 @@ class Exit:
 class Ends:
     """How a function's ends become exits; made by looking at all of them before any is lowered.
 
-    `synced`: the runtime looks at the context after any of them, as if it were written.
+    `synced`: the runtime looks at the context after any of them, as if it were written; else after those in whose blocks
+    it is, or code may have changed.
     """
 
     following: StaticExpr
@@ -48,6 +51,7 @@ class Ends:
     synced: bool = False
     exits: list[Exit] = field(default_factory=list[Exit])
     attributes: Attribute = Attribute.NONE
+    _syncing: set[int] = field(default_factory=set[int])  # by identity: ends after which the runtime looks
 
     def plan(self, function: Function) -> None:
         """Finds the direct exits and the attributes."""
@@ -56,21 +60,35 @@ class Ends:
         if "ret" in names:
             self.attributes |= Attribute.GUARD | Attribute.FALLS_THROUGH
             return
-        if self.synced or names & {"isync", "set_ctx"}:
+        self._find_syncing(function)
+        if self._syncing:
             self.attributes |= Attribute.SYNCS | Attribute.ENDS_BLOCK
+        ends = [op for op in ops if op.name in _LEAVING and id(op) not in self._syncing]
+        ways = {op.name for op in ends}
         if names & _FAULTING:
             self.attributes |= Attribute.FAULTS
         if "raise" in names:
             self.attributes |= Attribute.RAISES
-        if "goto_indirect" in names:
+        if "goto_indirect" in ways:
             self.attributes |= Attribute.INDIRECT
         if names & {"goto", "goto_indirect"} or not names & {"next", "goto"}:
             self.attributes |= Attribute.ENDS_BLOCK
         if not self.attributes & Attribute.ENDS_BLOCK:
             self.attributes |= Attribute.FALLS_THROUGH
-        if self.attributes & Attribute.SYNCS:
-            return
-        self._plan_exits(ops, ends_with_next="next" in names)
+        self._plan_exits(ends, ends_with_next="next" in ways)
+
+    def _find_syncing(self, function: Function) -> None:
+        """Ends in blocks with `isync` or `set_ctx`; all of them if one of these is in a block that goes on to others."""
+        everywhere = self.synced
+        for block in function.blocks:
+            if not any(op.name in ("isync", "set_ctx") for op in block.ops):
+                continue
+            if block.terminator.name in _LEAVING:
+                self._syncing.add(id(block.terminator))
+            else:
+                everywhere = True
+        if everywhere:
+            self._syncing |= {id(block.terminator) for block in function.blocks if block.terminator.name in _LEAVING}
 
     def _plan_exits(self, ops: list[Op], *, ends_with_next: bool) -> None:
         for op in ops:
@@ -89,7 +107,7 @@ class Ends:
 
     def leave(self, f: Lowering, op: Op) -> None:
         """Lowers one terminator."""
-        synced = bool(self.attributes & Attribute.SYNCS)
+        synced = id(op) in self._syncing
         match op.name:
             case "next" if synced:
                 stop(f, ExitReason.SYNC, f.hole(self.following, "i64"))
@@ -106,6 +124,10 @@ class Ends:
             case "goto_indirect":
                 indirect(f, f.args(op)[0], self.pc_shift)
             case "raise":
+                if self.synced:  # what is stored is the next instruction's already
+                    for place, name in enumerate(f.machine.context):
+                        value = f.hole(Ctx(name, _CONTEXT_BITS), "i64")
+                        f.e.store(value, f.e.at(CPU, MEMBERS["context"] + 8 * place), 8)
                 raise_exception(f, op, self.exceptions, f.hole(Here(), "i64"))
             case "ret":
                 _guard(f, f.args(op)[0])

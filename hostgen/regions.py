@@ -148,7 +148,7 @@ class RegionLowering(Lowering):
     def is_cold(self, block: Block) -> bool:
         """Exceptions and polls are rare; what is outlined behind a branch is outlined for being rare."""
         outlined = any(op.name == "call" for op in block.ops) and block.terminator.name == "jump"
-        return outlined or block.terminator.name in ("raise", "leave")
+        return outlined or block.terminator.name == "leave" or super().is_cold(block)
 
     def _dispatch(self, op: Op) -> None:
         """A sole entry is the function's start; of several, the caller gives the address inside."""

@@ -43,18 +43,12 @@ def shape_stencils(shape: Shape, machine: Machine) -> WithVariant:
 
 
 def synced_stencil(shape: Shape, machine: Machine) -> Stencil:
-    """As a shape's stencil, but its ends leave to have the runtime look at the context.
-
-    UnsupportedError names the shape.
-    """
+    """As a shape's stencil, but its ends leave to have the runtime look at the context."""
     encoding = shape.encoding
-    stencil = make_stencil(
+    return make_stencil(
         f"{shape.label}.synced", shape.leaf.function, machine,
         fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.size, synced=True,
     )  # fmt: skip
-    if Attribute.RAISES in stencil.attributes:
-        raise UnsupportedError(f"{shape.label}: raises or goes to a run-time address, while contexts change")
-    return stencil
 
 
 def guard_stencil(guard: Shape, machine: Machine) -> Stencil:

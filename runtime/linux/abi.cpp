@@ -18,6 +18,20 @@ uint64_t parse_number(const char *&text) {
   }
 }
 
+void put_code(const char *text, std::vector<uint32_t> *page) {
+  size_t at = 0;
+  each_word(text, [&](std::string_view word) {
+    uint32_t value = 0;
+    const bool place = word.ends_with(':');
+    if (place) word.remove_suffix(1);
+    for (char c : word) value = value << 4 | static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
+    if (place)
+      at = value / sizeof value;
+    else if (at < page->size())
+      (*page)[at++] = value;
+  });
+}
+
 const char *Abi::text(std::string_view key, const char *fallback) const {
   const char *value = pack->value(key);
   return value ? value : fallback;
@@ -40,6 +54,24 @@ bool Abi::reg(std::string_view name, RegRef *out) const {
   return found.has_value();
 }
 
+int Abi::context(std::string_view name) const {
+  const PackHeader &header = pack->header();
+  for (uint32_t i = 0; i < header.context_count && i < 4; i++)
+    if (!name.empty() && name == pack->string(header.context_name[i])) return static_cast<int>(i);
+  return -1;
+}
+
+void Abi::enter_function(CpuHeader *cpu, uint64_t address) const {
+  const PackHeader &header = pack->header();
+  for (uint32_t i = 0; i < header.context_count && i < 4; i++)
+    if (header.follows[i] != kNone) cpu->context[i] = 0;
+  if (address_context >= 0) {
+    cpu->context[address_context] = address & 1;
+    address &= ~uint64_t{1};
+  }
+  cpu->pc = address;
+}
+
 bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
   abi->pack = &pack;
   std::string_view rest = abi->text("reg.args");
@@ -55,6 +87,7 @@ bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
   abi->word_bytes = static_cast<uint32_t>(abi->value("word_bytes", 8));
   abi->aligned_pairs = abi->value("aligned_pairs") != 0;
   for (uint32_t form : pack.header().follows) abi->context_follows |= form != kNone;
+  abi->address_context = abi->context(abi->text("code_address.bit0"));
   abi->page_size = abi->value("page_size", 4096);
   abi->elf_machine = static_cast<uint32_t>(abi->value("elf.machine"));
   abi->clone_tls_before_child_tid = abi->value("clone_tls_before_child_tid") != 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <vector>
 
 #include "../core/pack.hpp"
 
@@ -13,6 +14,19 @@ namespace pyqemu::user {
 
 // Decimal or 0x number at `text`; advances it. No sign, no check for overflow.
 uint64_t parse_number(const char *&text);
+
+// The words of `text`, which blanks separate, one after the other.
+template <typename F>
+void each_word(const char *text, F use) {
+  while (*text) {
+    const char *end = strchrnul(text, ' ');
+    if (end != text) use(std::string_view(text, static_cast<size_t>(end - text)));
+    text = *end ? end + 1 : end;
+  }
+}
+
+// Guest code as a table has it: words of 32 bits in hexadecimal; `f60:` says where in `page` the next one goes.
+void put_code(const char *text, std::vector<uint32_t> *page);
 
 struct Abi {
   const Pack *pack = nullptr;
@@ -24,6 +38,8 @@ struct Abi {
   uint32_t word_bytes = 8;     // of a pointer and a long: 8, or 4
   bool aligned_pairs = false;  // 64-bit arguments in two registers begin at an even one
   uint32_t elf_machine = 0;
+  // The context variable that is bit 0 of code's addresses, where these are handed over as pointers; or -1.
+  int address_context = -1;
 
   // False and *error (a static string) if the table lacks something.
   static bool load(const Pack &pack, Abi *abi, const char **error);
@@ -34,6 +50,11 @@ struct Abi {
   bool narrow() const { return word_bytes == 4; }
   // A register named as in the description: `TPIDR` or `S[31]`.
   bool reg(std::string_view name, RegRef *out) const;
+  // The number of a context variable, or -1.
+  int context(std::string_view name) const;
+  // Lets guest code go on at a function, as the kernel does at a program's start and for a signal's handler:
+  // `address` as pointers to functions are. What changes from instruction to instruction starts anew.
+  void enter_function(CpuHeader *cpu, uint64_t address) const;
 };
 
 // Registers in the CPU state, zero-extended.
@@ -63,6 +84,10 @@ class StructLayout {
 
   void put(void *record, size_t field, uint64_t value) const {
     memcpy(static_cast<char *>(record) + offset_[field], &value, width_[field]);
+  }
+  // Whether an unsigned value has room in its field, if there is one.
+  bool fits(size_t field, uint64_t value) const {
+    return width_[field] == 0 || width_[field] >= 8 || value >> 8 * width_[field] == 0;
   }
   uint64_t get(const void *record, size_t field) const {
     uint64_t value = 0;

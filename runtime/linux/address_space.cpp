@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 
 #include "hosts/host.hpp"
 
@@ -325,6 +326,18 @@ void AddressSpace::forget(uint64_t start, uint64_t end) {
     had_code = remove(start, page_up(end));
   }
   dropped(had_code, start, end);
+}
+
+bool AddressSpace::provide_code(uint64_t address, const void *code, size_t bytes) {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+  const uint64_t end = page_up(address + bytes);
+  const int64_t result = host_mmap(address, end - address, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+  if (result != static_cast<int64_t>(address)) return false;
+  memcpy(reinterpret_cast<void *>(address), code, bytes);
+  host::system_call(SYS_mprotect, address, end - address, PROT_READ);
+  std::lock_guard guard(mutex_);
+  add(address, end, PROT_READ | PROT_EXEC);
+  return true;
 }
 
 uint64_t AddressSpace::end_of(uint64_t start) {

@@ -43,6 +43,8 @@ class AddressSpace {
   // A range that the host mapped for the guest (shmat), or that is gone (shmdt).
   void adopt(uint64_t start, uint64_t end, int prot);
   void forget(uint64_t start, uint64_t end);
+  // Puts code where the guest can read and execute it and change nothing, wherever its own mappings end.
+  bool provide_code(uint64_t address, const void *code, size_t bytes);
   // End of the mapping that starts at `start`, or 0.
   uint64_t end_of(uint64_t start);
 

@@ -60,6 +60,7 @@ std::span<const Syscall> time_calls();
 std::span<const Syscall> net_calls();
 std::span<const Syscall> ipc_calls();
 std::span<const Syscall> hwprobe_calls();
+std::span<const Syscall> short_id_calls();
 
 // The host's call, interruptible, other threads not waiting for this one meanwhile.
 int64_t blocking_call(Thread &thread, long number, Arguments arguments);

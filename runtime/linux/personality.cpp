@@ -7,7 +7,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "../core/cpu_model.hpp"
 #include "../core/pack_file.hpp"
@@ -84,11 +87,21 @@ void read_table(Guest *guest) {
   guest->syndrome_write = abi.value("syndrome.write");
   guest->syndrome_unmapped = abi.value("syndrome.unmapped");
   guest->syndrome_protected = abi.value("syndrome.protected");
-  const char *context = abi.text("tagged.context");
-  const PackHeader &header = abi.pack->header();
-  for (uint32_t i = 0; i < header.context_count && i < 4; i++)
-    if (*context && strcmp(abi.pack->string(header.context_name[i]), context) == 0)
-      guest->tag_context = static_cast<int>(i);
+  guest->tag_context = abi.context(abi.text("tagged.context"));
+}
+
+// The page of code that a kernel shows its programs, beyond what these can map; where the table has one.
+bool map_code_page(Guest *guest, const PackTables &tables) {
+  const uint64_t address = guest->abi.value("code_page.address");
+  if (!address) return true;
+  std::vector<uint32_t> page(guest->abi.page_size / sizeof(uint32_t));
+  put_code(guest->abi.text("code_page.code"), &page);
+  for (const FeatureRec &feature : tables.feature) {
+    const std::string_view name = tables.string(feature.name);
+    const bool has = std::ranges::find(guest->features, name) != guest->features.end();
+    if (!has) put_code(guest->abi.text("code_page.without." + std::string(name)), &page);
+  }
+  return guest->space.provide_code(address, page.data(), page.size() * sizeof page[0]);
 }
 
 // What the guest's program is called in ps and top.
@@ -151,6 +164,7 @@ int run_program(const Options &options, const Pack &pack, const char *execfn) {
   guest->engine->set_change_check(may_change, guest);
   guest->engine->set_hot(hot_block, guest);
   guest->space.set_engine(guest->engine);
+  if (!map_code_page(guest, tables)) return internal_error("no memory for the kernel's page of code");
   guest->modules.set_engine(guest->engine);
   process->self_fd = open_self(execfn);
   thread->guest = guest;
@@ -163,7 +177,7 @@ int run_program(const Options &options, const Pack &pack, const char *execfn) {
   current_thread = thread;
   install_handlers(*process);
   set_process_name(program.path.c_str());
-  thread->cpu->pc = program.start;
+  guest->abi.enter_function(thread->cpu, program.start);
   set_reg(thread->cpu, guest->abi.sp, program.stack_pointer);
   run_thread(*thread);
   return kExitInternal;  // the first thread leaves by a system call

@@ -15,7 +15,7 @@ namespace pyqemu::user {
 namespace {
 
 constexpr size_t kMostFrameBytes = 16384;
-constexpr size_t kTrampolineBytes = 64;
+constexpr size_t kTrampolineBytes = 64;  // of each of the two
 constexpr size_t kFpFlags = 5;
 
 enum class Source {
@@ -39,15 +39,19 @@ struct Item {
   uint64_t constant;
 };
 
-struct FlagBit {
+// Bits of a word of the frame that are those of a register or a context variable.
+struct Piece {
   RegRef reg;
-  unsigned bit;
+  int context;  // or -1: `reg` counts
+  unsigned low, width, bit;
 };
 
 struct FrameLayout {
   size_t size = 0, align = 16, red_zone = 0, context_offset = 0, frame_offset = 0;
+  size_t plain_offset = 0;  // where the frame begins of handlers that do not ask for a siginfo
+  uint64_t flags_base = 0;
   std::vector<Item> items, fault_items;
-  std::vector<FlagBit> flags;
+  std::vector<Piece> flags, fp_status;
   std::vector<unsigned>
       fp_flags;  // bits of the guest's status register: invalid, division by zero, overflow, …
   RegRef signal, info, context, frame, link;
@@ -58,16 +62,6 @@ struct HostFp {  // what the guest's registers do not hold of the floating-point
   uint32_t host_fp, fp_extra, fp_mode, reserved;
   uint64_t context[4];
 };
-
-// The words of `text`, one after the other.
-template <typename F>
-void each_word(const char *text, F use) {
-  while (*text) {
-    const char *end = strchrnul(text, ' ');
-    use(std::string_view(text, static_cast<size_t>(end - text)));
-    text = *end ? end + 1 : end;
-  }
-}
 
 bool parse_source(const Abi &abi, std::string_view name, Item *item) {
   struct Named {
@@ -115,6 +109,57 @@ bool parse_items(const Abi &abi, const char *key, size_t frame_size, std::vector
   return good;
 }
 
+// `NAME@BIT`: bit 0 of a register; `NAME[HIGH:LOW]@BIT`: more bits of it.
+bool parse_pieces(const Abi &abi, const char *key, std::vector<Piece> *pieces) {
+  bool good = true;
+  each_word(abi.text(key), [&](std::string_view word) {
+    const size_t at = word.find('@'), bracket = word.find('[');
+    if (at == std::string_view::npos) return void(good = false);
+    Piece piece = {{}, -1, 0, 1, 0};
+    const char *number = word.data() + at + 1;
+    piece.bit = static_cast<unsigned>(parse_number(number));
+    if (bracket < at) {
+      number = word.data() + bracket + 1;
+      const auto high = static_cast<unsigned>(parse_number(number));
+      piece.low = static_cast<unsigned>(parse_number(++number));
+      piece.width = high - piece.low + 1;
+    }
+    const std::string_view name = word.substr(0, std::min(at, bracket));
+    piece.context = abi.context(name);
+    good &= piece.context >= 0 || abi.reg(name, &piece.reg);
+    pieces->push_back(piece);
+  });
+  return good;
+}
+
+uint64_t get_pieces(const CpuHeader *cpu, const std::vector<Piece> &pieces) {
+  uint64_t word = 0;
+  for (const Piece &piece : pieces) {
+    const uint64_t value = piece.context >= 0 ? cpu->context[piece.context] : get_reg(cpu, piece.reg);
+    word |= (value >> piece.low & ((uint64_t{1} << piece.width) - 1)) << piece.bit;
+  }
+  return word;
+}
+
+void set_pieces(CpuHeader *cpu, const std::vector<Piece> &pieces, uint64_t word) {
+  for (const Piece &piece : pieces) {
+    const uint64_t mask = ((uint64_t{1} << piece.width) - 1) << piece.low;
+    const uint64_t old = piece.context >= 0 ? cpu->context[piece.context] : get_reg(cpu, piece.reg);
+    const uint64_t value = (old & ~mask) | (word >> piece.bit << piece.low & mask);
+    if (piece.context >= 0)
+      cpu->context[piece.context] = value;
+    else
+      set_reg(cpu, piece.reg, value);
+  }
+}
+
+// The bits of the word that pieces are for.
+uint64_t piece_mask(const std::vector<Piece> &pieces) {
+  uint64_t mask = 0;
+  for (const Piece &piece : pieces) mask |= ((uint64_t{1} << piece.width) - 1) << piece.bit;
+  return mask;
+}
+
 FrameLayout parse_layout(const Abi &abi) {
   FrameLayout layout;
   layout.size = abi.value("sigframe.size");
@@ -122,7 +167,11 @@ FrameLayout parse_layout(const Abi &abi) {
   layout.red_zone = abi.value("sigframe.red_zone");
   layout.context_offset = abi.value("sigframe.entry.context_offset");
   layout.frame_offset = abi.value("sigframe.entry.frame_offset");
-  layout.good = layout.size > 0 && layout.size <= kMostFrameBytes &&
+  layout.plain_offset = abi.value("sigframe.plain_offset");
+  layout.flags_base = abi.value("sigframe.flags_base");
+  layout.good = layout.size > 0 && layout.size <= kMostFrameBytes && layout.plain_offset < layout.size &&
+                parse_pieces(abi, "sigframe.flags", &layout.flags) &&
+                parse_pieces(abi, "sigframe.fp_status", &layout.fp_status) &&
                 parse_items(abi, "sigframe.items", layout.size, &layout.items) &&
                 parse_items(abi, "sigframe.fault_items", layout.size, &layout.fault_items) &&
                 abi.reg(abi.text("sigframe.entry.signal"), &layout.signal) &&
@@ -130,14 +179,6 @@ FrameLayout parse_layout(const Abi &abi) {
                 abi.reg(abi.text("sigframe.entry.context"), &layout.context);
   layout.has_frame = abi.reg(abi.text("sigframe.entry.frame"), &layout.frame);
   layout.has_link = abi.reg(abi.text("sigframe.entry.return"), &layout.link);
-  each_word(abi.text("sigframe.flags"), [&](std::string_view word) {
-    size_t at = word.find('@');
-    FlagBit flag = {};
-    const char *bit = word.data() + at + 1;
-    layout.good &= at != std::string_view::npos && abi.reg(word.substr(0, at), &flag.reg);
-    flag.bit = static_cast<unsigned>(parse_number(bit));
-    layout.flags.push_back(flag);
-  });
   each_word(abi.text("sigframe.fp_flags", "0 1 2 3 4"), [&](std::string_view word) {
     const char *bit = word.data();
     layout.fp_flags.push_back(static_cast<unsigned>(parse_number(bit)));
@@ -168,21 +209,18 @@ const FrameLayout &layout_of(const Abi &abi) {
   return layout;
 }
 
-// The page with the code that handlers return to.
+// The page with the code that handlers return to: that of frames with a siginfo, then that of plain ones.
 uint64_t trampoline(Guest &guest) {
   static std::mutex mutex;
   std::lock_guard guard(mutex);
   if (guest.trampoline) return guest.trampoline;
-  uint32_t code[kTrampolineBytes / 4] = {};
-  size_t count = 0;
-  each_word(guest.abi.text("sigframe.trampoline"), [&](std::string_view word) {
-    uint32_t value = 0;
-    for (char c : word) value = value << 4 | static_cast<uint32_t>(c <= '9' ? c - '0' : c - 'a' + 10);
-    if (count < std::size(code)) code[count++] = value;
-  });
+  std::vector<uint32_t> code(2 * kTrampolineBytes / 4), plain(kTrampolineBytes / 4);
+  put_code(guest.abi.text("sigframe.trampoline"), &code);
+  put_code(guest.abi.text("sigframe.plain_trampoline"), &plain);
+  std::copy(plain.begin(), plain.end(), code.begin() + kTrampolineBytes / 4);
   int64_t page = guest.space.map(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page < 0) return 0;
-  memcpy(host_pointer(static_cast<uint64_t>(page)), code, sizeof code);
+  memcpy(host_pointer(static_cast<uint64_t>(page)), code.data(), code.size() * sizeof code[0]);
   guest.space.protect(static_cast<uint64_t>(page), 4096, PROT_READ | PROT_EXEC);
   return guest.trampoline = static_cast<uint64_t>(page);
 }
@@ -226,11 +264,12 @@ void put_item(const FrameContext &at, const Item &item) {
       value = at.delivery->syndrome;
       break;
     case Source::kFlags:
-      for (const FlagBit &flag : at.layout.flags) value |= (get_reg(cpu, flag.reg) & 1) << flag.bit;
+      value = at.layout.flags_base | get_pieces(cpu, at.layout.flags);
       break;
     case Source::kFpStatus:
       value = (get_reg(cpu, item.reg) & ~guest_fp_flags(at.layout, ~0u)) |
-              guest_fp_flags(at.layout, host::fp_flags(cpu->host_fp) | cpu->fp_extra);
+              guest_fp_flags(at.layout, host::fp_flags(cpu->host_fp) | cpu->fp_extra) |
+              get_pieces(cpu, at.layout.fp_status);
       break;
     case Source::kStack: {
       stack_t stack = {host_pointer(thread.alt_stack), thread.alt_flags, thread.alt_size};
@@ -267,10 +306,11 @@ void take_item(const FrameContext &at, const Item &item, uint64_t *mask) {
       *mask = value;
       return;
     case Source::kFlags:
-      for (const FlagBit &flag : at.layout.flags) set_reg(cpu, flag.reg, value >> flag.bit & 1);
+      set_pieces(cpu, at.layout.flags, value);
       return;
     case Source::kFpStatus:
-      set_reg(cpu, item.reg, value & ~guest_fp_flags(at.layout, ~0u));
+      set_reg(cpu, item.reg, value & ~guest_fp_flags(at.layout, ~0u) & ~piece_mask(at.layout.fp_status));
+      set_pieces(cpu, at.layout.fp_status, value);
       cpu->host_fp = host::with_fp_flags(
           cpu->host_fp, (host::fp_flags(cpu->host_fp) & 32) | host_fp_flags(at.layout, value));
       cpu->fp_extra &= ~31u;
@@ -336,7 +376,10 @@ bool enter_handler(Thread &thread, const Delivery &delivery) {
   } else {
     sp -= layout.red_zone;
   }
-  uint64_t frame = (sp - layout.size) & ~uint64_t{layout.align - 1};
+  // A handler that does not ask for a siginfo may have a frame without one.
+  const bool plain = layout.plain_offset && !(delivery.action->flags & kSaSigInfo);
+  const size_t skipped = plain ? layout.plain_offset : 0, size = layout.size - skipped;
+  uint64_t frame = (sp - size) & ~uint64_t{layout.align - 1};
   if (on_alt && frame < thread.alt_stack) return false;
   alignas(16) uint8_t bytes[kMostFrameBytes];
   memset(bytes, 0, layout.size);
@@ -344,7 +387,7 @@ bool enter_handler(Thread &thread, const Delivery &delivery) {
   for (const Item &item : layout.items) put_item(at, item);
   if (delivery.syndrome)
     for (const Item &item : layout.fault_items) put_item(at, item);
-  if (!write_guest(frame, bytes, layout.size)) return false;
+  if (!write_guest(frame, bytes + skipped, size)) return false;
   set_reg(thread.cpu, layout.signal, static_cast<uint64_t>(delivery.signal));
   if (delivery.action->flags & kSaSigInfo) {
     set_reg(thread.cpu, layout.info, frame);
@@ -352,9 +395,11 @@ bool enter_handler(Thread &thread, const Delivery &delivery) {
   }
   if (layout.has_frame) set_reg(thread.cpu, layout.frame, frame + layout.frame_offset);
   bool own = delivery.action->flags & kSaRestorer;
-  if (layout.has_link) set_reg(thread.cpu, layout.link, own ? delivery.action->restorer : trampoline(guest));
+  if (layout.has_link)
+    set_reg(thread.cpu, layout.link,
+            own ? delivery.action->restorer : trampoline(guest) + (plain ? kTrampolineBytes : 0));
   set_reg(thread.cpu, guest.abi.sp, frame);
-  thread.cpu->pc = delivery.action->handler;
+  guest.abi.enter_function(thread.cpu, delivery.action->handler);
   if (thread.alt_flags & static_cast<int>(0x80000000)) {  // SS_AUTODISARM
     thread.alt_stack = thread.alt_size = 0;
     thread.alt_flags = SS_DISABLE;
@@ -362,30 +407,31 @@ bool enter_handler(Thread &thread, const Delivery &delivery) {
   return true;
 }
 
-bool leave_handler(Thread &thread, uint64_t *mask) {
+bool leave_handler(Thread &thread, uint64_t *mask, bool plain) {
   const FrameLayout &layout = layout_of(thread.guest->abi);
   uint64_t frame = get_reg(thread.cpu, thread.guest->abi.sp);
+  const size_t skipped = plain ? layout.plain_offset : 0;
   alignas(16) uint8_t bytes[kMostFrameBytes];
-  if (frame % layout.align || !read_guest(bytes, frame, layout.size)) return false;
+  if (frame % layout.align || !read_guest(bytes + skipped, frame, layout.size - skipped)) return false;
   FrameContext at{thread, layout, nullptr, bytes};
-  const Item *fp_status = nullptr;  // after host_fp, which holds its sticky flags too
-  for (const Item &item : layout.items) {
-    if (item.source == Source::kFpStatus)
-      fp_status = &item;
-    else
-      take_item(at, item, mask);
-  }
-  if (fp_status) take_item(at, *fp_status, mask);
+  // First what has all of the environment: the guest may have changed what is in its own registers too.
+  for (bool host_fp : {true, false})
+    for (const Item &item : layout.items)
+      if ((item.source == Source::kHostFp) == host_fp) take_item(at, item, mask);
   return true;
 }
 
 void finish_return(Thread &thread, int signal) {
   Guest &guest = *thread.guest;
-  if (!guest.trampoline || thread.cpu->pc - guest.trampoline >= kTrampolineBytes) return;
+  if (!guest.trampoline || thread.cpu->pc - guest.trampoline >= 2 * kTrampolineBytes) return;
+  const FrameLayout &layout = layout_of(guest.abi);
+  const bool plain = thread.cpu->pc - guest.trampoline >= kTrampolineBytes;
   uint64_t frame = get_reg(thread.cpu, guest.abi.sp), mask = 0;
-  for (const Item &item : layout_of(guest.abi).items)
-    if (item.source == Source::kMask && !get_guest(&mask, frame + item.offset)) return;
-  if (!(mask & signal_bit(signal)) && leave_handler(thread, &mask)) thread.mask = mask;
+  for (const Item &item : layout.items)
+    if (item.source == Source::kMask &&
+        !get_guest(&mask, frame + item.offset - (plain ? layout.plain_offset : 0)))
+      return;
+  if (!(mask & signal_bit(signal)) && leave_handler(thread, &mask, plain)) thread.mask = mask;
 }
 
 }  // namespace pyqemu::user

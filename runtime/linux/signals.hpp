@@ -50,8 +50,9 @@ struct Delivery {
 
 // Puts a frame on the guest's stack and goes to the handler; false if the stack cannot take it.
 bool enter_handler(Thread &thread, const Delivery &delivery);
-// sigreturn: gives false if the frame cannot be read. Sets *mask to what the frame says.
-bool leave_handler(Thread &thread, uint64_t *mask);
+// sigreturn: gives false if the frame cannot be read. Sets *mask to what the frame says. `plain`: the frame has
+// no siginfo, where the architecture's may be without.
+bool leave_handler(Thread &thread, uint64_t *mask, bool plain);
 // If the guest stands in the code that handlers return to, does what that code would do, so that the next handler's
 // frame does not lie on it: unwinders do not get past that. Not if the frame's mask has `signal` blocked.
 void finish_return(Thread &thread, int signal);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.guests import debian
@@ -79,5 +79,13 @@ RISCV32 = Architecture(
     *("riscv32", 243, "max", "rv32,zicond=true"),
     bits=32, toolchain="riscv64-linux-gnu", flags=("-march=rv32gc", "-mabi=ilp32d"),
 )  # fmt: skip
+#: Hard floating point, T32 where nothing else is said; and soft floating point, A32 of Armv5.
+ARMHF = Architecture(
+    *("armhf", 40, "cortex-a15", "cortex-a15", "armhf"), bits=32, family="arm", toolchain="arm-linux-gnueabihf"
+)  # fmt: skip
+ARMEL = Architecture(
+    *("armel", 40, "cortex-a15", "cortex-a15", "armel"), bits=32, family="arm", toolchain="arm-linux-gnueabi"
+)  # fmt: skip
+A32 = replace(ARMHF, name="a32", flags=("-marm",))
 #: Those with a C library.
-ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64)}
+ARCHITECTURES = {a.name: a for a in (AARCH64, RISCV64, ARMHF, ARMEL)}

@@ -17,6 +17,8 @@ _FLAGS = (
     "-Wl,-z,separate-code",
 )  # fmt: skip
 _OWN_FLAGS = {"aarch64": ("-mno-outline-atomics",)}
+#: In place of arithmetic.c, where calls of it have names of the architecture's own.
+_LIBRARIES = {"arm": "-lgcc"}
 
 
 def build(guest: Architecture | None, sources: Sequence[Path], program: Path) -> Path:
@@ -24,5 +26,7 @@ def build(guest: Architecture | None, sources: Sequence[Path], program: Path) ->
     if not program.exists():
         compiler, own = ("", ()) if guest is None else (guest.compiler, guest.flags + _OWN_FLAGS.get(guest.name, ()))
         command = [f"{compiler}gcc", *own, *_FLAGS, "-I", str(RUNTIME[0].parent)]
-        subprocess.run([*command, *map(str, [*sources, *RUNTIME]), "-o", str(program)], check=True)
+        system, arithmetic = map(str, RUNTIME)
+        library = arithmetic if guest is None else _LIBRARIES.get(guest.target, arithmetic)
+        subprocess.run([*command, *map(str, sources), system, library, "-o", str(program)], check=True)
     return program

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.architectures import AARCH64, RISCV32, RISCV64, Architecture
+from tests.guests.architectures import A32, AARCH64, ARMEL, ARMHF, RISCV32, RISCV64, Architecture
 from tests.guests.freestanding import PROGRAMS, RUNTIME, build
 from tests.guests.ways import WAYS
 
 SOURCES = sorted(path for path in (PROGRAMS / "freestanding").glob("*.c") if path not in RUNTIME)
-GUESTS = (RISCV32, RISCV64, AARCH64)
+GUESTS = (RISCV32, RISCV64, AARCH64, ARMHF, A32, ARMEL)
 KERNELS = 100
 
 

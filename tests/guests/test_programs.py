@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.guests.architectures import AARCH64, RISCV64, Architecture
+from tests.guests.architectures import AARCH64, ARMHF, RISCV64, Architecture
 from tests.guests.waiting import patience
 from tests.guests.ways import WAYS
 
@@ -66,7 +66,7 @@ def compile_program(case: Case, compiler: str, flags: tuple[str, ...], place: Pa
     driver = f"{compiler}{'g++' if case.source.suffix == '.cpp' else 'gcc'}"
     program = place / f"{case.name}.{compiler}{flags[0].lstrip('-')}"
     if not program.exists():
-        command = [driver, "-O2", "-w", "-pthread", *flags, str(case.source), "-o", str(program), "-lm"]
+        command = [driver, "-O2", "-w", "-Wno-psabi", "-pthread", *flags, str(case.source), "-o", str(program), "-lm"]
         subprocess.run(command, check=True)
     return program
 
@@ -100,9 +100,9 @@ def check(guest: Architecture, case: Case, linking: str, built: Path, **environm
     assert found == expected(guest, case, program, built)
 
 
-STATIC = {AARCH64: ["static"], RISCV64: ["static"]}
+STATIC = {AARCH64: ["static"], RISCV64: ["static"], ARMHF: ["static"]}
 #: Debian's C library for riscv64 has no start for static-pie.
-RELOCATED = {AARCH64: ["static-pie", "dynamic"], RISCV64: ["dynamic"]}
+RELOCATED = {AARCH64: ["static-pie", "dynamic"], RISCV64: ["dynamic"], ARMHF: ["static-pie", "dynamic"]}
 
 
 @pytest.mark.guest

@@ -330,6 +330,38 @@ def test_context_change_and_isync_leave() -> None:
     assert (after.reason, after.pc, after.context) == (ExitReason.SYNC, 0x1004, (0, 5, 0, 0))
 
 
+def _perhaps_changed(end: Callable[[Builder], None]) -> Callable[[Builder], None]:
+    def build(b: Builder) -> None:
+        same, changed = b.block("same"), b.block("changed")
+        b.branch(b.read("Z", I1), same, changed)
+        b.at(changed).op("set_ctx", b.const(5, I8), ctx="mode")
+        end(b)
+        end(b.at(same))
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("end", "attributes", "otherwise"),
+    [
+        (_indirect, Attribute.INDIRECT, ExitReason.LOOKUP),
+        (Builder.next, Attribute.FALLS_BY_EXIT, EXIT_REASON),
+    ],
+    ids=["indirect", "next"],
+)
+def test_only_a_changed_context_leaves(
+    end: Callable[[Builder], None], attributes: Attribute, otherwise: int
+) -> None:
+    runnable = compiled(_perhaps_changed(end))
+    assert runnable.compiled.stencil.attributes == attributes | Attribute.ENDS_BLOCK | Attribute.SYNCS
+    state = empty_state()
+    after = runnable.run(state, here=0x1000)
+    assert (after.reason, after.context) == (ExitReason.SYNC, (0, 5, 0, 0))
+    state.registers["Z"] = [1]
+    after = runnable.run(state, here=0x1000)
+    assert (after.reason, after.context) == (otherwise, (0, 0, 0, 0))
+
+
 def test_outlined_function_with_two_results() -> None:
     helper = Function("helper", results=(Bits(64), I1))
     b = Builder(helper)

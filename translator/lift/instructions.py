@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from pyqemu.translator.adl.compiled import Source
-from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.function import Block, Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
 from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, following
 
 #: What regions do not do; the baseline translator does these instructions one by one.
-UNSUPPORTED = frozenset({"isync", "set_ctx", "cas", "rmw"})
+UNSUPPORTED = frozenset({"isync", "cas", "rmw"})
 
 
 class GuestCode(Protocol):
@@ -55,7 +55,7 @@ class Meaning:
 
     function: Function
     gotos: tuple[Goto, ...]
-    goes_on: bool  # it may end in `next`
+    goes_on: bool  # it may end in `next`, in a context that is known
     resumes: bool  # control comes back behind it from elsewhere: a call, a system call
     returns: bool
     accesses: bool
@@ -84,12 +84,18 @@ class Instruction:
         return self.offset + self.size
 
 
+def contexts_written(block: Block) -> frozenset[str]:
+    """The context variables that a block writes; its end leaves the region then."""
+    return frozenset(op.attrs["ctx"] for op in block.ops if op.name == "set_ctx")
+
+
 def look_at(function: Function) -> Meaning:
     """What a meaning does, by its operations."""
     ops = [op for block in function.blocks for op in block.ops]
-    gotos = tuple(dict.fromkeys(Goto(op.attrs["target"], op.attrs["kind"]) for op in ops if op.name == "goto"))
+    ends = [block.terminator for block in function.blocks if not contexts_written(block)]
+    gotos = tuple(dict.fromkeys(Goto(op.attrs["target"], op.attrs["kind"]) for op in ends if op.name == "goto"))
     kinds = {op.attrs["kind"] for op in ops if op.name in ("goto", "goto_indirect")}
-    goes_on = any(op.name == "next" for op in ops)
+    goes_on = any(op.name == "next" for op in ends)
     return Meaning(
         function,
         gotos,

@@ -5,13 +5,13 @@ Guest state is still read and written as each instruction does it; `passes.promo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import ACCESSES, CONTEXT_PLACE
 from pyqemu.translator.ir.types import CONTEXT_TYPE, I1
-from pyqemu.translator.lift.instructions import Instruction, Reader
+from pyqemu.translator.lift.instructions import Instruction, Reader, contexts_written
 from pyqemu.translator.lift.trace import Trace
 from pyqemu.translator.passes.promote_state import registers_of
 from pyqemu.translator.static import Here, StaticExpr, apply
@@ -108,7 +108,7 @@ class _Lifting:
         """Ends `block`: lets the runtime have control if it wants it, else goes on."""
         leave = self._block(f"i{offset:x}.leave")
         context = self._trace.instructions[offset].context
-        leave.ops = [*self._change(context), Op("leave", attrs={"target": address(offset)})]
+        leave.ops = [*self.change(context), Op("leave", attrs={"target": address(offset)})]
         wanted = Value(I1)
         block.ops = [
             Op("poll", results=[wanted]),
@@ -135,16 +135,17 @@ class _Lifting:
         start = self._starts.get(offset) if stays else None
         if start is not None:
             return [Op("jump", successors=[Successor(start)])]
-        return [*self._change(context), Op("goto", attrs={"target": address(offset), "kind": kind})]
-
-    def _change(self, context: Mapping[str, int]) -> list[Op]:
-        """Stores what in a context is not as in the region's, for a way out."""
-        ops: list[Op] = []
-        for place, value in self.shown(context):
-            ops += [value, Op("set_ctx", value.results, attrs={"ctx": place})]
-        return ops
+        return [*self.change(context), Op("goto", attrs={"target": address(offset), "kind": kind})]
 
     # --- for instances ---
+
+    def change(self, context: Mapping[str, int], written: Collection[str] = ()) -> list[Op]:
+        """Stores what in a context is not as in the region's, but for what has been written, for a way out."""
+        ops: list[Op] = []
+        for place, value in self.shown(context):
+            if place not in written:
+                ops += [value, Op("set_ctx", value.results, attrs={"ctx": place})]
+        return ops
 
     def shown(self, context: Mapping[str, int]) -> list[tuple[str, Op]]:
         """The variables that are not as in the region's context, and constants of their values."""
@@ -155,7 +156,7 @@ class _Lifting:
 
     def leave(self, context: Mapping[str, int], op: Op) -> list[Op]:
         """The end of the region by `op`, in a context."""
-        return [*self._change(context), op]
+        return [*self.change(context), op]
 
     def to_target(self, op: Op, instruction: Instruction) -> list[Op]:
         """What a `goto` of an instruction becomes."""
@@ -200,7 +201,7 @@ class _Instance:
         for number, block in enumerate(blocks[1:], 1):
             self._blocks[block] = made = self._lifting.new_block(self._instruction, number)
             made.arguments = [self._copy(value) for value in block.arguments]
-        ends = sum(block.terminator.name == "next" for block in blocks)
+        ends = sum(block.terminator.name == "next" and not contexts_written(block) for block in blocks)
         if ends > 1:
             self._next = self._lifting.new_block(self._instruction, 0)
         for block in blocks:
@@ -217,7 +218,11 @@ class _Instance:
             if made is not None:
                 block.ops.append(made)
         terminator = source.terminator
+        written = contexts_written(source)
         match terminator.name:
+            case "next" | "goto" | "goto_indirect" if written:
+                block.ops += self._lifting.change(self._instruction.goes_to, written)
+                block.ops.append(self._changed_end(terminator))
             case "next" if join and self._next is not None:
                 block.ops.append(Op("jump", successors=[Successor(self._next)]))
             case "next":
@@ -243,6 +248,15 @@ class _Instance:
                 block.ops.append(
                     Op(terminator.name, self._operands(terminator), attrs=terminator.attrs, successors=edges)
                 )
+
+    def _changed_end(self, op: Op) -> Op:
+        """An end by which the region is left, as the context has been written."""
+        if op.name == "goto_indirect":
+            return Op("goto_indirect", self._operands(op), attrs=op.attrs)
+        target = address(self._instruction.end)
+        if op.name == "goto":
+            target = self._lifting.settled(op.attrs["target"], self._instruction)
+        return Op("leave", attrs={"target": target})
 
     def _mark(self, block: Block) -> None:
         """What a fault of the instruction shows, before registers are: where it is, and in which context."""

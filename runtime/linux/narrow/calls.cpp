@@ -59,6 +59,12 @@ int64_t narrow_futex(Thread &thread, Arguments a, const Syscall &target) {
   return make_call(thread, target, arguments);
 }
 
+// Where pairs are aligned, the argument that comes last stands second, so that none is skipped.
+int64_t second_last(Thread &thread, Arguments a, const Syscall &target) {
+  const uint64_t arguments[6] = {a[0], a[2], a[3], a[1]};
+  return make_call(thread, target, arguments);
+}
+
 // The offset is in two registers, high half first, and the result where the fourth argument says.
 int64_t llseek(Thread &thread, Arguments a, const Syscall &target) {
   const uint64_t arguments[6] = {a[0], a[1] << 32 | a[2], a[4]};
@@ -143,7 +149,9 @@ constexpr NarrowCall kCalls[] = {
     {"fallocate", "", {pair(2), pair(3)}},
     {"readahead", "", {pair(1)}},
     {"fadvise64_64", "fadvise64", {pair(1), pair(2)}},
+    {"fadvise64_64_2", "fadvise64", {pair(2), pair(3)}, second_last},
     {"sync_file_range", "", {pair(1), pair(2)}},
+    {"sync_file_range2", "sync_file_range", {pair(2), pair(3)}, second_last},
     {"sendfile", "", {both(2, kTime)}},
     {"sendfile64", "sendfile"},
     {"fanotify_mark", "", {pair(2)}},
@@ -154,10 +162,6 @@ constexpr NarrowCall kCalls[] = {
     // files
     {"truncate", "", {word(1)}},
     {"truncate64", "truncate", {pair(1)}},
-    {"stat64", "stat"},
-    {"lstat64", "lstat"},
-    {"fstat64", "fstat"},
-    {"fstatat64", "newfstatat"},
     {"statfs", "", {out(1, kStatfs)}},
     {"fstatfs", "", {out(1, kStatfs)}},
     {"statfs64", "statfs", {}, statfs64},

@@ -52,6 +52,7 @@ int64_t sys_openat2(Thread &thread, Arguments a) {
 enum StatField {
   kDev,
   kIno,
+  kInoLow,
   kMode,
   kNlink,
   kUid,
@@ -67,16 +68,18 @@ enum StatField {
   kCtime,
   kCtimeNs,
 };
-constexpr const char *kStatFields[] = {"st_dev",     "st_ino",        "st_mode",  "st_nlink",
-                                       "st_uid",     "st_gid",        "st_rdev",  "st_size",
-                                       "st_blksize", "st_blocks",     "st_atime", "st_atime_nsec",
-                                       "st_mtime",   "st_mtime_nsec", "st_ctime", "st_ctime_nsec"};
+constexpr const char *kStatFields[] = {
+    "st_dev",     "st_ino",   "st_ino_low",    "st_mode",  "st_nlink",      "st_uid",
+    "st_gid",     "st_rdev",  "st_size",       "st_blksize", "st_blocks",   "st_atime",
+    "st_atime_nsec", "st_mtime", "st_mtime_nsec", "st_ctime", "st_ctime_nsec"};
 StructLayout g_stat("stat", kStatFields, std::size(kStatFields));
+StructLayout g_stat64("stat64", kStatFields, std::size(kStatFields));  // of guests with two
 
-int64_t put_stat(const Thread &thread, const struct stat &from, uint64_t address) {
-  g_stat.load(thread.guest->abi);
-  if (g_stat.same()) return put_guest(address, from) ? 0 : -EFAULT;
+int64_t put_stat(const Thread &thread, StructLayout &layout, const struct stat &from, uint64_t address) {
+  layout.load(thread.guest->abi);
+  if (layout.same()) return put_guest(address, from) ? 0 : -EFAULT;
   const uint64_t values[] = {from.st_dev,
+                             from.st_ino,
                              from.st_ino,
                              from.st_mode,
                              from.st_nlink,
@@ -93,37 +96,43 @@ int64_t put_stat(const Thread &thread, const struct stat &from, uint64_t address
                              static_cast<uint64_t>(from.st_ctim.tv_sec),
                              static_cast<uint64_t>(from.st_ctim.tv_nsec)};
   char record[512] = {};
-  if (g_stat.size() > sizeof record) return -EOVERFLOW;
-  for (size_t i = 0; i < std::size(values); i++) g_stat.put(record, i, values[i]);
-  return write_guest(address, record, g_stat.size()) ? 0 : -EFAULT;
+  if (layout.size() > sizeof record) return -EOVERFLOW;
+  if (!layout.fits(kSize, values[kSize]) || !layout.fits(kIno, values[kIno])) return -EOVERFLOW;
+  for (size_t i = 0; i < std::size(values); i++) layout.put(record, i, values[i]);
+  return write_guest(address, record, layout.size()) ? 0 : -EFAULT;
 }
 
+template <StructLayout &layout>
 int64_t sys_fstat(Thread &thread, Arguments a) {
   struct stat status;
   int64_t result = host::system_call(SYS_fstat, a[0], reinterpret_cast<uint64_t>(&status));
-  return result < 0 ? result : put_stat(thread, status, a[1]);
+  return result < 0 ? result : put_stat(thread, layout, status, a[1]);
 }
 
-int64_t stat_at(Thread &thread, uint64_t directory, uint64_t path, uint64_t address, uint64_t flags) {
+int64_t stat_at(Thread &thread, StructLayout &layout, uint64_t directory, uint64_t path, uint64_t address,
+                uint64_t flags) {
   struct stat status;
   PathBuffer buffer;
   // Only a stat that follows links sees the guest's program behind /proc/self/exe.
   if (!(flags & AT_SYMLINK_NOFOLLOW)) path = translate_path(thread, path, &buffer);
   int64_t result =
       host::system_call(SYS_newfstatat, directory, path, reinterpret_cast<uint64_t>(&status), flags);
-  return result < 0 ? result : put_stat(thread, status, address);
+  return result < 0 ? result : put_stat(thread, layout, status, address);
 }
 
-int64_t sys_newfstatat(Thread &thread, Arguments a) {
-  return stat_at(thread, a[0], a[1], a[2], a[3]);
+template <StructLayout &layout>
+int64_t sys_fstatat(Thread &thread, Arguments a) {
+  return stat_at(thread, layout, a[0], a[1], a[2], a[3]);
 }
 
+template <StructLayout &layout>
 int64_t sys_stat(Thread &thread, Arguments a) {
-  return stat_at(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], 0);
+  return stat_at(thread, layout, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], 0);
 }
 
+template <StructLayout &layout>
 int64_t sys_lstat(Thread &thread, Arguments a) {
-  return stat_at(thread, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], AT_SYMLINK_NOFOLLOW);
+  return stat_at(thread, layout, static_cast<uint64_t>(AT_FDCWD), a[0], a[1], AT_SYMLINK_NOFOLLOW);
 }
 
 int64_t read_link(Thread &thread, uint64_t directory, uint64_t path, uint64_t to, uint64_t size) {
@@ -150,10 +159,14 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("open", sys_open),
     own("creat", sys_creat),
     own("openat2", sys_openat2),
-    own("fstat", sys_fstat),
-    own("newfstatat", sys_newfstatat),
-    own("stat", sys_stat),
-    own("lstat", sys_lstat),
+    own("fstat", sys_fstat<g_stat>),
+    own("newfstatat", sys_fstatat<g_stat>),
+    own("stat", sys_stat<g_stat>),
+    own("lstat", sys_lstat<g_stat>),
+    own("fstat64", sys_fstat<g_stat64>),
+    own("fstatat64", sys_fstatat<g_stat64>),
+    own("stat64", sys_stat<g_stat64>),
+    own("lstat64", sys_lstat<g_stat64>),
     own("readlinkat", sys_readlinkat),
     own("readlink", sys_readlink),
     pass("statx", SYS_statx, 2),

@@ -6,6 +6,14 @@
 namespace pyqemu::user {
 namespace {
 
+int64_t sys_send(Thread &thread, Arguments a) {
+  return blocking_call(thread, SYS_sendto, a[0], a[1], a[2], a[3]);
+}
+
+int64_t sys_recv(Thread &thread, Arguments a) {
+  return blocking_call(thread, SYS_recvfrom, a[0], a[1], a[2], a[3]);
+}
+
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
     pass("socket", SYS_socket),
     pass("socketpair", SYS_socketpair),
@@ -19,6 +27,8 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     pass("getsockopt", SYS_getsockopt),
     pass("setsockopt", SYS_setsockopt),
     pass("shutdown", SYS_shutdown),
+    own("send", sys_send),
+    own("recv", sys_recv),
     waits("sendto", SYS_sendto),
     waits("recvfrom", SYS_recvfrom),
     waits("sendmsg", SYS_sendmsg),

@@ -103,16 +103,24 @@ int64_t sys_rt_sigtimedwait(Thread &thread, Arguments a) {
   return blocking_call(thread, SYS_rt_sigtimedwait, a);
 }
 
-int64_t sys_rt_sigreturn(Thread &thread, Arguments) {
+int64_t return_from_handler(Thread &thread, bool plain) {
   thread.jumped = true;
   uint64_t mask = thread.mask;
-  if (!leave_handler(thread, &mask)) {
+  if (!leave_handler(thread, &mask, plain)) {
     raise_fault(thread, SIGSEGV, SI_KERNEL, 0);
     return 0;
   }
   // If a signal has been taken meanwhile, its delivery sets the host's mask.
   if (set_mask(thread, mask) < 0) thread.mask = mask & ~(signal_bit(SIGKILL) | signal_bit(SIGSTOP));
   return 0;
+}
+
+int64_t sys_rt_sigreturn(Thread &thread, Arguments) {
+  return return_from_handler(thread, false);
+}
+
+int64_t sys_sigreturn(Thread &thread, Arguments) {
+  return return_from_handler(thread, true);
 }
 
 int64_t sys_sigaltstack(Thread &thread, Arguments a) {
@@ -140,6 +148,7 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("pause", sys_pause),
     own("rt_sigtimedwait", sys_rt_sigtimedwait),
     own("rt_sigreturn", sys_rt_sigreturn),
+    own("sigreturn", sys_sigreturn),
     own("sigaltstack", sys_sigaltstack),
     pass("kill", SYS_kill),
     pass("tkill", SYS_tkill),

@@ -267,6 +267,28 @@ int64_t sys_set_tid_address(Thread &thread, Arguments a) {
   return own_tid();
 }
 
+// Where the thread pointer is a register that programs cannot write.
+int64_t sys_set_tls(Thread &thread, Arguments a) {
+  set_reg(thread.cpu, thread.guest->abi.tls, a[0]);
+  return 0;
+}
+
+int64_t sys_get_tls(Thread &thread, Arguments) {
+  return static_cast<int64_t>(get_reg(thread.cpu, thread.guest->abi.tls));
+}
+
+// Where programs have no instruction for it: *a[2] becomes a[1] if it is a[0]; gives 0, or 1 if it is not.
+int64_t sys_cmpxchg(Thread &thread, Arguments a) {
+  auto expected = static_cast<uint32_t>(a[0]);
+  const int protection = thread.guest->space.protection(a[2]);
+  if (a[2] % sizeof expected || protection < 0 || !(protection & PROT_WRITE)) {
+    raise_fault(thread, SIGSEGV, protection < 0 ? SEGV_MAPERR : SEGV_ACCERR, a[2]);
+    return -EFAULT;
+  }
+  std::atomic_ref<uint32_t> word(*static_cast<uint32_t *>(host_pointer(a[2])));
+  return !word.compare_exchange_strong(expected, static_cast<uint32_t>(a[1]));
+}
+
 // Quietly, as a kernel without them: the C library goes on without.
 int64_t sys_rseq(Thread &, Arguments) {
   return -ENOSYS;
@@ -279,6 +301,9 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("vfork", sys_vfork),
     own("exit", sys_exit),
     own("set_tid_address", sys_set_tid_address),
+    own("cmpxchg", sys_cmpxchg),
+    own("set_tls", sys_set_tls),
+    own("get_tls", sys_get_tls),
     own("rseq", sys_rseq),
     pass("gettid", SYS_gettid),
     waits("futex", SYS_futex),

@@ -23,6 +23,13 @@ static void make(uint32_t *code, int value) { /* lui a0, upper; addi a0, a0, low
   code[2] = 0x00008082u;
   __builtin___clear_cache((char *)code, (char *)(code + 3));
 }
+#elif defined(__arm__)
+static void make(uint32_t *code, int value) { /* ldr r0, [pc]; bx lr; value */
+  code[0] = 0xe59f0000u;
+  code[1] = 0xe12fff1eu;
+  code[2] = (uint32_t)value;
+  __builtin___clear_cache((char *)code, (char *)(code + 3));
+}
 #else
 #error "say how this guest returns a number"
 #endif

@@ -37,6 +37,9 @@ static void on_fault_repair(int number, siginfo_t *info, void *context) {
 #elif defined(__riscv)
   frame->uc_mcontext.__gregs[REG_A0] = 4711;
   frame->uc_mcontext.__gregs[REG_PC] += 4;
+#elif defined(__arm__)
+  frame->uc_mcontext.arm_r0 = 4711;
+  frame->uc_mcontext.arm_pc += 4;
 #else
 #error "say how this guest's frame looks"
 #endif
@@ -51,6 +54,14 @@ static long load_from(long address) {
   register long a0 __asm__("a0") = address;
   __asm__ volatile(".option push\n.option norvc\nld a0, 0(a0)\n.option pop" : "+r"(a0) : : "memory");
   return a0;
+#elif defined(__arm__)
+  register long r0 __asm__("r0") = address;
+#if defined(__thumb__)
+  __asm__ volatile("ldr.w r0, [r0]" : "+r"(r0) : : "memory");
+#else
+  __asm__ volatile("ldr r0, [r0]" : "+r"(r0) : : "memory");
+#endif
+  return r0;
 #endif
 }
 

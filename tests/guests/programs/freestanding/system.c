@@ -10,7 +10,10 @@ __asm__(
 #elif defined(__aarch64__)
 __asm__(".globl _start\n_start:\nmov x0, sp\nbl start\n");
 #elif defined(__arm__)
-__asm__(".globl _start\n_start:\nmov r0, sp\nbic sp, sp, #15\nbl start\n");
+#if defined(__thumb__)
+__asm__(".thumb_func\n");
+#endif
+__asm__(".globl _start\n_start:\nmov r0, sp\nlsrs r1, r0, #4\nlsls r1, r1, #4\nmov sp, r1\nbl start\n");
 #elif defined(__x86_64__)
 __asm__(".globl _start\n_start:\nmov %rsp, %rdi\nand $-16, %rsp\ncall start\n");
 #endif
@@ -58,6 +61,44 @@ _Noreturn void leave(int status) {
 }
 
 // --- called by generated code ---
+
+#if defined(__arm__)
+// What libgcc wants: for divisions by zero, and for unwinding that never happens.
+int raise(int number) {
+  leave(128 + number);
+}
+void __aeabi_unwind_cpp_pr0(void) {}
+#endif
+
+#if defined(__SOFTFP__)
+// Bit by bit: two of the number for one of its root.
+double sqrt(double x) {
+  union {
+    double value;
+    uint64_t bits;
+  } u = {x};
+  int exponent = (int)(u.bits >> 52) - 1075;
+  uint64_t mantissa = u.bits & ((1ull << 52) - 1), rest = 0, root = 0;
+  if (x == 0 || x != x || u.bits == 0x7ffull << 52) return x;
+  if (x < 0) return (x - x) / (x - x);
+  if (exponent > -1075)
+    mantissa |= 1ull << 52;
+  else
+    for (exponent++; !(mantissa >> 52); exponent--) mantissa <<= 1;
+  if (exponent & 1) mantissa <<= 1, exponent--;
+  for (int i = 0; i < 54; i++) {
+    rest = rest << 2 | (i < 27 ? mantissa >> (52 - 2 * i) & 3 : 0);
+    root <<= 1;
+    if (rest > 2 * root) rest -= 2 * root + 1, root++;
+  }
+  u.bits = ((uint64_t)(exponent / 2 + 1048) << 52) + (root >> 1) + (root & 1);
+  return u.value;
+}
+
+float sqrtf(float x) {
+  return (float)sqrt(x);
+}
+#endif
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size) {
   char *d = to;
