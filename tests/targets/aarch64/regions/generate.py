@@ -48,7 +48,7 @@ class ProgramGenerator:
     def __init__(self, target: DescribedTarget) -> None:
         self.target = target
         self._groups = [[e for e in target.encodings if self._is_in(e, names)] for names in _GROUPS]
-        self._branches = {e.name: e for e in target.encodings if e.name in ("B_cond", "CBZ", "TBZ")}
+        self._branches = {n: [e for e in target.encodings if e.instruction == n] for n in ("B_cond", "CBZ", "TBZ")}
 
     def program(self, rng: random.Random, offset: int) -> Program:
         """A program of 8 to 48 instructions, and a BRK behind it."""
@@ -117,7 +117,7 @@ class ProgramGenerator:
     def loop(self, rng: random.Random, at: int) -> list[int]:
         """Two instructions that count, and go back from place `at` + 1 while the count has not run out."""
         name = rng.choice(("B_cond", "CBZ", "TBZ"))
-        encoding = self._branches[name]
+        encoding = rng.choice(self._branches[name])
         back = with_field(encoding, random_word(encoding, rng), "imm", rng.randrange(at + 1) - at - 1)
         match name:
             case "B_cond":
