@@ -117,8 +117,9 @@ class Accesses:
     def _single(self, f: Lowering, point: Op) -> None:
         f.e.begin(self._landings[point])
         made: set[Value] = set()
-        for place, value in zip(point.attrs["state"], point.operands, strict=True):
+        for value in point.operands:  # all of them first: they may be made of what is about to be written
             self._make(f, value, made)
+        for place, value in zip(point.attrs["state"], point.operands, strict=True):
             self._show(f, place, f.of(value), value)
         stop(f, ExitReason.LEFT, address(f, point.attrs["pc"]))
 
@@ -147,13 +148,13 @@ class Accesses:
             for values in zip(*[values for _, values in brought], strict=True)
         ]
         made = set()
+        shown = dict(zip(varying, joined, strict=False))  # what is joined last is the address
         for place in places:
-            sample = samples[place]
-            if place in varying:
-                self._show(f, place, joined[varying.index(place)], sample)
-            else:
-                self._make(f, sample, made)
-                self._show(f, place, f.of(sample), sample)
+            if place not in shown:
+                self._make(f, samples[place], made)
+                shown[place] = f.of(samples[place])
+        for place in places:
+            self._show(f, place, shown[place], samples[place])
         stop(f, ExitReason.LEFT, e.op("add", origin(f), joined[-1]))
 
     def _state_of(self, f: Lowering, place: Place, value: Value | None, sample: Value, made: set[Value]) -> Operand:
