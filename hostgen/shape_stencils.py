@@ -6,7 +6,6 @@ from functools import partial
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
 from pyqemu.hostgen.lower import Machine
-from pyqemu.hostgen.pack_format import Attribute
 from pyqemu.hostgen.shapes import Shape
 from pyqemu.hostgen.stencils import (
     Stencil,
