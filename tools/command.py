@@ -84,7 +84,9 @@ def model_of(target: Target, name: str | None) -> CpuModel:
 
     A description without models has one without a name and without features.
     """
-    if name is None and not target.cpus:
+    if not target.cpus:
+        if name is not None:
+            raise Mistake(f"--cpu {name}: the description has no CPU models")
         return CpuModel("", frozenset(), ())
     try:
         return cpu_model(target, name)

@@ -13,12 +13,10 @@ from tests.targets.harness.text import Exempt
 NOT_HERE = {
     "FEAT_PAuth": r"pac\w+|aut\w+|xpac\w+|ldra[ab]|br[ab]\w+|blra\w+|reta[ab]|ereta[ab]",
     "FEAT_MTE": r"addg|subg|subps?|cmpp|irg|gmi|st2?z?2?g|ldg|ldgm|stz?gm|stgp",
-    "FEAT_FlagM": r"rmif|setf8|setf16|cfinv|xaflag|axflag",
     "FEAT_MOPS": r"cpyf?[pme]\w*|setg?[pme]\w*",
-    "FEAT_HBC": r"bc\.\w+",
     "FEAT_LS64": r"ld64b|st64bv?0?",
     "FEAT_TME": r"tstart|ttest|tcommit|tcancel",
-    "FEAT_SB, FEAT_WFxT": r"sb|wfet|wfit",
+    "FEAT_WFxT": r"wfet|wfit",
     "FEAT_SME": r"smstart|smstop",
     "FEAT_SPECRES": r"cfp|dvp|cpp",
     "registers and operations that EL0 may not use": r"mrs|msr|sysl?|at|dc|ic|tlbi|dcps[123]",

@@ -63,9 +63,16 @@ def test_sequences(base_interpreter: Interpreter, base_emulators: dict[str, list
     compare(base_interpreter, base_emulators, generator.sequences(encodings, count, length))
 
 
-def test_rcpc2(interpreter: Interpreter, emulators: dict[str, list[str]]) -> None:
-    """Loads and stores of RCPC2, which the model of the other tests does not have."""
+def test_what_the_model_lacks(
+    interpreter: Interpreter, base_interpreter: Interpreter, emulators: dict[str, list[str]]
+) -> None:
+    """Instructions of later versions, which the model of the other tests does not have."""
     target = interpreter.target
     generator = Generator(target, interpreter, random.Random(3))
-    (encoding,) = (e for e in target.encodings if e.name == "LDAPUR_STLUR")
-    compare(interpreter, emulators, generator.cases(encoding, 400))
+    later = [
+        e
+        for e in target.encodings
+        if target.bound(e).declaration.span.file.stem in FILES and not e.features <= base_interpreter.model.features
+    ]
+    assert {"LDAPUR_STLUR", "RMIF", "B_cond_2"} <= {e.name for e in later}
+    compare(interpreter, emulators, (case for e in later for case in generator.cases(e, 4 * CASES)))

@@ -9,7 +9,7 @@ from tests.targets.aarch64.base.exceptions import EXEMPT
 from tests.targets.aarch64.harness.text import their_texts
 from tests.targets.harness.text import check, sweep
 
-FILES = ("dp_immediate", "dp_register", "branch", "loadstore", "atomic", "lse", "system", "crc")
+FILES = ("dp_immediate", "dp_register", "flags", "branch", "loadstore", "atomic", "lse", "system", "crc")
 #: Groups of C4.1 as mask and value; SIMD&FP (op0 x111, and loads and stores with V = 1) are not ours.
 GROUPS = {
     "data processing, immediate": (0x1C000000, 0x10000000),

@@ -8,12 +8,6 @@ from tests.targets.harness.text import Exempt
 
 #: What Capstone knows and is not described, by the feature that brings it.
 NOT_HERE = {
-    "FEAT_FCMA": r"fc(mla|add) .*",
-    "FEAT_FHM": r"fml[as]l2? .*",
-    "FEAT_BF16": r"bf\w+ .*",
-    "FEAT_FRINTTS": r"frint(32|64)[xz] .*",
-    "FEAT_JSCVT": r"fjcvtzs .*",
-    "FEAT_SM3, FEAT_SM4": r"sm[34]\w+ .*",
     "FEAT_MOPS": r"(cpy|set)\w+ .*",
 }
 _NOT_HERE = re.compile("|".join(f"(?:{pattern})" for pattern in NOT_HERE.values()))
