@@ -7,7 +7,7 @@
         .zero 16
         .org 0x100                  goes on at that address, with zeros up to it
 
-Labels are known from the start. Where an instruction's size depends on them, lines are gone through until nothing moves.
+Labels are known from the start. Where an instruction's size depends on them, lines are gone through until none moves.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ class _Assembler:
     # --- labels ---
 
     def _with_addresses(self, text: str, here: int) -> tuple[str, _Places]:
-        """An instruction's text with addresses for labels, and how columns are found again. Its first word is no label."""
+        """An instruction's text with addresses for labels, and how columns are found again. Its first word is none."""
         first = text.split(maxsplit=1)[0]
         made, at, pieces = first, len(first), list[tuple[int, int]]()
         for match in _WORD.finditer(text, len(first)):

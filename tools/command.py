@@ -1,4 +1,4 @@
-"""What pyqemu's commands for people have in common: how they read their options, and what they say of mistakes and bugs."""
+"""What pyqemu's commands have in common: how they read their options, and what they say of mistakes and bugs."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
     stop = machine.run()                        # until something stops it
     print(stop, machine["A"])
 
-There is no operating system: an exception stops the machine, and whoever runs it says what it means. Devices are made so.
+There is no operating system: an exception stops the machine, and whoever runs it says what it means.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _ELEMENT = re.compile(r"(\w+)\[(\d+)\]\Z")
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a machine stopped, with its program counter then: `how` is `exception`, `fault` (of an access to guest address
-    `address`), `bad fetch` (there is no memory at the program counter) or `interrupted`.
+    """Why a machine stopped, with its program counter then: `how` is `exception`, `fault` (of an access to guest
+    address `address`), `bad fetch` (there is no memory at the program counter) or `interrupted`.
     """
 
     how: str
@@ -57,8 +57,8 @@ class Stop:
 
 
 class Machine:
-    """Memory from guest address 0 on, and one CPU. With addresses of up to 32 bits all of them are memory; else there are
-    `memory` bytes, and addresses far beyond these may be anything in this process.
+    """Memory from guest address 0 on, and one CPU. With addresses of up to 32 bits all of them are memory; else there
+    are `memory` bytes, and addresses far beyond these may be anything in this process.
 
     `cpu`: a CPU model, as for pyqemu-user. Raises Mistake, and what OwnArchitecture.build raises.
     """
@@ -97,7 +97,7 @@ class Machine:
             raise Mistake(f"{size} bytes at {address:#x} are not all in the memory, which has {self.size:#x}")
 
     def assemble(self, text: str, address: int = 0) -> bytes:
-        """Code for a guest address, from the description's own assembly (tools/assembler.py). Raises AssemblerErrors."""
+        """Code for a guest address, from the description's own assembly (see `assembler`). Raises AssemblerErrors."""
         return image_of(assemble(self.target, text, base=address, features=self.model.features), address)
 
     # --- registers ---

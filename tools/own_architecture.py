@@ -52,8 +52,8 @@ class OwnArchitecture:
         return whole and is_current(self.pack(level), digests_of(self.folder, self.variant, level))
 
     def build(self, levels: Iterable[str], jobs: int | None = None, *, check: bool = False) -> None:
-        """Makes the packs that are not current. Raises DescriptionError, LinuxTableError or UnsupportedError for what is
-        wrong with the description, and OSError.
+        """Makes the packs that are not current. Raises DescriptionError, LinuxTableError or UnsupportedError for what
+        is wrong with the description, and OSError.
         """
         build(self.folder, self.out, levels, jobs or os.cpu_count() or 1, variant=self.variant, check=check)
 

@@ -1,4 +1,4 @@
-"""`pyqemu-arch`, its assembler and its machine, with the toy architecture and small ones: what the how-to does not show."""
+"""`pyqemu-arch`, its assembler and its machine: what the how-to does not show."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ insn ADD { enc "00 rd:2 rn:2 rm:2 00000000"; asm "add r{rd}, r{rn}, r{rm}"; do {
 insn SET { enc "01 rd:2 000000000000 value:16"; asm "set r{rd}, {value}"; do { R[rd] := value } }
 insn LOAD { enc "10 rd:2 rn:2 0000000000"; asm "ld r{rd}, [r{rn}]"; do { R[rd] := mem[R[rn], 2] } }
 insn JUMP { enc "110 00000000 00000 target:16"; asm "jump {target:x}"; do { goto target } }
-insn JUMP_near { enc "1110 distance:s12" ; asm "near {bits(here + distance * 2, 16):x}"; do { goto bits(here + distance * 2, 16) } }
+insn JUMP_near {
+  enc "1110 distance:s12"
+  let target = bits(here + distance * 2, 16)
+  asm "near {target:x}"
+  do { goto target }
+}
 insn STOP { enc "1111 rd:2 0000000000"; asm "stop r{rd}"; do { raise stop(R[rd]) } }
 """
 
@@ -232,7 +237,10 @@ def test_the_installed_command() -> None:
         (("asm", "{}", "--base", "x"), r"pyqemu-arch: --base: 'x' is no number"),
         (("run", "{}", "{}/data.bin", "--variant", "double", "--set", "R"), r"pyqemu-arch: R: NAME=VALUE is wanted"),
         (("run", "{}", "{}/data.bin", "--variant", "double", "--set", "Q=1"), r"pyqemu-arch: Q is no register; .*"),
-        (("run", "{}", "{}/data.bin", "--variant", "double", "--ctx", "slow=1"), r"pyqemu-arch: --ctx slow=1: no con.*"),
+        (
+            ("run", "{}", "{}/data.bin", "--variant", "double", "--ctx", "slow=1"),
+            r"pyqemu-arch: --ctx slow=1: no con.*",
+        ),
         (("run", "{}", "{}/data.bin", "--variant", "double", "--device", "s=putc"), r"pyqemu-arch: --device s=.*"),
         (("run", "{}", "{}/data.bin", "--variant", "double", "--device", "stop=tv"), r".*: no device 'tv'; .*"),
         (("run", "{}", "{}/data.bin", "--variant", "double", "--dump", "5"), r".*--dump 5: ADDRESS:SIZE is wanted"),

@@ -22,7 +22,8 @@ def check(options: argparse.Namespace) -> int:
         shapes = sum(shape_counts(model))
         if (own.folder / "linux.toml").exists():
             flatten(own.folder / "linux.toml", own.variant)
-        print(f"{own.name}: {len(model.instructions)} instructions, {len(model.encodings)} encodings, {shapes} shapes: no mistakes")
+        what = f"{len(model.instructions)} instructions, {len(model.encodings)} encodings, {shapes} shapes"
+        print(f"{own.name}: {what}: no mistakes")
     return 0
 
 

@@ -28,8 +28,8 @@ _RUN = """\
 The program lies in memory from --base on and begins at --entry. An exception of the description stops the machine; the
 state is printed then. With addresses of up to 32 bits all of them are memory.
 
-devices: --device EXCEPTION=putc writes the exception's first argument to stdout, as a byte; EXCEPTION=ignore does nothing.
-The program goes on behind the instruction.
+devices: --device EXCEPTION=putc writes the exception's first argument to stdout, as a byte; EXCEPTION=ignore does
+nothing. The program goes on behind the instruction.
 """
 
 
@@ -51,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
     listing.add_argument("--json", action="store_true", help="print one JSON object")
     asm = command("asm", "assemble a program", _assembly())
     _add_text(asm, "assembly", "from stdin")
-    asm.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the bytes there (default: print a listing)")
+    asm.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="write the bytes there (default: print a listing)"
+    )
     _add_text(command("disasm", "disassemble a program"), "bytes of a program", "from stdin")
     _add_run(command("run", "run a program on a bare machine", _RUN))
     return made
@@ -71,7 +73,7 @@ def _add_build(build: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     build.add_argument("-j", "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes")
     build.add_argument(
-        "--check", action="store_true", help="disassemble the packs: no state may be written before an access that may fault"
+        "--check", action="store_true", help="disassemble packs: no state may be written before what may fault"
     )
 
 
@@ -86,7 +88,7 @@ def _add_text(command: argparse.ArgumentParser, what: str, default: str) -> None
 
 
 def _add_cpu(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--cpu", metavar="MODEL", help="CPU model, with features switched: max,mul=off (default: the first)")
+    command.add_argument("--cpu", metavar="MODEL", help="CPU model, as in max,mul=off (default: the first)")
     command.add_argument("--ctx", action="append", default=[], metavar="NAME=VALUE", help="a context variable's value")
 
 
@@ -96,7 +98,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--entry", metavar="ADDRESS", help="where it begins (default: at --base)")
     run.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a register's value at the start")
     run.add_argument("--device", action="append", default=[], metavar="EXCEPTION=WHAT", help="see below")
-    run.add_argument("--dump", action="append", default=[], metavar="ADDRESS:SIZE", help="memory to be shown at the end")
+    run.add_argument(
+        "--dump", action="append", default=[], metavar="ADDRESS:SIZE", help="memory to be shown at the end"
+    )
     run.add_argument("--memory", default="0x1000000", metavar="BYTES", help="where addresses have more than 32 bits")
     run.add_argument("--timeout", type=float, metavar="SECONDS", help="stop it after so long")
     run.add_argument("-q", "--quiet", action="store_true", help="print nothing but what the program does")

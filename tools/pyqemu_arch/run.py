@@ -114,7 +114,11 @@ def _rows(data: bytes, address: int) -> Iterator[str]:
 
 def _as_json(machine: Machine, stop: Stop, dumps: list[tuple[int, int]]) -> dict[str, object]:
     return {
-        "how": stop.how, "pc": stop.pc, "exception": stop.exception, "arguments": stop.arguments, "address": stop.address,
+        "how": stop.how,
+        "pc": stop.pc,
+        "exception": stop.exception,
+        "arguments": stop.arguments,
+        "address": stop.address,
         "registers": {name: value for name, _, value in _registers(machine)},
         "memory": {hex(address): machine.read(address, size).hex() for address, size in dumps},
-    }  # fmt: skip
+    }

@@ -6,10 +6,10 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from pyqemu.tools.command import Mistake, carry_out
 from pyqemu.tools.installed import NotInstalled
 from pyqemu.tools.pyqemu_ir.dump import dump
 from pyqemu.tools.pyqemu_ir.explain import explain
-from pyqemu.tools.command import Mistake, carry_out
 from pyqemu.tools.pyqemu_ir.options import parser
 from pyqemu.translator.errors import GuestFileError, IrSyntaxError, UnsupportedError
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack import machine_for
-from pyqemu.tools.installed import installed_packs, packs_folder
 from pyqemu.tools.command import Mistake, context_of, model_of
+from pyqemu.tools.installed import installed_packs, packs_folder
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.keep import SUFFIX, load_kept
 from pyqemu.translator.adl.load import DescribedTarget, load
@@ -37,7 +37,8 @@ def open_architecture(
     Raises Mistake.
     """
     target = _opened(_path(named, image))
-    return Architecture(target, machine_for(target, x86_64.host(level)), context_of(target, context), model_of(target, cpu))
+    machine = machine_for(target, x86_64.host(level))
+    return Architecture(target, machine, context_of(target, context), model_of(target, cpu))
 
 
 @cache

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyqemu.hostgen.shapes import Shape
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.architecture import Architecture
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
-from pyqemu.tools.command import Mistake
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import constant_guard
 from pyqemu.translator.target import Encoding, ShapeTree, Unit, alignment, reach

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pyqemu.hostgen.library import stencils_text
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.stencils import Stencil, make_stencil
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.asm_stage import add_assembly, add_decoding
 from pyqemu.tools.pyqemu_ir.baseline import Baseline, read_stencils
 from pyqemu.tools.pyqemu_ir.decoded import Decoded, Decoder
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
 from pyqemu.tools.pyqemu_ir.llvm_stage import compile_text
-from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.pass_stage import PassOptions, run_passes
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.tools.pyqemu_ir.stencil_stage import add_stencils, code_text

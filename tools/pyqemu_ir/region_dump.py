@@ -11,12 +11,12 @@ from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import EXIT_KINDS
 from pyqemu.hostgen.region_object import CompiledRegion, effort_for, module_text, read_regions
 from pyqemu.hostgen.regions import EXITS, RegionText, region_text
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.asm_stage import add_assembly, add_decoding
 from pyqemu.tools.pyqemu_ir.baseline import Baseline
 from pyqemu.tools.pyqemu_ir.decoded import Decoded, Decoder
 from pyqemu.tools.pyqemu_ir.guest_code import GuestCode
 from pyqemu.tools.pyqemu_ir.llvm_stage import compile_text
-from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.pass_stage import PassOptions, run_passes
 from pyqemu.tools.pyqemu_ir.report import Report
 from pyqemu.tools.pyqemu_ir.stencil_stage import add_stencils, state_name

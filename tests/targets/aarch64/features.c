@@ -16,6 +16,7 @@ int main(void) {
   SHOW("pfr1", "s3_0_c0_c4_1");
   SHOW("isar0", "s3_0_c0_c6_0");
   SHOW("isar1", "s3_0_c0_c6_1");
+  SHOW("isar2", "s3_0_c0_c6_2");
   SHOW("mmfr0", "s3_0_c0_c7_0");
   SHOW("mmfr2", "s3_0_c0_c7_2");
   SHOW("ctr", "ctr_el0");

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir import __main__ as command
 from pyqemu.tools.pyqemu_ir.guest_code import parse_range
-from pyqemu.tools.command import Mistake
 from pyqemu.tools.pyqemu_ir.report import STAGES, Report, Selection, chosen_stages
 from tests.tools.pyqemu_ir.golden import TARGET, run
 

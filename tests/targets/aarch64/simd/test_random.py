@@ -8,7 +8,10 @@ from tests.targets.aarch64.fp.values import compare_file
 from tests.targets.aarch64.harness.interpreter import Interpreter
 
 CASES = 100  # of each encoding
-FILES = ("simd", "simd_shift", "simd_wide", "simd_accumulate", "simd_loadstore", "crypto", "sha3", "sm", "simd_complex", "bf16")
+FILES = (
+    "simd", "simd_shift", "simd_wide", "simd_accumulate", "simd_complex", "simd_loadstore",
+    "bf16", "crypto", "sha3", "sm",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("file", FILES)
