@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "host_code.hpp"
+#include "wild_access.hpp"
 
 namespace pyqemu::binding {
 namespace {
@@ -27,7 +28,8 @@ void handle(int signal, siginfo_t *info, void *context) {
   if (running.engine != nullptr) {
     if (running.engine->recover_fetch(context)) return;
     if (running.engine->guest_pc_of(running.cpu, host::context_pc(context), &guest_pc)) {
-      running.signal = signal;
+      tell_wild_access(info, context);
+      running.signal = info->si_signo;
       running.address = reinterpret_cast<uint64_t>(info->si_addr);
       running.engine->leave_from_handler(running.cpu, context, guest_pc);
       return;

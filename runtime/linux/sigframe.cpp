@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "derived_state.hpp"
 #include "guest_memory.hpp"
 #include "layouts.hpp"
 #include "log.hpp"
@@ -418,6 +419,7 @@ bool leave_handler(Thread &thread, uint64_t *mask, bool plain) {
   for (bool host_fp : {true, false})
     for (const Item &item : layout.items)
       if ((item.source == Source::kHostFp) == host_fp) take_item(at, item, mask);
+  derive_state(thread.guest->abi, thread.cpu);
   return true;
 }
 

@@ -16,6 +16,7 @@
 #include "dispatch.hpp"
 #include "hosts/host.hpp"
 #include "log.hpp"
+#include "wild_access.hpp"
 
 namespace pyqemu::user {
 
@@ -72,8 +73,9 @@ void on_fault(Thread *thread, int signal, siginfo_t *info, ucontext_t *context) 
                    : signal == SIGBUS ? "SIGBUS"
                                       : "fault",
                    host_pc, reinterpret_cast<uintptr_t>(info->si_addr));
+  tell_wild_access(info, context);
   if (!drop_tags(*thread, info)) {
-    thread->fault.signal = signal;
+    thread->fault.signal = info->si_signo;
     thread->fault.info = *info;
     if (info->si_code == SI_KERNEL) thread->fault.info.si_code = SEGV_MAPERR;
     thread->fault.syndrome = syndrome_of(*thread->guest, info, context);

@@ -15,7 +15,7 @@ from pyqemu.hostgen.layout import lay_out
 from pyqemu.hostgen.pack_format import CPU, STATE_OFFSET
 from pyqemu.translator.target import Target
 from tests.regions.area import Area
-from tests.regions.states import End, Snapshot, Start, canonical
+from tests.regions.states import End, Snapshot, Start
 
 _MXCSR = 0x1F80
 _ROUNDING = (0, 2, 1, 3)  # its own inverse
@@ -83,7 +83,7 @@ class Host:
         if how == "exception":
             detail = cpu.exception, *cpu.exception_args
         elif how == "fault":
-            detail = (canonical(cpu.fault_address),)
+            detail = (cpu.fault_address,)
         return End(how, cpu.pc, detail, self._get())
 
     def _put(self, start: Start) -> None:

@@ -54,11 +54,6 @@ class End:
     state: Snapshot
 
 
-def canonical(address: int) -> int:
-    """A fault's address as the host tells it: 0 if it is none that can be mapped."""
-    return address if address >> 47 in (0, (1 << 17) - 1) else 0
-
-
 def differences(registers: Sequence[Register], expected: End, found: End) -> Iterator[str]:
     """What is not the same, a line each."""
     for name in ("how", "pc", "detail"):

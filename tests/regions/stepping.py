@@ -16,7 +16,7 @@ from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, run
 from pyqemu.translator.ir.softfloat import FpEnvironment
 from pyqemu.translator.target import Encoding, ShapeTree, alignment, following, reach
 from tests.regions.area import CODE, CODE_BYTES, GuestMemory
-from tests.regions.states import End, Snapshot, Start, canonical
+from tests.regions.states import End, Snapshot, Start
 
 #: Instructions, and regions, that a run may take.
 MOST_STEPS = 250
@@ -167,7 +167,7 @@ class Machine:
         try:
             outcome = run(decoded.function, self.registers, self._env)
         except GuestFault as fault:
-            return self._end("fault", pc, canonical(fault.address))
+            return self._end("fault", pc, fault.address)
         after = pc + decoded.size if outcome.way == "next" else self._follow(outcome, pc)
         if not isinstance(after, End):
             assert decoded.encoding is not None
@@ -183,7 +183,7 @@ class Machine:
             outcome = run(function, self.registers, self._env)
         except GuestFault as fault:
             assert fault.pc is not None, "an access without `at`"
-            return self._end("fault", fault.pc, canonical(fault.address))
+            return self._end("fault", fault.pc, fault.address)
         except RuntimeError as error:
             raise Endless from error
         if outcome.way == "leave":

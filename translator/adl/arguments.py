@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body
+from pyqemu.translator.adl.operand_tables import table_arguments, table_text
 from pyqemu.translator.adl.operators import unify
 from pyqemu.translator.adl.types_of import static_width
 from pyqemu.translator.adl.values import Scope, Val, as_static
@@ -65,13 +66,19 @@ def width_argument(body: Body, call: ast.Call, place: int, scope: Scope) -> int:
     return static_width(body, call.arguments[place], scope)
 
 
-def text_argument(body: Body, call: ast.Call, place: int, choices: tuple[str, ...]) -> str:
-    """An option written as a string."""
+def text_argument(body: Body, call: ast.Call, place: int, choices: tuple[str, ...], scope: Scope) -> str:
+    """An option: a string, or the text of an operand table."""
     expr = call.arguments[place]
-    if not isinstance(expr, ast.Text) or expr.value not in choices:
+    found = expr.value if isinstance(expr, ast.Text) else None
+    instead = ""
+    if isinstance(expr, ast.Call) and expr.name in body.declarations.operands:
+        table = body.declarations.operands[expr.name]
+        found = table_text(body, expr, table, table_arguments(body, expr, scope))
+        instead = f', not "{found}"'
+    if found not in choices:
         shown = ", ".join(f'"{choice}"' for choice in choices)
-        raise body.error(expr.span, f"{call.name} wants one of {shown} here")
-    return expr.value
+        raise body.error(expr.span, f"{call.name} wants one of {shown} here{instead}")
+    return found
 
 
 def float_or_int_operands(body: Body, call: ast.Call, scope: Scope, count: int) -> list[Value]:

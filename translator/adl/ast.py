@@ -311,10 +311,11 @@ class EncodingDecl:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """`needs a, b [if condition]`."""
+    """`needs a, b [if condition]`, or `needs TABLE(e, …)`: what the row's text names."""
 
     features: tuple[str, ...]
     condition: Expr | None
+    table: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

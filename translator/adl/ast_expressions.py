@@ -32,7 +32,7 @@ class Number(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Text(Expr):
-    """A string literal; only as an option: `atomic_rmw("add", …)`, `ftosi(x, w, "z")`."""
+    """A string literal; only as an option: `atomic_rmw("add", …)`, `ftosi(x, w, "z")`, or in text."""
 
     value: str
 

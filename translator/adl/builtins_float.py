@@ -76,7 +76,7 @@ def _to_integer(name: str) -> Builtin:
         want_arguments(body, call, 3)
         value = _check_format(body, call, operand(body, call, 0, argument(body, call, 0, scope)))
         width = width_argument(body, call, 1, scope)
-        rm = text_argument(body, call, 2, ROUNDING)
+        rm = text_argument(body, call, 2, ROUNDING, scope)
         return body.emitter.emit(name, [value], with_width(value.type, width), rm=rm)
 
     return run
@@ -85,7 +85,7 @@ def _to_integer(name: str) -> Builtin:
 def _frint(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 3)
     value = _check_format(body, call, operand(body, call, 0, argument(body, call, 0, scope)))
-    rm = text_argument(body, call, 1, ROUNDING)
+    rm = text_argument(body, call, 1, ROUNDING, scope)
     exact = body.constant(argument(body, call, 2, scope), call.arguments[2].span, "whether inexact is raised")
     return body.emitter.emit("frint", [value], value.type, rm=rm, exact=int(exact != 0))
 

@@ -71,7 +71,7 @@ def _cas(body: Body, call: ast.Call, scope: Scope) -> Val:
 
 def _rmw(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 4)
-    op = text_argument(body, call, 0, RMW)
+    op = text_argument(body, call, 0, RMW, scope)
     address = body.address(argument(body, call, 1, scope), call.arguments[1].span)
     ty = Bits(8 * _size(body, call.arguments[2], scope))
     value = body.to_type(argument(body, call, 3, scope), ty, call.arguments[3].span, "the operand")
@@ -81,7 +81,7 @@ def _rmw(body: Body, call: ast.Call, scope: Scope) -> Val:
 
 def _fence(body: Body, call: ast.Call, scope: Scope) -> Val:
     want_arguments(body, call, 1)
-    body.emitter.effect("fence", [], order=text_argument(body, call, 0, ("acquire", "release", "seqcst")))
+    body.emitter.effect("fence", [], order=text_argument(body, call, 0, ("acquire", "release", "seqcst"), scope))
     return ()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body
 from pyqemu.translator.adl.errors import DescriptionError, nearest
-from pyqemu.translator.adl.operand_tables import table_value
+from pyqemu.translator.adl.operand_tables import table_arguments, table_value
 from pyqemu.translator.adl.static_expr import Environment, run
 from pyqemu.translator.adl.types_of import evaluate_type
 from pyqemu.translator.adl.values import Scope, Val, as_static, describe, type_name
@@ -35,13 +35,7 @@ class Caller:
             return call_function(body, call, function, arguments)
         table = known.operands.get(call.name)
         if table is not None:
-            values = [
-                body.static(
-                    body.evaluate(body, argument, scope), argument.span, f"an argument of {call.name}"
-                )
-                for argument in call.arguments
-            ]
-            return table_value(body, call, table, values)
+            return table_value(body, call, table, table_arguments(body, call, scope))
         builtin = self._builtins.get(call.name)
         if builtin is not None:
             return builtin(body, call, scope)

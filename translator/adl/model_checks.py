@@ -12,6 +12,7 @@ from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.knowledge import Knowledge
 from pyqemu.translator.adl.model import Model, Properties, unknown
 from pyqemu.translator.adl.static_expr import Environment
+from pyqemu.translator.adl.table_rows import features_of
 from pyqemu.translator.cpu_models import closure
 from pyqemu.translator.static import Here, StaticExpr, leaves_of
 from pyqemu.translator.target import CpuModel, FeatureKind, Reset
@@ -294,6 +295,15 @@ def _names_of_instruction(model: Model, declaration: ast.Decl) -> Found:
         if one.name not in model.contexts:
             yield unknown("context variable", one.name, one.span, model.contexts)
     of_instruction = [(feature, declaration.span) for needs in declaration.needs for feature in needs.features]
+    for call in (needs.table for needs in declaration.needs if needs.table is not None):
+        table = model.operands.get(call.name)
+        if table is None:
+            yield unknown("operand table", call.name, call.span, model.operands)
+            continue
+        if len(call.arguments) != len(table.parameters):
+            wanted = f"takes {len(table.parameters)} arguments, not {len(call.arguments)}"
+            yield DescriptionError(call.span, f"{table.name} {wanted}")
+        of_instruction += [(feature, row.span) for row in table.rows for feature in features_of(row)]
     for feature, span in [*of_instruction, *of_encodings]:
         yield from _known_features(model, (feature,), span)
     if not declaration.encodings:

@@ -16,6 +16,7 @@ from pyqemu.translator.adl.model import BoundEncoding, Model, unknown
 from pyqemu.translator.adl.model_checks import context_value
 from pyqemu.translator.adl.pictures import Picture
 from pyqemu.translator.adl.static_expr import Environment
+from pyqemu.translator.adl.table_rows import features_of, row_by_lookup
 from pyqemu.translator.static import Field, Here, StaticExpr, apply, leaves_of
 from pyqemu.translator.target import Encoding, Unit
 
@@ -83,17 +84,31 @@ def _add(model: Model, bound: BoundEncoding) -> None:
     """As one encoding, or as several whose words need different features (`needs zfh if fmt == 2`)."""
     cases = [bound.encoding]
     for needs in bound.instruction.needs:
-        if needs.condition is None:
-            cases = [_with(case, needs.features, 1) for case in cases]
-            continue
-        condition = _decode_time(bound.environment, needs.condition)
-        both = ((needs.features, condition), ((), apply("eq", condition, 0)))
-        split = [_with(case, features, holds) for case in cases for features, holds in both]
-        cases = [case for case in split if case.guard == 1 or common_word(case, case) is not None]
+        either = _alternatives(model, bound, needs)
+        cases = [_with(case, features, holds) for case in cases for features, holds in either]
+        if len(either) > 1:
+            cases = [case for case in cases if case.guard == 1 or common_word(case, case) is not None]
     for case in cases:
         number, added = len(model.encodings), sorted(case.features - bound.encoding.features)
         name = "_".join((case.name, *added)) if len(cases) > 1 else case.name
         model.encodings.append(replace(bound, encoding=replace(case, number=number, name=name)))
+
+
+def _alternatives(model: Model, bound: BoundEncoding, needs: ast.Needs) -> list[tuple[tuple[str, ...], StaticExpr]]:
+    """Features, and when they are needed; one of the conditions holds."""
+    if needs.table is not None:
+        table = model.operands[needs.table.name]
+        row = row_by_lookup(table, [bound.environment.static(one) for one in needs.table.arguments])
+        if row is None:
+            raise DescriptionError(needs.table.span, f"{table.name} is no table of features", "patterns have to decide")
+        return [
+            (features, apply("eq", row, number))
+            for number, features in enumerate((*map(features_of, table.rows), ()))
+        ]
+    if needs.condition is None:
+        return [(needs.features, 1)]
+    condition = _decode_time(bound.environment, needs.condition)
+    return [(needs.features, condition), ((), apply("eq", condition, 0))]
 
 
 def _with(encoding: Encoding, features: Iterable[str], condition: StaticExpr) -> Encoding:

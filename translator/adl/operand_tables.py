@@ -5,28 +5,44 @@ from __future__ import annotations
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.body import Body
 from pyqemu.translator.adl.knowledge import truth
+from pyqemu.translator.adl.table_rows import row_by_lookup
 from pyqemu.translator.adl.types_of import evaluate_type
 from pyqemu.translator.adl.values import Scope, Val, as_static, describe
-from pyqemu.translator.static import StaticExpr, apply, element, interval
+from pyqemu.translator.static import StaticExpr, element
 
-#: Combinations of arguments that are looked up in a table; more are compared row by row.
-MOST_COMBINATIONS = 1024
+
+def table_arguments(body: Body, call: ast.Call, scope: Scope) -> list[StaticExpr]:
+    """The arguments of a call of a table, as far as they are known."""
+    what = f"an argument of {call.name}"
+    values = [body.static(body.evaluate(body, one, scope), one.span, what) for one in call.arguments]
+    return [body.knowledge.known(value) for value in values]
 
 
 def table_value(body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr]) -> Val:
     """The value of the first row that matches; asks for a split of the shape if that is open."""
-    if len(arguments) != len(table.parameters):
-        raise body.error(
-            call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}"
-        )
+    scope = _scope(body, call, table, arguments)
     if not table.results:
         raise body.error(call.span, f"{table.name} gives text only", "declare a type: operand … -> bN")
-    arguments = [body.knowledge.known(argument) for argument in arguments]
-    scope = Scope(None, dict(zip(table.parameters, arguments, strict=True)))
     if _is_int(table):
         return _int_value(body, call, table, arguments, scope)
     row = body.constant(row_number(body, table, arguments, scope), call.span, f"the row of {table.name}")
     return _row_value(body, call, table, row, arguments, scope)
+
+
+def table_text(body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr]) -> str:
+    """The text of the first row that matches, which has to be plain; asks for a split of the shape if that is open."""
+    scope = _scope(body, call, table, arguments)
+    row = body.constant(row_number(body, table, arguments, scope), call.span, f"the row of {table.name}")
+    return (table.rows[row].text or "") if row < len(table.rows) else ""
+
+
+def _scope(body: Body, call: ast.Call, table: ast.OperandTable, arguments: list[StaticExpr]) -> Scope:
+    """What the table's parameters are in its rows."""
+    if len(arguments) != len(table.parameters):
+        raise body.error(
+            call.span, f"{table.name} takes {len(table.parameters)} arguments, not {len(arguments)}"
+        )
+    return Scope(None, dict(zip(table.parameters, arguments, strict=True)))
 
 
 def _row_value(
@@ -85,10 +101,9 @@ def _int_value(
 
 def row_number(body: Body, table: ast.OperandTable, arguments: list[StaticExpr], scope: Scope) -> StaticExpr:
     """The number of the first row that matches, `len(rows)` if none does."""
-    if not any(row.condition for row in table.rows):
-        found = _by_lookup(table, arguments)
-        if found is not None:
-            return body.knowledge.known(found)
+    found = row_by_lookup(table, arguments)
+    if found is not None:
+        return body.knowledge.known(found)
     number: StaticExpr = len(table.rows)
     for place in range(len(table.rows) - 1, -1, -1):
         row = table.rows[place]
@@ -114,34 +129,3 @@ def _matches(body: Body, pattern: ast.Pattern, argument: StaticExpr) -> StaticEx
             test = body.apply("and", body.apply("le", low, argument), body.apply("le", argument, high))
         result = body.apply("or", result, test)
     return result
-
-
-def _by_lookup(table: ast.OperandTable, arguments: list[StaticExpr]) -> StaticExpr | None:
-    """Row numbers of all combinations of arguments, as a constant table; None if there are too many."""
-    size = 1
-    domains: list[range] = []
-    place: StaticExpr = 0
-    for argument in arguments:
-        low, high = interval(argument)
-        size *= high - low + 1
-        if size > MOST_COMBINATIONS:
-            return None
-        domains.append(range(low, high + 1))
-        place = apply("add", apply("mul", place, high - low + 1), apply("sub", argument, low))
-    rows = tuple(_first_row(table, values) for values in _combinations(domains))
-    return element(rows, place)
-
-
-def _combinations(domains: list[range]) -> list[tuple[int, ...]]:
-    found: list[tuple[int, ...]] = [()]
-    for domain in domains:
-        found = [(*values, value) for values in found for value in domain]
-    return found
-
-
-def _first_row(table: ast.OperandTable, values: tuple[int, ...]) -> int:
-    for number, row in enumerate(table.rows):
-        pairs = zip(row.patterns, values, strict=True)
-        if all(not p.ranges or any(low <= v <= high for low, high in p.ranges) for p, v in pairs):
-            return number
-    return len(table.rows)

@@ -249,6 +249,9 @@ class InstructionTransform(DeclarationTransform):
     def needs(self, c: Children) -> tuple[str, ast.Needs]:
         return "needs", ast.Needs(c[0], c[1])
 
+    def needs_of_table(self, c: Children) -> tuple[str, ast.Needs]:
+        return "needs", ast.Needs((), None, ast.Call(self.token_span(c[0]), str(c[0]), c[1]))
+
     def undef(self, c: Children) -> tuple[str, ast.Expr]:
         return "undef", c[2]
 

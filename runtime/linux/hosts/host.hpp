@@ -40,6 +40,8 @@ bool fault_was_write(const ucontext_t *context);
 // underflow, 16 inexact, 32 denormal input.
 uint32_t fp_flags(uint32_t host_fp);
 uint32_t with_fp_flags(uint32_t host_fp, uint32_t flags);
+// Its rounding mode: 0 to nearest, 1 up, 2 down, 3 to zero.
+uint32_t with_fp_mode(uint32_t host_fp, uint32_t mode);
 
 // rt_sigaction as the kernel has it, for all 64 signals (the C library keeps two for itself). `handler` null:
 // only asks. Gives the old handler in *old if that is not null; -errno on failure.

@@ -147,6 +147,10 @@ uint32_t with_fp_flags(uint32_t host_fp, uint32_t flags) {
   return (host_fp & ~0x3fu) | (flags & 1) | (flags & 0x1e) << 1 | (flags & 32) >> 4;
 }
 
+uint32_t with_fp_mode(uint32_t host_fp, uint32_t mode) {  // MXCSR has 1 down and 2 up
+  return (host_fp & ~0x6000u) | (mode & 1) << 14 | (mode & 2) << 12;
+}
+
 bool fault_was_write(const ucontext_t *context) {
   return context->uc_mcontext.gregs[REG_ERR] & 2;
 }

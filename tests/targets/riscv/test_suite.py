@@ -19,7 +19,7 @@ from tests.paths import pyqemu_user
 CHECKOUT = os.environ.get("RISCV_TESTS", "")
 COMPILER = "riscv64-linux-gnu-gcc"
 ABI = {32: "ilp32d", 64: "lp64d"}  # by the width of registers
-#: Parts of suites' names behind `rv32u` and `rv64u`, and what the assembler has to know; older binutils do not know all.
+#: What follows `rv32u` and `rv64u` in suites' names, and what the assembler has to know; older ones do not know all.
 EXTENSIONS = {
     "i": "", "m": "", "a": "", "f": "", "d": "", "c": "",
     "zba": "_zba", "zbb": "_zbb", "zbc": "_zbc", "zbs": "_zbs", "zfh": "_zfh", "zicond": "",

@@ -264,6 +264,12 @@ def test_loads_and_stores() -> None:
     assert stored.run({"f": 1}, G={2: MEMORY, 3: 0xABCD}).memory.bytes[MEMORY + 1] == 0xAB
     swapped = small('X[rd] := atomic_rmw("add", X[rn], 8, X[rm])').run(G={2: MEMORY, 3: 1})
     assert swapped.memory.bytes[MEMORY] == 1
+    table = 'operand rmw(f) { 0 "add"; 1..7 "swap"; _ "and" }'
+    by_table = small("X[rd] := atomic_rmw(rmw(f), X[rn], 8, X[rm])", more=table)
+    assert len(by_table.labels()) == 3
+    for f, bytes_after in ((0, (1, 2)), (5, (1, 1)), (9, (0, 1))):
+        after = by_table.run({"f": f}, G={2: MEMORY, 3: 0x0101}).memory.bytes
+        assert (after[MEMORY], after[MEMORY + 1]) == bytes_after
     cas = small("X[rd] := atomic_cas(X[rn], 8, X[rm], b(5, 64))").run(G={2: MEMORY, 3: 0x0706050403020100})
     assert cas.memory.bytes[MEMORY] == 5
 

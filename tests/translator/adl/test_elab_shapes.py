@@ -6,8 +6,10 @@ import pytest
 
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.knowledge import Knowledge
+from pyqemu.translator.adl.model import build
+from pyqemu.translator.adl.parse import parse_text
 from pyqemu.translator.ir.function import Function
-from pyqemu.translator.static import Apply, Ctx, Field, Here, StaticExpr, apply
+from pyqemu.translator.static import Apply, Ctx, Field, Here, StaticExpr, apply, evaluate
 from pyqemu.translator.target import ShapeChoice, ShapeLeaf, ShapeTree, Undefined
 from tests.translator.adl.elab_support import FIELDS, describe, small
 
@@ -119,3 +121,14 @@ def test_knowledge_finds_what_follows() -> None:
     assert yes_or_no is not None and list(yes_or_no.children) == [0, 1]
     context = start.split(apply("bits", Ctx("mode", 2), 1))
     assert context is not None and list(context.children) == [0, 1]
+
+
+def test_features_that_a_table_names() -> None:
+    """An encoding for each set of features; each word is one's."""
+    table = 'feature a, b, c\n operand by(g) { 0 "a"; 1 "a, b"; 2 "" }'
+    bound = build(parse_text(describe("X[rd] := X[rn]", table, rows="needs c; needs by(f & 3)"))).encodings
+    encodings = [one.encoding for one in bound]
+    assert [sorted(one.features) for one in encodings] == [["a", "c"], ["a", "b", "c"], ["c"], ["c"]]
+    for f in range(16):
+        holds = [number for number, one in enumerate(encodings) if evaluate(one.guard, FIELDS | {"f": f})]
+        assert holds == [f & 3]
