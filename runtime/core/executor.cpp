@@ -79,7 +79,8 @@ void EngineImpl::remember_target(Thread &thread, uint32_t block) {
   auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
   const uint64_t place = (pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1);
   entries[place] = {pc, cache_->address(blocks_.blocks[block].any_entry())};
-  if (thread.filled_count < Thread::kMostFilled) thread.filled[thread.filled_count] = static_cast<uint16_t>(place);
+  if (thread.filled_count < Thread::kMostFilled)
+    thread.filled[thread.filled_count] = static_cast<uint16_t>(place);
   if (thread.filled_count <= Thread::kMostFilled) thread.filled_count++;
 }
 
@@ -202,7 +203,8 @@ bool EngineImpl::step_over(CpuHeader *cpu) {
   return true;
 }
 
-// No entry has an address that is looked for in it. Where contexts change often, few have been filled meanwhile.
+// No entry has an address that is looked for in it. Where contexts change often, few have been filled
+// meanwhile.
 void EngineImpl::empty_jump_cache(Thread &thread) {
   auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
   if (thread.filled_count <= Thread::kMostFilled) {
