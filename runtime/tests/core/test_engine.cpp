@@ -118,11 +118,12 @@ void contexts() {
     CHECK(reg(m.cpu, 5) == ((mode & 1) != 0 ? static_cast<uint64_t>(-8) : 8u));
   }
   // Few and many targets between two changes of the context, each in the jump cache.
+  Pages chains[2] = {Pages(4096), Pages(4096)};
   for (int hops : {3, 100}) {
-    Pages chain(4096);
+    Pages &chain = chains[hops == 100];
     for (int i = 0; i < hops; i++)
-      put(chain, 12 * i, {word(kAddi, 1, 1, 12), word(kModal, 5, 0, i + 1), word(kJr, 0, 1)});
-    put(chain, 12 * hops, {word(kSvc)});
+      put(chain, 3 * i, {word(kAddi, 1, 1, 12), word(kModal, 5, 0, i + 1), word(kJr, 0, 1)});
+    put(chain, 3 * hops, {word(kSvc)});
     for (uint64_t mode = 0; mode < 8; mode++) {
       m.cpu->context[0] = mode >> 1 & 1;
       reg(m.cpu, 1) = chain.address();
