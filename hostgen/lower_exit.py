@@ -41,8 +41,8 @@ class Exit:
 class Ends:
     """How a function's ends become exits; made by looking at all of them before any is lowered.
 
-    `synced`: the runtime looks at the context after any of them, as if it were written; else after those in whose blocks
-    it is, or code may have changed.
+    `synced`: the runtime looks at the context after any of them, as if it were written; else after those in whose
+    blocks it is, or code may have changed.
     """
 
     following: StaticExpr
@@ -78,7 +78,7 @@ class Ends:
         self._plan_exits(ends, ends_with_next="next" in ways)
 
     def _find_syncing(self, function: Function) -> None:
-        """Ends in blocks with `isync` or `set_ctx`; all of them if one of these is in a block that goes on to others."""
+        """Ends in blocks with `isync` or `set_ctx`; all if one of these is in a block that goes on elsewhere."""
         everywhere = self.synced
         for block in function.blocks:
             if not any(op.name in ("isync", "set_ctx") for op in block.ops):

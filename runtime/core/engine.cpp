@@ -59,10 +59,10 @@ CpuHeader *EngineImpl::make_cpu(uint64_t features) {
       mmap(nullptr, kCpuBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
   auto *cpu = static_cast<CpuHeader *>(memory);
-  empty_jump_cache(cpu);
   cpu->host_fp = kInitialMxcsr;
   auto *thread = new Thread;
   thread->cpu = cpu;
+  empty_jump_cache(*thread);
   thread->features = features;
   cpu->owner = reinterpret_cast<uint64_t>(thread);
   world_.add(thread);

@@ -89,7 +89,7 @@ class EngineImpl final : public Engine {
   bool refresh_context(Thread &thread);
   void take_context(CpuHeader *cpu, uint32_t context) const;
   bool code_offset(const CpuHeader *cpu, uintptr_t host_pc, uint32_t *offset) const;
-  void empty_jump_cache(CpuHeader *cpu);
+  void empty_jump_cache(Thread &thread);
   void drop_changed_code(Thread &thread);
   bool guest_code_is(uint64_t address, std::span<const uint8_t> expected) const;
   void retire(uint32_t block);

@@ -77,8 +77,11 @@ void EngineImpl::report_hot(Thread &thread, uint32_t block) {
 void EngineImpl::remember_target(Thread &thread, uint32_t block) {
   const uint64_t pc = thread.cpu->pc;
   auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
-  entries[(pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1)] = {
-      pc, cache_->address(blocks_.blocks[block].any_entry())};
+  const uint64_t place = (pc >> tables_.header->pc_shift) & (kJumpCacheEntries - 1);
+  entries[place] = {pc, cache_->address(blocks_.blocks[block].any_entry())};
+  if (thread.filled_count < Thread::kMostFilled)
+    thread.filled[thread.filled_count] = static_cast<uint16_t>(place);
+  if (thread.filled_count <= Thread::kMostFilled) thread.filled_count++;
 }
 
 // True if the thread was interrupted. On return the world may have been stopped and blocks may have gone.
@@ -86,7 +89,7 @@ bool EngineImpl::serve_poll(Thread &thread) {
   __atomic_store_n(&thread.cpu->poll, 0u, __ATOMIC_SEQ_CST);
   world_.leave(thread);
   world_.enter(thread);
-  if (thread.stale.exchange(0) != 0) empty_jump_cache(thread.cpu);
+  if (thread.stale.exchange(0) != 0) empty_jump_cache(thread);
   return thread.interrupted.exchange(0) != 0;
 }
 
@@ -158,16 +161,21 @@ bool EngineImpl::refresh_context(Thread &thread) {
   DecodeContext wanted;
   for (uint32_t i = 0; i < tables_.header->context_count; i++) wanted.values[i] = thread.cpu->context[i];
   wanted.features = thread.features;
-  const DecodeContext *old = thread.context;
+  const DecodeContext *old = thread.context, *other = thread.other_context;
   if (old != nullptr && *old == wanted) return true;
-  world_.lock();
-  thread.context = contexts_.find(wanted);
-  world_.unlock();
+  if (other != nullptr && *other == wanted) {
+    thread.context = other;
+  } else {
+    world_.lock();
+    thread.context = contexts_.find(wanted);
+    world_.unlock();
+  }
+  thread.other_context = old;
   if (thread.context == nullptr) {
     error_.store("the guest uses more contexts than the engine has room for");
     return false;
   }
-  if (old != nullptr) empty_jump_cache(thread.cpu);
+  if (old != nullptr) empty_jump_cache(thread);
   return true;
 }
 
@@ -195,11 +203,17 @@ bool EngineImpl::step_over(CpuHeader *cpu) {
   return true;
 }
 
-// No entry has an address that is looked for in it.
-void EngineImpl::empty_jump_cache(CpuHeader *cpu) {
-  auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(cpu) + kJumpCacheOffset);
-  for (uint32_t i = 0; i < kJumpCacheEntries; i++) entries[i].pc = ~uint64_t{0};
+// No entry has an address that is looked for in it. Where contexts change often, few have been filled
+// meanwhile.
+void EngineImpl::empty_jump_cache(Thread &thread) {
+  auto *entries = reinterpret_cast<JumpCacheEntry *>(reinterpret_cast<char *>(thread.cpu) + kJumpCacheOffset);
+  if (thread.filled_count <= Thread::kMostFilled) {
+    for (uint32_t k = 0; k < thread.filled_count; k++) entries[thread.filled[k]].pc = ~uint64_t{0};
+  } else {
+    for (uint32_t i = 0; i < kJumpCacheEntries; i++) entries[i].pc = ~uint64_t{0};
+  }
   entries[kJumpCacheEntries - 1].pc = 0;
+  thread.filled_count = 0;
 }
 
 // Translates without running, for measurements and for warming up.

@@ -63,7 +63,7 @@ void EngineImpl::drop_changed_code(Thread &thread) {
   if (dropped_ != before) {
     world_.make_stale();
     thread.stale.store(0);
-    empty_jump_cache(thread.cpu);
+    empty_jump_cache(thread);
   }
   world_.unlock();
 }

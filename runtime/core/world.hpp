@@ -21,7 +21,13 @@ struct Thread {
   std::atomic<uint32_t> interrupted{0};
   std::atomic<uint32_t> stale{0};  // its jump cache has to be emptied before it runs on
   const DecodeContext *context = nullptr;
+  const DecodeContext *other_context = nullptr;  // that before this one: programs often go to and fro
   uint64_t features = 0;
+
+  // The entries of its jump cache that were filled since it was emptied, if these are not more.
+  static constexpr uint32_t kMostFilled = 64;
+  uint32_t filled_count = kMostFilled + 1;
+  uint16_t filled[kMostFilled];
 };
 
 class World {

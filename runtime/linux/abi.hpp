@@ -25,7 +25,8 @@ void each_word(const char *text, F use) {
   }
 }
 
-// Guest code as a table has it: words of 32 bits in hexadecimal; `f60:` says where in `page` the next one goes.
+// Guest code as a table has it: words of 32 bits in hexadecimal; `f60:` says where in `page` the next one
+// goes.
 void put_code(const char *text, std::vector<uint32_t> *page);
 
 struct Abi {

@@ -37,9 +37,9 @@ int64_t not_there(Thread &thread, Arguments) {
 constexpr Syscall kNotThere = own("", not_there);
 
 const Syscall *by_name(std::string_view name) {
-  const std::span<const Syscall> topics[] = {fd_calls(),      file_calls(),   poll_calls(),   memory_calls(),
-                                             process_calls(), thread_calls(), signal_calls(), time_calls(),
-                                             net_calls(),     ipc_calls(),    hwprobe_calls(), short_id_calls()};
+  const std::span<const Syscall> topics[] = {
+      fd_calls(),     file_calls(), poll_calls(), memory_calls(), process_calls(), thread_calls(),
+      signal_calls(), time_calls(), net_calls(),  ipc_calls(),    hwprobe_calls(), short_id_calls()};
   for (std::span<const Syscall> topic : topics) {
     auto it =
         std::lower_bound(topic.begin(), topic.end(), name,

@@ -50,11 +50,12 @@ struct Delivery {
 
 // Puts a frame on the guest's stack and goes to the handler; false if the stack cannot take it.
 bool enter_handler(Thread &thread, const Delivery &delivery);
-// sigreturn: gives false if the frame cannot be read. Sets *mask to what the frame says. `plain`: the frame has
-// no siginfo, where the architecture's may be without.
+// sigreturn: gives false if the frame cannot be read. Sets *mask to what the frame says. `plain`: the frame
+// has no siginfo, where the architecture's may be without.
 bool leave_handler(Thread &thread, uint64_t *mask, bool plain);
-// If the guest stands in the code that handlers return to, does what that code would do, so that the next handler's
-// frame does not lie on it: unwinders do not get past that. Not if the frame's mask has `signal` blocked.
+// If the guest stands in the code that handlers return to, does what that code would do, so that the next
+// handler's frame does not lie on it: unwinders do not get past that. Not if the frame's mask has `signal`
+// blocked.
 void finish_return(Thread &thread, int signal);
 int64_t set_alt_stack(Thread &thread, uint64_t address, uint64_t bytes, int flags);
 bool on_alt_stack(const Thread &thread, uint64_t sp);

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.guests.architectures import AARCH64, RISCV32, RISCV64, Architecture
+from tests.guests.architectures import AARCH64, ARMHF, RISCV32, RISCV64, Architecture
 from tests.guests.freestanding import PROGRAMS, build
 from tests.paths import pyqemu_user
 
 SOURCES = {path.stem: path for path in sorted((PROGRAMS / "calls").glob("*.c"))}
-GUESTS = (RISCV32, RISCV64, AARCH64)
+GUESTS = (RISCV32, RISCV64, AARCH64, ARMHF)
 #: Lines that QEMU gets wrong, or has not, for 32-bit RISC-V; programs that it cannot run are not here.
 QEMU = {
     "times": set[str](),

@@ -1,8 +1,8 @@
 """The end of an instruction: state writes in their order, then where control goes.
 
 Writes that were noted on the path are made here, after everything that can fault. Conditional and partial
-writes read the register they change; several writes of one register become one. Context variables are written last, where
-they change at all, as another context is other code: most of what writes them leaves them as they are.
+writes read the register they change; several writes of one register become one. Context variables are written last,
+where they change at all, as another context is other code: most of what writes them leaves them as they are.
 """
 
 from __future__ import annotations

@@ -69,9 +69,9 @@ enum StatField {
   kCtimeNs,
 };
 constexpr const char *kStatFields[] = {
-    "st_dev",     "st_ino",   "st_ino_low",    "st_mode",  "st_nlink",      "st_uid",
-    "st_gid",     "st_rdev",  "st_size",       "st_blksize", "st_blocks",   "st_atime",
-    "st_atime_nsec", "st_mtime", "st_mtime_nsec", "st_ctime", "st_ctime_nsec"};
+    "st_dev",        "st_ino",   "st_ino_low",    "st_mode",    "st_nlink",     "st_uid",
+    "st_gid",        "st_rdev",  "st_size",       "st_blksize", "st_blocks",    "st_atime",
+    "st_atime_nsec", "st_mtime", "st_mtime_nsec", "st_ctime",   "st_ctime_nsec"};
 StructLayout g_stat("stat", kStatFields, std::size(kStatFields));
 StructLayout g_stat64("stat64", kStatFields, std::size(kStatFields));  // of guests with two
 

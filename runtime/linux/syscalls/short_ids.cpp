@@ -1,5 +1,5 @@
-// Calls of architectures that once had users and groups of 16 bits: all ones stay "leave it", and an id that does
-// not fit is given as the overflow id.
+// Calls of architectures that once had users and groups of 16 bits: all ones stay "leave it", and an id that
+// does not fit is given as the overflow id.
 #include <sys/syscall.h>
 
 #include <cerrno>
@@ -40,8 +40,9 @@ int64_t set_ids(Thread &thread, Arguments a) {
 template <int number>
 int64_t get_three_ids(Thread &, Arguments a) {
   uint32_t ids[3];
-  const int64_t result = host::system_call(number, reinterpret_cast<uint64_t>(&ids[0]),
-                                           reinterpret_cast<uint64_t>(&ids[1]), reinterpret_cast<uint64_t>(&ids[2]));
+  const int64_t result =
+      host::system_call(number, reinterpret_cast<uint64_t>(&ids[0]), reinterpret_cast<uint64_t>(&ids[1]),
+                        reinterpret_cast<uint64_t>(&ids[2]));
   for (int i = 0; i < 3 && result >= 0; i++)
     if (!put_guest(a[i], narrowed(ids[i]))) return -EFAULT;
   return result;
@@ -62,7 +63,8 @@ int64_t get_groups(Thread &, Arguments a) {
   std::vector<uint32_t> groups(std::min(room, kMostGroups));
   const int64_t count = host::system_call(SYS_getgroups, room, reinterpret_cast<uint64_t>(groups.data()));
   for (int64_t i = 0; room && i < count; i++)
-    if (!put_guest(a[1] + 2 * static_cast<uint64_t>(i), narrowed(groups[static_cast<size_t>(i)]))) return -EFAULT;
+    if (!put_guest(a[1] + 2 * static_cast<uint64_t>(i), narrowed(groups[static_cast<size_t>(i)])))
+      return -EFAULT;
   return count;
 }
 

@@ -117,6 +117,20 @@ void contexts() {
     CHECK(m.run_at(other.address()) == StopKind::kException);
     CHECK(reg(m.cpu, 5) == ((mode & 1) != 0 ? static_cast<uint64_t>(-8) : 8u));
   }
+  // Few and many targets between two changes of the context, each in the jump cache.
+  Pages chains[2] = {Pages(4096), Pages(4096)};
+  for (int hops : {3, 100}) {
+    Pages &chain = chains[hops == 100];
+    for (int i = 0; i < hops; i++)
+      put(chain, 3 * i, {word(kAddi, 1, 1, 12), word(kModal, 5, 0, i + 1), word(kJr, 0, 1)});
+    put(chain, 3 * hops, {word(kSvc)});
+    for (uint64_t mode = 0; mode < 8; mode++) {
+      m.cpu->context[0] = mode >> 1 & 1;
+      reg(m.cpu, 1) = chain.address();
+      CHECK(m.run_at(chain.address()) == StopKind::kException);
+      CHECK(reg(m.cpu, 5) == static_cast<uint64_t>(m.cpu->context[0] != 0 ? -hops : hops));
+    }
+  }
 }
 
 void flags_stay_visible() {

@@ -18,7 +18,6 @@
 #define NR_clock_getres __NR_clock_getres_time64
 #define NR_clock_gettime __NR_clock_gettime64
 #define NR_clock_nanosleep __NR_clock_nanosleep_time64
-#define NR_fadvise __NR_fadvise64_64
 #define NR_fcntl __NR_fcntl64
 #define NR_fstatfs __NR_fstatfs64
 #define NR_ftruncate __NR_ftruncate64
@@ -38,14 +37,22 @@
 #define NR_timerfd_settime __NR_timerfd_settime64
 #define NR_truncate __NR_truncate64
 #define NR_utimensat __NR_utimensat_time64
-// A 64-bit argument; one whose halves are two arguments everywhere.
+// A 64-bit argument; one whose halves are two arguments everywhere; one that is the second or fourth.
 #define WIDE(value) (uint32_t)(uint64_t)(value), (uint32_t)((uint64_t)(value) >> 32)
 #define HALVES(value) WIDE(value)
+#if defined(__arm__)
+#define ODD_WIDE(value) 0, WIDE(value)
+#define ADVISE(fd, offset, size, advice) \
+  CALL(__NR_arm_fadvise64_64, fd, advice, WIDE(offset), WIDE(size))
+#define __NR_llseek __NR__llseek
+#else
+#define ODD_WIDE(value) WIDE(value)
+#define ADVISE(fd, offset, size, advice) CALL(__NR_fadvise64_64, fd, WIDE(offset), WIDE(size), advice)
+#endif
 #else
 #define NR_clock_getres __NR_clock_getres
 #define NR_clock_gettime __NR_clock_gettime
 #define NR_clock_nanosleep __NR_clock_nanosleep
-#define NR_fadvise __NR_fadvise64
 #define NR_fcntl __NR_fcntl
 #define NR_fstatfs __NR_fstatfs
 #define NR_ftruncate __NR_ftruncate
@@ -66,7 +73,9 @@
 #define NR_truncate __NR_truncate
 #define NR_utimensat __NR_utimensat
 #define WIDE(value) (value)
+#define ODD_WIDE(value) (value)
 #define HALVES(value) (value), 0
+#define ADVISE(fd, offset, size, advice) CALL(__NR_fadvise64, fd, offset, size, advice)
 #endif
 
 typedef struct {
@@ -111,9 +120,21 @@ __asm__("restorer: mov $15, %eax\nsyscall\n");
 extern char restorer[];
 #endif
 
+#if defined(__arm__)  // the header has a structure of long ago
+#undef sa_handler
+typedef struct {
+  __sighandler_t sa_handler;
+  unsigned long sa_flags;
+  void *sa_restorer;
+  uint32_t sa_mask[2];
+} action_record;
+#else
+typedef struct sigaction action_record;
+#endif
+
 static inline long set_handler(int signal, void (*handler)(int, siginfo_t *, void *), unsigned long flags,
                                uint64_t mask) {
-  struct sigaction action;
+  action_record action;
   memset(&action, 0, sizeof action);
   action.sa_handler = (__sighandler_t)(void (*)(void))handler;
   action.sa_flags = flags | SA_SIGINFO;

@@ -8,29 +8,29 @@
 static void offsets(void) {
   int fd = memory_file();
   char text[8] = {0};
-  show("pwrite", CALL(__NR_pwrite64, fd, "abcdef", 6, WIDE(FAR)));
+  show("pwrite", CALL(__NR_pwrite64, fd, "abcdef", 6, ODD_WIDE(FAR)));
   show("size", seek(fd, 0, 2));
   show("seek", seek(fd, FAR + 2, 0));
   show("read", CALL(__NR_read, fd, text, 3));
   print(text), print("\n");
   show("relative", seek(fd, -4, 1));
   show("negative", seek(fd, -1, 0));
-  show("pread", CALL(__NR_pread64, fd, text, 6, WIDE(FAR)));
+  show("pread", CALL(__NR_pread64, fd, text, 6, ODD_WIDE(FAR)));
   print(text), print("\n");
-  show("ftruncate", CALL(NR_ftruncate, fd, WIDE(2 * FAR)));
+  show("ftruncate", CALL(NR_ftruncate, fd, ODD_WIDE(2 * FAR)));
   show("size", seek(fd, 0, 2));
   show("fallocate", CALL(__NR_fallocate, fd, 0, WIDE(2 * FAR), WIDE(4096)));
   show("size", seek(fd, 0, 2));
   show("punch", CALL(__NR_fallocate, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, WIDE(FAR), WIDE(2)));
-  show("pread", CALL(__NR_pread64, fd, text, 6, WIDE(FAR)));
+  show("pread", CALL(__NR_pread64, fd, text, 6, ODD_WIDE(FAR)));
   show("holes", text[0] == 0 && text[1] == 0 && text[2] == 'c');
   show("data", seek(fd, 0, 3) <= FAR);
-  show("fadvise", CALL(NR_fadvise, fd, WIDE(FAR), WIDE(4096), 3));
-  show("readahead", CALL(__NR_readahead, fd, WIDE(FAR), 4096));
+  show("fadvise", ADVISE(fd, FAR, 4096, 3));
+  show("readahead", CALL(__NR_readahead, fd, ODD_WIDE(FAR), 4096));
   struct statx status;
   show("statx", CALL(__NR_statx, fd, "", AT_EMPTY_PATH, STATX_SIZE, &status));
   show("size", (int64_t)status.stx_size);
-  show("ftruncate", CALL(NR_ftruncate, fd, WIDE(-1ll)));
+  show("ftruncate", CALL(NR_ftruncate, fd, ODD_WIDE(-1ll)));
 }
 
 static void vectors(void) {

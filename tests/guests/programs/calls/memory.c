@@ -53,11 +53,11 @@ static void anonymous(void) {
 static void files(void) {
   int fd = memory_file();
   int64_t far = 0x140000000;
-  show("ftruncate", CALL(NR_ftruncate, fd, WIDE(far + 2 * PAGE)));
+  show("ftruncate", CALL(NR_ftruncate, fd, ODD_WIDE(far + 2 * PAGE)));
   char *shared = map(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, far), text[8] = {0};
   show("shared", !failed(shared));
   memcpy(shared + PAGE, "mapped", 6);
-  show("pread", CALL(__NR_pread64, fd, text, 6, WIDE(far + PAGE)));
+  show("pread", CALL(__NR_pread64, fd, text, 6, ODD_WIDE(far + PAGE)));
   print(text), print("\n");
   char *private = map(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, far + PAGE);
   private[0] = 'M';

@@ -3,7 +3,18 @@
 
 // What it needs comes first.
 #include <asm/sigcontext.h>
+#if defined(__arm__)
+#include <asm/sigcontext.h>
+struct ucontext {
+  unsigned long uc_flags;
+  struct ucontext *uc_link;
+  stack_t uc_stack;
+  struct sigcontext uc_mcontext;
+  uint32_t uc_sigmask[2];
+};
+#else
 #include <asm/ucontext.h>
+#endif
 
 static volatile int handled, code;
 static volatile intptr_t address, value;
@@ -36,6 +47,8 @@ static void note_and_skip(int signal, siginfo_t *info, void *opaque) {
   context->uc_mcontext.sc_regs.pc += skip;
 #elif defined(__aarch64__)
   context->uc_mcontext.pc += 4;
+#elif defined(__arm__)
+  context->uc_mcontext.arm_pc += 4;
 #elif defined(__x86_64__)
   context->uc_mcontext.rip += skip;
 #endif
@@ -46,7 +59,7 @@ static long send(int signal) {
 }
 
 static void actions(void) {
-  struct sigaction old;
+  action_record old;
   memset(&old, 0x55, sizeof old);
   uint64_t mask = bit(SIGUSR2) | bit(40) | bit(64), got;
   show("sigaction", set_handler(SIGUSR1, note, SA_RESTART | SA_RESETHAND, mask));
@@ -108,6 +121,8 @@ static void faults(void) {
   __asm__ volatile(".option push\n.option norvc\nsw zero, 0(%0)\n.option pop" : : "r"(0x1230) : "memory");
 #elif defined(__aarch64__)
   __asm__ volatile("str wzr, [%0]" : : "r"(0x1230L) : "memory");
+#elif defined(__arm__)
+  __asm__ volatile("str.w %0, [%0]" : : "r"(0x1230L) : "memory");
 #elif defined(__x86_64__)
   skip = 2;
   __asm__ volatile("mov %%eax, (%%rcx)" : : "c"(0x1230L), "a"(0) : "memory");
@@ -124,6 +139,8 @@ static void faults(void) {
                    : "memory");
 #elif defined(__aarch64__)
   __asm__ volatile("str wzr, [%0]" : : "r"(area + 4100) : "memory");
+#elif defined(__arm__)
+  __asm__ volatile("str.w %0, [%0]" : : "r"(area + 4100) : "memory");
 #elif defined(__x86_64__)
   __asm__ volatile("mov %%eax, (%%rcx)" : : "c"(area + 4100), "a"(0) : "memory");
 #endif
@@ -134,6 +151,8 @@ static void faults(void) {
   __asm__ volatile(".4byte 0xffffffff");
 #elif defined(__aarch64__)
   __asm__ volatile("udf 0");
+#elif defined(__arm__)
+  __asm__ volatile("udf.w #0");
 #elif defined(__x86_64__)
   __asm__ volatile("ud2");
 #endif

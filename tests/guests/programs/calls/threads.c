@@ -22,6 +22,10 @@ static long thread_pointer(void) {
   long value;
   __asm__("mrs %0, tpidr_el0" : "=r"(value));
   return value;
+#elif defined(__arm__)
+  long value;
+  __asm__("mrc p15, 0, %0, c13, c0, 3" : "=r"(value));
+  return value;
 #else
   long value;
   CALL(__NR_arch_prctl, 0x1003, &value);
@@ -86,6 +90,14 @@ static long clone_thread(char *top, long pointer) {
                    : "r"(body), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x8)
                    : "memory", "x30");
   return x0;
+#elif defined(__arm__)
+  register long r0 __asm__("r0") = flags, r1 __asm__("r1") = (long)top, r2 __asm__("r2") = (long)&gone;
+  register long r3 __asm__("r3") = pointer, r4 __asm__("r4") = (long)&gone, r7 __asm__("r7") = __NR_clone;
+  __asm__ volatile("svc 0\ncmp r0, #0\nbne 1f\nblx %1\nmov r7, #1\nmov r0, #0\nsvc 0\n1:"
+                   : "+r"(r0)
+                   : "r"(body), "r"(r1), "r"(r2), "r"(r3), "r"(r4), "r"(r7)
+                   : "memory", "lr", "cc");
+  return r0;
 #endif
 }
 
