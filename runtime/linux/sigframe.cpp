@@ -11,6 +11,7 @@
 #include "layouts.hpp"
 #include "log.hpp"
 #include "signals.hpp"
+#include "word_pieces.hpp"
 
 namespace pyqemu::user {
 namespace {
@@ -38,13 +39,6 @@ struct Item {
   Source source;
   RegRef reg;
   uint64_t constant;
-};
-
-// Bits of a word of the frame that are those of a register or a context variable.
-struct Piece {
-  RegRef reg;
-  int context;  // or -1: `reg` counts
-  unsigned low, width, bit;
 };
 
 struct FrameLayout {
@@ -110,57 +104,6 @@ bool parse_items(const Abi &abi, const char *key, size_t frame_size, std::vector
   return good;
 }
 
-// `NAME@BIT`: bit 0 of a register; `NAME[HIGH:LOW]@BIT`: more bits of it.
-bool parse_pieces(const Abi &abi, const char *key, std::vector<Piece> *pieces) {
-  bool good = true;
-  each_word(abi.text(key), [&](std::string_view word) {
-    const size_t at = word.find('@'), bracket = word.find('[');
-    if (at == std::string_view::npos) return void(good = false);
-    Piece piece = {{}, -1, 0, 1, 0};
-    const char *number = word.data() + at + 1;
-    piece.bit = static_cast<unsigned>(parse_number(number));
-    if (bracket < at) {
-      number = word.data() + bracket + 1;
-      const auto high = static_cast<unsigned>(parse_number(number));
-      piece.low = static_cast<unsigned>(parse_number(++number));
-      piece.width = high - piece.low + 1;
-    }
-    const std::string_view name = word.substr(0, std::min(at, bracket));
-    piece.context = abi.context(name);
-    good &= piece.context >= 0 || abi.reg(name, &piece.reg);
-    pieces->push_back(piece);
-  });
-  return good;
-}
-
-uint64_t get_pieces(const CpuHeader *cpu, const std::vector<Piece> &pieces) {
-  uint64_t word = 0;
-  for (const Piece &piece : pieces) {
-    const uint64_t value = piece.context >= 0 ? cpu->context[piece.context] : get_reg(cpu, piece.reg);
-    word |= (value >> piece.low & ((uint64_t{1} << piece.width) - 1)) << piece.bit;
-  }
-  return word;
-}
-
-void set_pieces(CpuHeader *cpu, const std::vector<Piece> &pieces, uint64_t word) {
-  for (const Piece &piece : pieces) {
-    const uint64_t mask = ((uint64_t{1} << piece.width) - 1) << piece.low;
-    const uint64_t old = piece.context >= 0 ? cpu->context[piece.context] : get_reg(cpu, piece.reg);
-    const uint64_t value = (old & ~mask) | (word >> piece.bit << piece.low & mask);
-    if (piece.context >= 0)
-      cpu->context[piece.context] = value;
-    else
-      set_reg(cpu, piece.reg, value);
-  }
-}
-
-// The bits of the word that pieces are for.
-uint64_t piece_mask(const std::vector<Piece> &pieces) {
-  uint64_t mask = 0;
-  for (const Piece &piece : pieces) mask |= ((uint64_t{1} << piece.width) - 1) << piece.bit;
-  return mask;
-}
-
 FrameLayout parse_layout(const Abi &abi) {
   FrameLayout layout;
   layout.size = abi.value("sigframe.size");
@@ -171,8 +114,8 @@ FrameLayout parse_layout(const Abi &abi) {
   layout.plain_offset = abi.value("sigframe.plain_offset");
   layout.flags_base = abi.value("sigframe.flags_base");
   layout.good = layout.size > 0 && layout.size <= kMostFrameBytes && layout.plain_offset < layout.size &&
-                parse_pieces(abi, "sigframe.flags", &layout.flags) &&
-                parse_pieces(abi, "sigframe.fp_status", &layout.fp_status) &&
+                parse_pieces(abi, abi.text("sigframe.flags"), &layout.flags) &&
+                parse_pieces(abi, abi.text("sigframe.fp_status"), &layout.fp_status) &&
                 parse_items(abi, "sigframe.items", layout.size, &layout.items) &&
                 parse_items(abi, "sigframe.fault_items", layout.size, &layout.fault_items) &&
                 abi.reg(abi.text("sigframe.entry.signal"), &layout.signal) &&
