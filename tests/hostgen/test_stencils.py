@@ -332,8 +332,9 @@ def test_context_change_and_isync_leave() -> None:
 
 def _perhaps_changed(end: Callable[[Builder], None]) -> Callable[[Builder], None]:
     def build(b: Builder) -> None:
+        flag = b.read("Z", I1)
         same, changed = b.block("same"), b.block("changed")
-        b.branch(b.read("Z", I1), same, changed)
+        b.branch(flag, same, changed)
         b.at(changed).op("set_ctx", b.const(5, I8), ctx="mode")
         end(b)
         end(b.at(same))
