@@ -129,7 +129,10 @@ class Generator:
             if self.target.bound(encoding).declaration.span.file.stem in _MEMORY_FILES and rng.random() < 0.95:
                 word = with_field(encoding, word, "rn", rng.choice(BASES))
                 word = with_field(encoding, word, "imm", rng.randrange(64))
-            if self._can_be_run(encoding, word):
+            if not self._can_be_run(encoding, word):
+                continue
+            # in an IT block whether it is UNDEFINED if the condition fails is not defined
+            if encoding.unit.name == "A32" or not self.target.undefined(encoding, word, context_of(encoding)):
                 return marked(encoding, word)
 
     def state(self, encoding: Encoding) -> State:
