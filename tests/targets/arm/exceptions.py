@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from tests.targets.arm.harness.machine import State
@@ -26,6 +27,11 @@ def _vldm_across(state: State, word: int) -> bool:
     return _across(word & 0xFF, state, word)
 
 
+def _vld_across(state: State, word: int) -> bool:
+    base = state.r[word >> 16 & 15]
+    return base // PAGE != (base + 31) // PAGE
+
+
 def _t16_across(state: State, word: int) -> bool:
     base = state.r[13 if word >> 12 == THUMB >> 12 | 0xB else word >> 8 & 7]
     return base // PAGE != (base + 4 * (word & 0x1FF).bit_count()) // PAGE
@@ -40,6 +46,8 @@ ORACLE: tuple[Oracle, ...] = (
     Oracle(0x10E100000, 0x08100000, "an LDM that faults half way: QEMU has loaded registers; UNKNOWN", _ldm_across),
     Oracle(0x1FE500000, 0x1E8100000, "likewise of T32", _ldm_across),
     Oracle(0x0E100E00, 0x0C100A00, "likewise a VLDM", _vldm_across),
+    Oracle(0x1FF300000, 0x0F4200000, "likewise a VLD1 or its kin", _vld_across),
+    Oracle(0x1FF300000, 0x1F9200000, "likewise of T32", _vld_across),
 )
 
 
@@ -57,6 +65,10 @@ def _says(part: str) -> Callable[[str | None, str | None], bool]:
 
 def _negative(ours: str | None, theirs: str | None) -> bool:
     return ours is not None and ("#-" in ours or ours.endswith(", #0"))
+
+
+def _beyond_last(ours: str | None, theirs: str | None) -> bool:
+    return ours is not None and re.search(r"\bd3[2-9]\b", ours) is not None
 
 
 def _cut(ours: str | None, theirs: str | None) -> bool:
@@ -78,10 +90,16 @@ EXEMPT: tuple[Exempt, ...] = (
     Exempt(0x0FBA0EC0, 0x0EBA0AC0, "UNPREDICTABLE: VCVT with less than no bits after the point", _negative),
     Exempt(0x0FBA0ED0, 0x0EBA0A40, "likewise", _negative),
     Exempt(0x0E10FF10, 0x0E10FF10, "UNPREDICTABLE: MRC to the PC", _says("apsr_nzcv")),
+    Exempt(0xFFB00010, 0xF2B00000, "VEXT by bytes; Capstone writes the largest element that fits", _says("vext")),
+    Exempt(0xFFB00C10, 0xF3B00800, "UNPREDICTABLE: VTBL beyond the last register", _beyond_last),
+    Exempt(0xFF100000, 0xF4000000, "likewise VLD1 and its kin", _beyond_last),
 )
 #: The same of T16 and T32, whose words of coprocessors are those of A32.
 EXEMPT_THUMB: tuple[Exempt, ...] = (
     *(exempt for exempt in EXEMPT if exempt.mask >> 28 == 0 and exempt.value >> 24 & 0xF >= 0xC),
+    Exempt(0xFFB00010, 0xEFB00000, "VEXT by bytes; Capstone writes the largest element that fits", _says("vext")),
+    Exempt(0xFFB00C10, 0xFFB00800, "UNPREDICTABLE: VTBL beyond the last register", _beyond_last),
+    Exempt(0xFF100000, 0xF9000000, "likewise VLD1 and its kin", _beyond_last),
     Exempt(0xFFFFFF78, 0x00004468, "Capstone has the operands of ADD of SP the other way round", _says("add")),
     Exempt(0xFFFFFFFF, 0x0000DEF9, "a UDF that Capstone does not know", _rejected),
     Exempt(0xFFFFFFFF, 0x0000DEFE, "a UDF that LLVM calls trap", _says("trap")),

@@ -19,14 +19,17 @@ FILES = {
     "dataproc": 200, "multiply": 100, "media": 150, "branch": 100, "system": 50,
     "loadstore": 150, "multiple": 500, "exclusive": 100,
     "vfp_registers": 100, "vfp": 150, "thumb": 100,
+    "simd": 30, "simd_wide": 20, "simd_shift": 30, "simd_fp": 40, "simd_loadstore": 200, "crypto": 20,
 }  # fmt: skip
 #: Weighed so that most sequences of T32 have an IT block.
 IT_BLOCKS = 40
 INTEGER = ("dataproc", "multiply", "media", "system")
+VECTORS = ("simd", "simd_wide", "simd_shift", "simd_fp", "simd_loadstore", "crypto")
 SEQUENCES = {  # by what they are made of: the words of one, how many
     "plain": (INTEGER, 8, 500),
     "branches and memory": ((*INTEGER, "branch", "loadstore", "multiple", "exclusive"), 14, 1000),
     "floating point": (("vfp_registers", "vfp", "vfp", "dataproc"), 10, 1000),
+    "vectors": ((*VECTORS, "vfp_registers", "dataproc"), 10, 500),
 }
 
 

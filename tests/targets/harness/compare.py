@@ -9,7 +9,7 @@ from typing import Any, Generic, TextIO
 
 from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.harness.interpreter import Run
-from tests.targets.harness.machine import CODE, SIGSEGV, Architecture, Case, Result, S, run_cases
+from tests.targets.harness.machine import CODE, PAGE, SIGSEGV, Architecture, Case, Result, S, run_cases
 
 #: Cases that are sent to one emulator process.
 BATCH = 2000
@@ -82,6 +82,11 @@ class Report(Generic[S]):
             self.cases[case.name] += 1
             self.faults[case.name] += run.result.pc != CODE + len(self.architecture.code(case.words))
             expected = run.result
+            if found is None:
+                if not self._goes_astray(expected):
+                    raise RuntimeError(f"{command[0]} ended at\n{self.describe_code(case)}")
+                self.left_out += 1
+                continue
             if run.ignored_x is not None:
                 expected, found = (_without_x(result, run.ignored_x) for result in (expected, found))
             if expected.signal == found.signal == SIGSEGV:  # one of several stores may have been made
@@ -99,13 +104,22 @@ class Report(Generic[S]):
         """
         return self.target.address_width == 32 and expected.signal == SIGSEGV and found.pc != expected.pc
 
-    def describe(self, mismatch: Mismatch[S]) -> str:
-        """The case's code, and each part of the state that differs: before, expected, found."""
-        case, expected, found = mismatch.case, mismatch.expected, mismatch.found
+    def _goes_astray(self, expected: Result[S]) -> bool:
+        """Whether a case jumps to a random address, which may be one of the emulated process's own."""
+        return self.target.address_width == 32 and expected.signal == SIGSEGV and not 0 <= expected.pc - CODE < PAGE
+
+    def describe_code(self, case: Case[S]) -> str:
+        """The case's code, and what it begins with."""
         lines, at = list[str](), CODE
         for word in case.words:
             lines.append(f"  {word:08x} {self.architecture.text(self.target, word, at)}")
             at += len(self.architecture.bytes_of(word))
+        return "\n".join([*lines, f"    with {self.architecture.inputs(case)}"])
+
+    def describe(self, mismatch: Mismatch[S]) -> str:
+        """The case's code, and each part of the state that differs: before, expected, found."""
+        case, expected, found = mismatch.case, mismatch.expected, mismatch.found
+        lines = list[str]()
         for name in ("signal", "pc"):
             ours, theirs = getattr(expected, name), getattr(found, name)
             if ours != theirs:
@@ -116,7 +130,7 @@ class Report(Generic[S]):
                 lines.append(f"    {name}: {before:#x} -> interpreter {ours:#x}, emulator {theirs:#x}")
         if expected.changes != found.changes:
             lines.append(f"    memory: interpreter {_memory(expected)}, emulator {_memory(found)}")
-        return "\n".join([*lines, f"    with {self.architecture.inputs(case)}"])
+        return "\n".join([self.describe_code(case), *lines])
 
 
 def _without_x(result: Result[S], place: int) -> Result[S]:
