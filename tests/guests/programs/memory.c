@@ -45,7 +45,7 @@ int main(void) {
   sbrk(1 << 20);
   start[(1 << 20) - 1] = 5;
   printf("brk %d\n", (int)((char *)sbrk(0) - start));
-  printf("terabytes %d\n", malloc(sizeof(size_t) == 8 ? (size_t)1 << 46 : PTRDIFF_MAX) == NULL);
+  printf("terabytes %d\n", malloc((size_t)1 << (sizeof(size_t) == 8 ? 46 : 31)) == NULL);
   printf("write %d", (int)write(1, (void *)16, 5));
   printf(" %d\n", errno == EFAULT);
   return 0;
