@@ -25,7 +25,8 @@ using namespace pyqemu;
 
 namespace {
 
-// Guest memory at a guest address that is this process's own, with `guard` bytes around it that cannot be accessed.
+// Guest memory at a guest address that is this process's own, with `guard` bytes around it that cannot be
+// accessed.
 class Memory {
  public:
   Memory(size_t size, uint64_t address, size_t guard) : size_(pages(size)), guard_(pages(guard)) {
@@ -216,9 +217,10 @@ nb::dict stats(const PyEngine &engine) {
 
 NB_MODULE(pyqemu_runtime, module) {
   module.doc() = "pyqemu's execution engine, for tests and tools";
-  nb::class_<Memory>(module, "Memory",
-                     "Guest memory of `size` bytes at `address` (0: anywhere), and `guard` bytes on both sides of it "
-                     "whose access is a fault.")
+  nb::class_<Memory>(
+      module, "Memory",
+      "Guest memory of `size` bytes at `address` (0: anywhere), and `guard` bytes on both sides of it "
+      "whose access is a fault.")
       .def(nb::init<size_t, uint64_t, size_t>(), "size"_a, "address"_a = 0, "guard"_a = 0)
       .def_prop_ro("address", &Memory::address)
       .def_prop_ro("size", &Memory::size)
