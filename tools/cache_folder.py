@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyqemu.tools.files import TEMPORARY, read_regular, remove_stale
+from pyqemu.tools.files import new_temporary, read_regular, remove_stale
 
 _KEY_BYTES = 32
 
@@ -84,9 +84,9 @@ def _key(path: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     remove_stale(path.parent)
-    temporary = path.with_name(f"key.{secrets.token_hex(4)}{TEMPORARY}")
+    temporary, file = new_temporary(path)
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with file:
             file.write(secrets.token_bytes(_KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())

@@ -42,7 +42,7 @@ def replacing(path: Path) -> Generator[BinaryIO, None, None]:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_stale(path.parent)
-    temporary, file = _new_temporary(path)
+    temporary, file = new_temporary(path)
     try:
         with file:
             yield file
@@ -54,7 +54,7 @@ def replacing(path: Path) -> Generator[BinaryIO, None, None]:
         raise
 
 
-def _new_temporary(path: Path) -> tuple[Path, BinaryIO]:
+def new_temporary(path: Path) -> tuple[Path, BinaryIO]:
     """A locked file beside `path`. Between making and locking it another process may have found it stale."""
     while True:
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")

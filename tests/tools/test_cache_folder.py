@@ -10,7 +10,7 @@ import pytest
 
 from pyqemu.tools.cache_folder import BadCache, CacheFolder, default_path, open_cache
 from pyqemu.tools.cache_size import bound, make_room
-from pyqemu.tools.files import read_regular, remove_old, replacing, write_whole
+from pyqemu.tools.files import read_regular, remove_old, remove_stale, replacing, write_whole
 from pyqemu.tools.installed import InstalledPack
 
 INSTALLED, GONE = bytes([1] * 32), bytes([2] * 32)
@@ -40,6 +40,18 @@ def test_key_is_made_once(tmp_path: Path) -> None:
     assert [path.name for path in first.path.iterdir()] == ["key"]
     assert (first.path / "key").stat().st_mode & 0o777 == 0o600
     assert first.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_key_is_made_while_others_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that removes what killed processes have left does not take the key that is being made."""
+    made = os.link
+
+    def link(source: Path, target: Path) -> None:
+        remove_stale(source.parent)
+        made(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    assert len(open_cache(tmp_path / "cache").key) == 32
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])

@@ -141,12 +141,15 @@ def test_folder_that_is_removed(tmp_path: Path) -> None:
     spool = _spool(tmp_path / "cache")
     command = [script("pyqemu-worker"), "--idle", "1000", tmp_path / "cache"]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as worker:
-        while not (spool / "lock").exists():
-            time.sleep(0.01)
-        (tmp_path / "cache").rename(tmp_path / "old")
-        _spool(tmp_path / "cache")
-        (spool / "one.request").write_text(_right())
-        assert worker.wait(30) == 0 and worker.stderr and worker.stderr.read() == b""
+        try:
+            while not (spool / "lock").exists():
+                time.sleep(0.01)
+            (tmp_path / "cache").rename(tmp_path / "old")
+            _spool(tmp_path / "cache")
+            (spool / "one.request").write_text(_right())
+            assert worker.wait(30) == 0 and worker.stderr and worker.stderr.read() == b""
+        finally:
+            worker.kill()
     assert (spool / "one.request").exists()
 
 
