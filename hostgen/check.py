@@ -62,7 +62,7 @@ class _Checker:
 
     def run(self) -> list[Finding]:
         x86 = self._x86
-        start = _Place({x86.X86_REG_R12: _CPU, x86.X86_REG_R13: _MEM})
+        start = _Place({x86.X86_REG_R13: _CPU, x86.X86_REG_R12: _MEM})
         known: dict[int, _Place] = {}
         work: list[tuple[int, _Place]] = [(0, start)]
         while work:

@@ -20,7 +20,7 @@ NAMES = (
 
 #: Functions of the image: leave generated code with a number and the reason.
 LEAVES = {"leave.direct": ExitReason.DIRECT, "leave.head": ExitReason.HEAD}
-_NUMBERED = "(ptr %cpu, ptr %mem, i32 %number)"
+_NUMBERED = "(ptr %mem, ptr %cpu, i32 %number)"
 
 
 def define_leave(symbol: str, module: Module) -> None:
@@ -79,7 +79,7 @@ def _leave_with_number(f: Lowering, symbol: str) -> None:
     """To a function of LEAVES, with 32 bits of the value. As each exit has a copy of it, it is short."""
     number = f.hole(apply("bits", Here(), 32), "i32")
     f.e.module.declare(symbol, f'declare hidden preserve_nonecc void @"{symbol}"(ptr, ptr, i32)')
-    f.e.do(f'musttail call preserve_nonecc void @"{symbol}"({CPU}, {MEM}, {number})')
+    f.e.do(f'musttail call preserve_nonecc void @"{symbol}"({MEM}, {CPU}, {number})')
     f.e.do("ret void")
 
 

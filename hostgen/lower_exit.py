@@ -25,7 +25,7 @@ _ACCESSES = Effect.LOADS | Effect.STORES
 _FAULTING = {name for name, spec in OPS.items() if spec.effects & _ACCESSES} - {"fence", "isync"} | {"raise"}
 _CONTEXT_BITS = 31  # of a variable that changes from instruction to instruction
 _LEAVING = ("next", "goto", "goto_indirect")
-SIGNATURE = "(ptr %cpu, ptr %mem)"
+SIGNATURE = "(ptr %mem, ptr %cpu)"
 _MAX_EXITS = 2
 
 
@@ -163,13 +163,13 @@ def _guard(f: Lowering, holds: Operand) -> None:
 def tail_call(f: Lowering, symbol: str) -> None:
     """Goes on at code symbol NEXT, SKIP or EXIT_k."""
     f.e.module.declare(symbol, f"declare preserve_nonecc void @{symbol}(ptr, ptr)")
-    f.e.do(f"musttail call preserve_nonecc void @{symbol}({CPU}, {MEM})")
+    f.e.do(f"musttail call preserve_nonecc void @{symbol}({MEM}, {CPU})")
     f.e.do("ret void")
 
 
 def jump(f: Lowering, code: Operand) -> None:
     """Goes on at a host address. LLVM wants a tail call to have its caller's parameters, needed or not."""
-    f.e.do(f"musttail call preserve_nonecc void {code.ref}({CPU}, {MEM}{f.spare_arguments})")
+    f.e.do(f"musttail call preserve_nonecc void {code.ref}({MEM}, {CPU}{f.spare_arguments})")
     f.e.do("ret void")
 
 

@@ -23,7 +23,7 @@ from pyqemu.translator.static import Apply, StaticExpr
 ENTRIES = ".pq.entry"
 #: The symbol of the table's elements for this region's exits.
 EXITS = "exits"
-_SIGNATURE = "(ptr %cpu, ptr %mem, ptr %inside)"
+_SIGNATURE = "(ptr %mem, ptr %cpu, ptr %inside)"
 _INSIDE = Operand("ptr", "%inside")
 
 

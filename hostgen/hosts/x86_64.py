@@ -43,7 +43,8 @@ _SHIFTS = {"shl": "shl", "lshr": "shr", "ashr": "sar", "rotr": "ror"}
 _SUFFIX = {32: "l", 64: "q"}
 
 
-#: Generated code finds cpu in r12, membase in r13; it may change all registers but rsp.
+#: Generated code finds membase in r12, cpu in r13; it may change all registers but rsp. In this order, as
+#: [r13 + displacement] takes no SIB byte, and [r12 + register] no displacement.
 _ENTER = """
 .intel_syntax noprefix
 .text
@@ -59,18 +60,18 @@ push r13
 push r14
 push r15
 sub rsp, 24
-mov r12, rdi
-mov r13, rsi
+mov r13, rdi
+mov r12, rsi
 mov [rsp+8], rdi
 stmxcsr [rsp]
-ldmxcsr [r12+{host_fp}]
+ldmxcsr [r13+{host_fp}]
 lea rax, [rsp-8]
-mov [r12+{runtime}], rax
+mov [r13+{runtime}], rax
 call rdx
-mov r12, [rsp+8]
-stmxcsr [r12+{host_fp}]
+mov r13, [rsp+8]
+stmxcsr [r13+{host_fp}]
 ldmxcsr [rsp]
-mov eax, [r12+{exit_reason}]
+mov eax, [r13+{exit_reason}]
 add rsp, 24
 pop r15
 pop r14
@@ -84,18 +85,18 @@ ret
 """
 
 
-#: `mov` between a register and [r12 + disp32]: REX, opcode, ModRM, SIB, displacement.
-_MOVE_BYTES = 8
+#: `mov` between a register and [r13 + disp32]: REX, opcode, ModRM, displacement.
+_MOVE_BYTES, _MOVE_FIELD = 7, 3
 _STORE, _LOAD = 0x89, 0x8B
-_REX_32, _REX_64 = (0x41, 0x45), (0x49, 0x4D)  # REX.B for r12; without and with REX.R
+_REX_32, _REX_64 = (0x41, 0x45), (0x49, 0x4D)  # REX.B for r13; without and with REX.R
 #: Opcodes `op reg, r/m`: add, or, and, xor; and sub, whose operands cannot be exchanged.
 _COMMUTING, _SUB = (0x03, 0x0B, 0x23, 0x33), 0x2B
 _IMMEDIATE = (0x81, 0x83)
 
 
-def _is_state(modrm: int, sib: int) -> bool:
-    """Whether it is [r12 + disp32] (with REX.B set)."""
-    return modrm & 0xC7 == 0x84 and sib == 0x24
+def _is_state(modrm: int) -> bool:
+    """Whether it is [r13 + disp32] (with REX.B set)."""
+    return modrm & 0xC7 == 0x85
 
 
 def _register(rex: int, modrm: int) -> int:
@@ -120,17 +121,17 @@ def _after_load(code: bytes, width: int, register: int) -> tuple[bool, int | Non
     rex = 0
     if code[0] & 0xF0 == 0x40:
         rex, code = code[0], code[1:]
-    if len(code) < 7 or (64 if rex & 8 else 32) != width:
+    if len(code) < 6 or (64 if rex & 8 else 32) != width:
         return False, None
-    opcode, modrm, sib = code[:3]
+    opcode, modrm = code[:2]
     if opcode in _IMMEDIATE:
         same = modrm >> 6 == 3 and modrm >> 3 & 7 != 7 and (rex & 1) << 3 | modrm & 7 == register  # 7: cmp
         return same, None
-    if opcode not in (*_COMMUTING, _SUB) or not rex & 1 or not _is_state(modrm, sib):
+    if opcode not in (*_COMMUTING, _SUB) or not rex & 1 or not _is_state(modrm):
         return False, None
     if _register(rex, modrm) != register:
         return False, None
-    return True, (1 if rex else 0) + 3 if opcode in _COMMUTING else None
+    return True, (1 if rex else 0) + 2 if opcode in _COMMUTING else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,21 +166,21 @@ class X86_64:
         start = end - _MOVE_BYTES
         if start < 0 or end in _targets(code):
             return None
-        rex, opcode, modrm, sib = code[start : start + 4]
-        if rex not in _REX_64 or opcode != _STORE or not _is_state(modrm, sib):
+        rex, opcode, modrm = code[start : start + _MOVE_FIELD]
+        if rex not in _REX_64 or opcode != _STORE or not _is_state(modrm):
             return None
-        return StateMove(_register(rex, modrm), 64, start + 4, _MOVE_BYTES)
+        return StateMove(_register(rex, modrm), 64, start + _MOVE_FIELD, _MOVE_BYTES)
 
     def first_load(self, code: bytes) -> StateMove | None:
         if len(code) <= _MOVE_BYTES or any(0 <= target <= _MOVE_BYTES for target in _targets(code)):
             return None
-        rex, opcode, modrm, sib = code[:4]
-        if rex not in (*_REX_32, *_REX_64) or opcode != _LOAD or not _is_state(modrm, sib):
+        rex, opcode, modrm = code[:_MOVE_FIELD]
+        if rex not in (*_REX_32, *_REX_64) or opcode != _LOAD or not _is_state(modrm):
             return None
         width, register = 64 if rex in _REX_64 else 32, _register(rex, modrm)
         narrowed, partner = _after_load(code[_MOVE_BYTES:], width, register)
         field = None if partner is None else _MOVE_BYTES + partner
-        return StateMove(register, width, 4, _MOVE_BYTES, narrowed, field)
+        return StateMove(register, width, _MOVE_FIELD, _MOVE_BYTES, narrowed, field)
 
     def elf_reloc(self, kind: RelocKind) -> int:
         return next((number for number, known in _KINDS.items() if known is kind), _R_PLT32)

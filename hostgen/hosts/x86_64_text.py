@@ -10,8 +10,8 @@ from pyqemu.hostgen.host import HostInstruction
 
 #: No instruction is longer.
 _MOST_BYTES = 15
-#: An operand in the CPU state, which r12 points to.
-_STATE = re.compile(r"\[r12(?: \+ (?P<offset>0x[0-9a-f]+|\d+))?\]")
+#: An operand in the CPU state, which r13 points to.
+_STATE = re.compile(r"\[r13(?: \+ (?P<offset>0x[0-9a-f]+|\d+))?\]")
 #: What an entry of several puts into the third argument's register: the address inside (x86_64_access.jump_inside).
 _INSIDE = re.compile(r"r14, (?P<operand>\[rip (?P<distance>[+-] 0x[0-9a-f]+)\])")
 

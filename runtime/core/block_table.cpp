@@ -139,15 +139,15 @@ BlockTable::Page *BlockTable::page(uint64_t number, bool make) {
 // The block whose code contains `host`, and the mark of the instruction; null if there is none.
 const Block *BlockTable::find_insn(uint32_t host, uint32_t *insn) const {
   uint32_t low = 0, high = blocks.size();
-  while (low < high) {  // the first block that begins after `host`
+  while (low < high) {  // the first block that does not begin after `host`: each lies below the one before
     uint32_t middle = low + (high - low) / 2;
-    if (blocks[middle].host <= host)
+    if (blocks[middle].host > host)
       low = middle + 1;
     else
       high = middle;
   }
-  if (low == 0) return nullptr;
-  const Block &block = blocks[low - 1];
+  if (low == blocks.size()) return nullptr;
+  const Block &block = blocks[low];
   if (host - block.host >= block.host_bytes) return nullptr;
   const uint32_t offset = host - block.host, last = block.first_insn + block.insn_count;
   *insn = block.first_insn;

@@ -33,7 +33,7 @@ struct Block {
   uint32_t context;
   uint32_t entry;  // where its code begins, as an offset in the code cache or the zone
   uint32_t host,
-      host_bytes;  // hot part, in the code cache; of a region's entry, no bytes: so blocks stay sorted
+      host_bytes;  // hot part, in the code cache; of a region's entry, no bytes: so places only decrease
   uint16_t guest_bytes;
   uint16_t insn_count;  // 0: an entry of a region
   uint32_t first_insn;  // in BlockTable::insns; of a region's entry: its number in Regions

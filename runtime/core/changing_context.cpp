@@ -52,7 +52,7 @@ void Translator::emit_changing(const GuestCode &code, const Block &block) {
     Item &item = items_[i];
     const DecodeContext &context = context_of(item, *first_);
     const uint32_t insn = block.first_insn + i;
-    blocks_.insns[insn] = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block.host), item.guest[0]};
+    blocks_.insns[insn] = {static_cast<uint16_t>(i == 0 ? 0 : hot_), item.guest[0]};
     const bool guards = (item.stencil->attributes & kGuard) != 0;
     if (!guarded) prepare_context(&items_[i + (guards ? 1 : 0)], code.pc() + item.guest[0], context);
     if (&context != first_ || memory_ != first_) blocks_.contexts.push({insn, context.id});
@@ -100,7 +100,7 @@ void Translator::set_memory(const DecodeContext &context) {
     if (value == memory_->values[k]) continue;
     if (value > INT32_MAX) problem_ = "a context variable that changes is too wide";
     const auto offset = static_cast<int8_t>(offsetof(CpuHeader, context) + k * sizeof value);
-    host::emit_store(cache_.writable(hot_), offset, static_cast<int32_t>(value));
+    host::emit_store(staged(hot_), offset, static_cast<int32_t>(value));
     hot_ += host::kStoreBytes;
   }
   memory_ = &context;

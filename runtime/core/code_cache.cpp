@@ -16,7 +16,6 @@ namespace pyqemu {
 namespace {
 
 constexpr size_t kPage = 65536;  // a multiple of every host's page size
-constexpr uint32_t kPageBytes = kPage;
 constexpr size_t kSmallest = 256u << 10, kLargest = 1u << 30;
 constexpr uint32_t kZoneBytes = 1u << 30;  // with the largest cache: still within reach of a rel32
 constexpr uint32_t kCodeAlign = 64;
@@ -84,46 +83,37 @@ bool CodeCache::map(void *memory) {
 }
 
 void CodeCache::write_image(std::span<const uint8_t> image) {
-  hot_touched_ = (static_cast<uint32_t>(image.size()) + kPageBytes) & ~(kPageBytes - 1);
-  madvise(write_, hot_touched_, MADV_POPULATE_WRITE);
-  memcpy(write_, image.data(), image.size());
-  image_bytes_ = return_offset_ = static_cast<uint32_t>(image.size());
-  uint32_t end = return_offset_ + host::emit_return(write_ + return_offset_);
+  const uint32_t image_bytes = static_cast<uint32_t>(image.size());
+  madvise(write_, image_bytes, MADV_POPULATE_WRITE);
+  memcpy(write_, image.data(), image_bytes);
+  image_bytes_ = return_offset_ = image_bytes;
+  const uint32_t end = return_offset_ + host::emit_return(write_ + return_offset_);
   first_ = (end + kCodeAlign - 1) & ~(kCodeAlign - 1);
-  cold_touched_ = size_;
+  touched_ = size_;
   host::publish_code(reinterpret_cast<void *>(run_), first_);
 }
 
 void CodeCache::reset() {
-  hot_ = first_;
-  cold_ = size_;
+  begin_ = size_;
 }
 
-// As ReservedArray does: an eighth of what there is, within bounds. There is less cold code than hot code.
+// Gets memory from begin_ on, and some more, as page faults one by one would cost more than the code. As
+// ReservedArray does: an eighth of what there is, within bounds.
 void CodeCache::touch() {
-  const uint32_t ahead = std::clamp(used() / 8, kLeastAhead, kMostAhead) & ~(kLeastAhead - 1);
-  if (hot_ + kMargin > hot_touched_) {
-    uint32_t end = hot_touched_ + ahead < size_ ? hot_touched_ + ahead : size_;
-    madvise(write_ + hot_touched_, end - hot_touched_, MADV_POPULATE_WRITE);
-    hot_touched_ = end;
-  }
-  if (cold_ < cold_touched_ + kMargin / 2) {
-    uint32_t begin = cold_touched_ > ahead / 2 ? cold_touched_ - ahead / 2 : 0;
-    madvise(write_ + begin, cold_touched_ - begin, MADV_POPULATE_WRITE);
-    cold_touched_ = begin;
-  }
+  const uint32_t ahead = std::clamp(used() / 8, kLeastAhead, kMostAhead);
+  const uint32_t begin = begin_ > ahead ? (begin_ - ahead) & ~(kLeastAhead - 1) : 0;
+  madvise(write_ + begin, touched_ - begin, MADV_POPULATE_WRITE);
+  touched_ = begin;
 }
 
 void *CodeCache::copy() const {
   void *memory = new_memory(nullptr, size_);
   if (memory == MAP_FAILED) return nullptr;
   uint8_t *to = static_cast<uint8_t *>(memory);
-  const uint32_t hot_end = (hot_ + kPageBytes - 1) & ~(kPageBytes - 1),
-                 cold_begin = cold_ & ~(kPageBytes - 1);
-  madvise(to, hot_end < size_ ? hot_end : size_, MADV_POPULATE_WRITE);
-  madvise(to + cold_begin, size_ - cold_begin, MADV_POPULATE_WRITE);
-  memcpy(to, write_, hot_);
-  memcpy(to + cold_, write_ + cold_, size_ - cold_);
+  madvise(to, first_, MADV_POPULATE_WRITE);
+  madvise(to + touched_, size_ - touched_, MADV_POPULATE_WRITE);
+  memcpy(to, write_, first_);
+  memcpy(to + begin_, write_ + begin_, used());
   return memory;
 }
 

@@ -1,7 +1,8 @@
 // Memory for generated code: one shared memory object mapped twice, to be written through one view and run
-// through the other. The pack's image lies at the start; hot code grows upwards behind it and cold code (exit
-// stubs) downwards from the end. Behind the view that runs, address space is kept free for archives (the
-// zone), so that code in both reaches each other and all offsets are of one kind.
+// through the other. The pack's image lies at the start; code is added downwards from the end, as processors
+// fetch ahead: writing behind code that has just run makes them start over, at a hundred cycles a time.
+// Behind the view that runs, address space is kept free for archives (the zone), so that code in both reaches
+// each other and all offsets are of one kind.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,8 @@ namespace pyqemu {
 
 class CodeCache {
  public:
+  static constexpr uint32_t kAlign = 64;
+
   // `bytes` is rounded up to pages; null and *error on failure.
   // There may be no zone even if one is wanted.
   static std::unique_ptr<CodeCache> create(size_t bytes, bool with_zone, std::span<const uint8_t> image,
@@ -38,18 +41,17 @@ class CodeCache {
   // The code that does nothing but leave for `enter`.
   uintptr_t return_address() const { return run_ + return_offset_; }
 
-  uint32_t hot() const { return hot_; }
-  uint32_t cold() const { return cold_; }
-  uint32_t first() const { return first_; }
   uint32_t size() const { return size_; }
-  uint32_t room() const { return cold_ - hot_; }
-  // Moves the ends; gets memory ahead of them, as page faults one by one would cost more than the code.
-  void set_ends(uint32_t hot, uint32_t cold) {
-    hot_ = hot;
-    cold_ = cold;
-    if (hot_ + kMargin > hot_touched_ || cold_ < cold_touched_ + kMargin / 2) touch();
+  // Where code begins at present, and the bytes that are free below.
+  uint32_t begin() const { return begin_; }
+  uint32_t room() const { return begin_ - first_; }
+  uint32_t used() const { return size_ - begin_; }
+  // Memory for `bytes` of code, aligned to kAlign. The caller has looked at room().
+  uint32_t take(uint32_t bytes) {
+    begin_ = (begin_ - bytes) & ~(kAlign - 1);
+    if (begin_ < touched_) touch();
+    return begin_;
   }
-  uint32_t used() const { return hot_ - first_ + (size_ - cold_); }
   void reset();
 
   // For forks. copy(): the used part in new shared memory, or null. adopt() puts that in the place of the
@@ -61,7 +63,7 @@ class CodeCache {
   void discard(void *memory) const;
 
  private:
-  static constexpr uint32_t kLeastAhead = 16384, kMostAhead = 65536, kMargin = 4096;
+  static constexpr uint32_t kLeastAhead = 16384, kMostAhead = 65536;
 
   CodeCache() = default;
   void touch();
@@ -71,8 +73,9 @@ class CodeCache {
 
   uint8_t *write_ = nullptr;
   uintptr_t run_ = 0;
-  uint32_t size_ = 0, zone_bytes_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0, hot_ = 0, cold_ = 0;
-  uint32_t hot_touched_ = 0, cold_touched_ = 0;  // memory that is there
+  uint32_t size_ = 0, zone_bytes_ = 0, image_bytes_ = 0, return_offset_ = 0, first_ = 0;
+  uint32_t begin_ = 0;
+  uint32_t touched_ = 0;  // from here on memory is there
 };
 
 }  // namespace pyqemu

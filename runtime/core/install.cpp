@@ -151,7 +151,7 @@ void EngineImpl::add_entry(const MappedArchive &archive, const EntryRec &entry, 
   block.guest_pc = archive.origin + entry.guest;
   block.context = context;
   block.entry = archive.text + entry.code;
-  block.host = cache_->hot();
+  block.host = cache_->begin();
   block.guest_bytes = 1;
   block.first_insn = region;
   block.copy = kNone;

@@ -90,6 +90,7 @@ void EngineImpl::clear_all() {
   blocks_.clear();
   regions_->clear();
   cache_->reset();
+  translator_->forget_stubs();
   epoch_.fetch_add(1);
   world_.make_stale();
 }

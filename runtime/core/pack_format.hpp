@@ -156,7 +156,7 @@ enum class ExitWay : uint8_t {
   kUnused,
   kField,       // one rel32 in the code, which is kept aligned and patched; no relocation speaks of it
   kTail,        // a jump behind the code, made when it is copied
-  kTrampoline,  // by a jump among the cold code, to which relocations lead
+  kTrampoline,  // by a jump outside the block, to which relocations lead
 };
 
 // A hole in quick form: a field of 32 bits. Its value is .pq.table[table + s] if s < count, else s; s is some
@@ -253,7 +253,8 @@ struct ExcRec {
   uint32_t argument_count;
 };
 
-// What a CPU model may have; its number is its bit in masks of features. `implies`: those that come with it; its resets are added to the model's.
+// What a CPU model may have; its number is its bit in masks of features. `implies`: those that come with it;
+// its resets are added to the model's.
 struct FeatureRec {
   uint64_t implies;
   uint32_t name;
@@ -264,7 +265,8 @@ struct FeatureRec {
 struct CpuRec {
   uint64_t features;
   uint32_t name;
-  uint32_t separator;  // kNone: a model; else its name is how those of models begin that list features with this between them
+  uint32_t separator;  // kNone: a model; else its name is how those of models begin that list features with
+                       // this between them
   uint32_t first_reset, reset_count;
 };
 

@@ -13,7 +13,7 @@ const char *Translator::prepare() {
   const bool heads =
       options_.count ? load(&head_, header.head_count, 1, 1) : load(&head_, header.head_poll, 0, 1);
   if (!heads || !load(&count_down_, header.count_down, 1, 1) ||
-      !load(&exit_direct_, header.exit_direct, 1, 0) || !load(&exit_head_, header.exit_head, 1, 0))
+      !load(&exit_direct_.code, header.exit_direct, 1, 0) || !load(&exit_head_.code, header.exit_head, 1, 0))
     return "a stencil that every block needs is damaged";
   for (uint8_t number = 0; number < 4; number++)
     if (header.root[number] != kNone) add_unit(number);
@@ -30,18 +30,18 @@ void Translator::add_unit(uint8_t number) {
 // block's number; they are never chained. One stub serves both: whoever gets there can see if the counter has
 // run out.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
-  const uint32_t block = blocks_.blocks.size(), stub = emit_stub(exit_head_, block);
+  const uint32_t block = blocks_.blocks.size(), stub = exit_head_.get(cache_, block);
   if (profile_.wants(pc, context)) {
-    count_down_.copy_roughly_to(cache_.writable(hot_));
-    count_down_.set_value(cache_.writable(hot_), profile_.start(block));
-    set_rel32(hot_ + count_down_.exit_field(0), stub);
-    hot_ += count_down_.size();
+    count_down_.copy_roughly_to(staged(0));
+    count_down_.set_value(staged(0), profile_.start(block));
+    lead_outside(count_down_.exit_field(0), stub);
+    hot_ = count_down_.size();
   } else {
     profile_.leave_out(block);
   }
-  head_.copy_roughly_to(cache_.writable(hot_));
-  head_.set_value(cache_.writable(hot_), item_count_ - guard_count_);
-  set_rel32(hot_ + head_.exit_field(0), stub);
+  head_.copy_roughly_to(staged(hot_));
+  head_.set_value(staged(hot_), item_count_ - guard_count_);
+  lead_outside(hot_ + head_.exit_field(0), stub);
   hot_ += head_.size();
 }
 
@@ -51,29 +51,28 @@ void Translator::stop_counting(uint32_t block) {
 }
 
 bool Translator::room_for_exits(uint32_t count) const {
-  return cache_.room() / exit_direct_.size() > count;
+  return exit_direct_.room_for(cache_, count);
 }
 
 uint32_t Translator::add_exits(std::span<const uint64_t> targets, uint32_t table) {
   const uint32_t first = blocks_.slots.size();
-  cold_ = cache_.cold();
   for (uint64_t target : targets) {
-    const uint32_t stub = emit_stub(exit_direct_, blocks_.slots.size());
-    blocks_.slots.push({target, table, stub, kNone, kNone});
-    redirect_exit(cache_, table, stub);
+    redirect_exit(cache_, table, add_slot(target, table));
     table += sizeof(uint64_t);
   }
-  cache_.set_ends(cache_.hot(), cold_);
   return first;
 }
 
-// A copy among the cold code, with `number` in its field.
-uint32_t Translator::emit_stub(const FixedCode &stub, uint32_t number) {
-  cold_ -= stub.size();
-  stub.copy_to(cache_.writable(cold_));
-  stub.set_value(cache_.writable(cold_), number);
-  stub.set_image_jump(cache_.writable(cold_), cold_);
-  return cold_;
+// A direct exit that is patched at `patch`; gives its stub.
+uint32_t Translator::add_slot(uint64_t target, uint32_t patch) {
+  const uint32_t stub = exit_direct_.get(cache_, blocks_.slots.size());
+  blocks_.slots.push({target, patch, stub, kNone, kNone});
+  return stub;
+}
+
+void Translator::forget_stubs() {
+  exit_direct_.forget();
+  exit_head_.forget();
 }
 
 }  // namespace pyqemu

@@ -13,8 +13,6 @@
 namespace pyqemu {
 namespace {
 
-constexpr uint32_t kBlockAlign = 16;
-
 // What the field of a relocation can hold, by RelocKind.
 struct Field {
   uint64_t mask;  // of its bits
@@ -52,7 +50,6 @@ uint32_t Translator::translate(GuestCode &code, const DecodeContext &context) {
   Block block;
   emit_block(code, context, &block);
   if (problem_ != nullptr) return kNone;
-  cache_.set_ends(hot_, cold_);
   const uint32_t index = blocks_.add(block);
   if (options_.chain) link(block.first_slot, index);
   blocks_made_++;
@@ -67,7 +64,7 @@ inline uint32_t Translator::emit_whole(const Item &item, const uint32_t *values)
   const StencilRec &stencil = *item.stencil;
   if (stencil.exit_count != 0) align_exits(stencil, 0);
   copy(hot_, stencil);
-  uint8_t *const to = cache_.writable(hot_);
+  uint8_t *const to = staged(hot_);
   for (uint32_t k = 0; k < kHoleGroup; k++) fill(to, stencil.holes[k], values[k]);
   if (stencil.hole_groups != 1) fill_more(to, item);
   return hot_;
@@ -93,9 +90,9 @@ uint32_t Translator::emit_without_load(const Item &item, const uint32_t *values)
   const uint32_t saved = stencil.lead_bytes - (move ? host::kMoveBytes : 0);
   align_exits(stencil, saved);
   const uint32_t at = hot_ - saved;
-  if (move) host::emit_move(cache_.writable(hot_), reg, stored_.reg, (stencil.lead & kLeadWhole) != 0);
+  if (move) host::emit_move(staged(hot_), reg, stored_.reg, (stencil.lead & kLeadWhole) != 0);
   copy(at, stencil, stencil.lead_bytes);
-  uint8_t *const to = cache_.writable(at);
+  uint8_t *const to = staged(at);
   fill(to, stencil.holes[1], swapped ? values[0] : values[1]);
   fill(to, stencil.holes[2], values[2]);
   if (stencil.hole_groups != 1) fill_more(to, item);
@@ -114,18 +111,17 @@ void Translator::emit_item(const GuestCode &code, const Item &item, const Decode
   const uint32_t at = handed_over ? emit_without_load(item, values) : emit_whole(item, values);
   hot_ = at + stencil.size;
   uint32_t place;
-  memcpy(&place, cache_.writable(hot_ - 4), 4);
+  memcpy(&place, staged(hot_ - 4), 4);
   stored_.place = (stencil.tail & kEdge) != 0 ? place : kNowhere;
   stored_.reg = stencil.tail & kEdgeRegister;
   if ((stencil.attributes & kOnlyHoles) == 0) emit_rest(code, item, context, at);
 }
 
 void Translator::emit_block(const GuestCode &code, const DecodeContext &context, Block *block) {
-  cold_ = cache_.cold();
-  hot_ = (cache_.hot() + kBlockAlign - 1) & ~(kBlockAlign - 1);
+  hot_ = 0;
+  outside_.clear();
   block->guest_pc = code.pc();
   block->context = context.id;
-  block->entry = block->host = hot_;
   block->guest_bytes = static_cast<uint16_t>(guest_length_);
   block->first_insn = blocks_.insns.size();
   block->insn_count = static_cast<uint16_t>(item_count_);
@@ -138,12 +134,13 @@ void Translator::emit_block(const GuestCode &code, const DecodeContext &context,
     emit_changing(code, *block);
   } else {
     for (uint32_t i = 0; i < item_count_; i++) {
-      *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_ - block->host), items_[i].guest[0]};
+      *mark++ = {static_cast<uint16_t>(i == 0 ? 0 : hot_), items_[i].guest[0]};
       emit_item(code, items_[i], context);
     }
     if ((items_[item_count_ - 1].stencil->attributes & kEndsBlock) == 0) emit_tail_jump(end_of_block(code));
   }
-  block->host_bytes = hot_ - block->host;
+  block->entry = block->host = place();
+  block->host_bytes = hot_;
   block->slot_count = blocks_.slots.size() - block->first_slot;
   block->copy = kNone;
   if (code.changeable()) {
@@ -151,6 +148,18 @@ void Translator::emit_block(const GuestCode &code, const DecodeContext &context,
     memcpy(&blocks_.copies[block->copy], code.bytes(), guest_length_);
   }
   host::publish_code(reinterpret_cast<void *>(cache_.address(block->host)), block->host_bytes);
+}
+
+// Moves the block into the code cache; gives where it is.
+uint32_t Translator::place() {
+  const uint32_t at = cache_.take(hot_);
+  for (const Outside &jump : outside_) {
+    const uint32_t field = at + jump.field;
+    host::write_rel32(staged(jump.field), static_cast<int32_t>(jump.target - field) + jump.addend);
+    if (jump.slot != kNone) blocks_.slots[jump.slot].patch = field;
+  }
+  memcpy(cache_.writable(at), staged(0), hot_);
+  return at;
 }
 
 // What is in the stencil's copy at `at` beside quick holes, and what follows it.
@@ -187,7 +196,7 @@ void Translator::emit_others(const StencilRec &stencil, uint32_t at, const Decod
         static_cast<int64_t>(static_cast<uint64_t>(evaluate(tables_, form, inputs[reloc.insn])) +
                              static_cast<uint64_t>(int64_t{reloc.addend}));
     const Field &field = kFields[reloc.kind];
-    uint8_t *const to = cache_.writable(at + reloc.offset);
+    uint8_t *const to = staged(at + reloc.offset);
     uint64_t word;
     memcpy(&word, to, sizeof word);
     word = (word & ~field.mask) | (static_cast<uint64_t>(value) & field.mask);
@@ -199,18 +208,17 @@ void Translator::emit_others(const StencilRec &stencil, uint32_t at, const Decod
 
 // The exits' jumps and stubs, and what leads to them and to the code that follows.
 void Translator::emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs) {
-  uint32_t jumps[kMaxExits] = {};
+  Jump jumps[kMaxExits];
   for (uint32_t k = 0; k < stencil.exit_count; k++) {
     if (leaves_by(stencil, k, ExitWay::kUnused)) continue;
     const auto target =
         static_cast<uint64_t>(evaluate(tables_, tables_.form[stencil.exit_target[k]], inputs));
     if (leaves_by(stencil, k, ExitWay::kTail)) {
       align_for_patch(host::kJumpField);
-      jumps[k] = hot_;
+      jumps[k] = {hot_, false};
       emit_tail_jump(target);
     } else if (leaves_by(stencil, k, ExitWay::kTrampoline)) {
-      jumps[k] = emit_trampoline();
-      emit_exit(target, jumps[k] + host::kJumpField);
+      jumps[k] = {emit_trampoline(target), true};
     } else {
       emit_exit(target, at + stencil.exit_offset);
     }
@@ -218,39 +226,44 @@ void Translator::emit_exits(const StencilRec &stencil, uint32_t at, const Decode
   emit_jumps(stencil, at, hot_, jumps);
 }
 
-// Lets the copy at `at` go on at `next`, by its exits at `exit_targets`, and to the image.
-void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next,
-                            const uint32_t *exit_targets) {
+// Lets the copy at `at` go on at `next`, by its exits, and to the image.
+void Translator::emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const Jump *exits) {
   for (const RelocRec &reloc : tables_.jumps(stencil)) {
-    const uint32_t place = at + reloc.offset;
+    const uint32_t field = at + reloc.offset;
     const auto kind = static_cast<RelocKind>(reloc.kind);
     if (kind == RelocKind::kSkip)
-      skips_[skip_count_++] = place;
+      skips_[skip_count_++] = field;
     else if (kind == RelocKind::kImage)
-      host::write_rel32(cache_.writable(place), static_cast<int32_t>(reloc.value - place) + reloc.addend);
+      lead_outside(field, reloc.value, kNone, reloc.addend);
+    else if (kind == RelocKind::kNext)
+      set_rel32(field, next);
+    else if (const Jump &exit = exits[reloc.value]; exit.outside)
+      lead_outside(field, exit.target);
     else
-      set_rel32(place, kind == RelocKind::kNext ? next : exit_targets[reloc.value]);
+      set_rel32(field, exit.target);
   }
 }
 
-// A direct exit whose aligned rel32 lies at `patch`: makes its stub and lets it go there. Gives the slot.
-uint32_t Translator::emit_exit(uint64_t target, uint32_t patch) {
-  const uint32_t stub = emit_stub(exit_direct_, blocks_.slots.size());
-  set_rel32(patch, stub);
-  return blocks_.slots.push({target, patch, stub, kNone, kNone});
+// A direct exit whose aligned rel32 lies at `field` of the block: lets it go to its stub.
+void Translator::emit_exit(uint64_t target, uint32_t field) {
+  const uint32_t slot = blocks_.slots.size();
+  lead_outside(field, add_slot(target, kNone), slot);
 }
 
-uint32_t Translator::emit_trampoline() {
-  cold_ -= host::kJumpBytes;
-  cold_ -= (cold_ + host::kJumpField) % host::kPatchAlign;
-  host::emit_jump(cache_.writable(cold_));
-  return cold_;
+// A direct exit by a jump outside the block; gives where that is.
+uint32_t Translator::emit_trampoline(uint64_t target) {
+  uint32_t jump = cache_.take(host::kJumpBytes + host::kPatchAlign - 1);
+  jump += (0 - (jump + host::kJumpField)) % host::kPatchAlign;
+  const uint32_t field = jump + host::kJumpField;
+  host::emit_jump(cache_.writable(jump));
+  host::write_rel32(cache_.writable(field), static_cast<int32_t>(add_slot(target, field) - field) - 4);
+  return jump;
 }
 
 void Translator::emit_tail_jump(uint64_t target) {
   align_for_patch(host::kJumpField);
   const uint32_t jump = hot_;
-  host::emit_jump(cache_.writable(jump));
+  host::emit_jump(staged(jump));
   hot_ += host::kJumpBytes;
   emit_exit(target, jump + host::kJumpField);
 }
@@ -265,21 +278,27 @@ void Translator::align_exits(const StencilRec &stencil, uint32_t saved) {
 // Pads so that the field at `field` of what comes next is aligned.
 void Translator::align_for_patch(uint32_t field) {
   const uint32_t padding = (0 - (hot_ + field)) % host::kPatchAlign;
-  host::emit_padding(cache_.writable(hot_), padding);
+  host::emit_padding(staged(hot_), padding);
   hot_ += padding;
 }
 
 // Copies the bytes after `from`, in whole 64: what is written too much is written over by what follows.
 inline void Translator::copy(uint32_t at, const StencilRec &stencil, uint32_t from) {
   const uint8_t *code = tables_.text.data() + stencil.code;
-  uint8_t *to = cache_.writable(at);
+  uint8_t *to = staged(at);
   memcpy(to + from, code + from, kCopyBytes);  // mostly that is all
   for (uint32_t done = from + kCopyBytes; done < stencil.size; done += kCopyBytes)
     memcpy(to + done, code + done, kCopyBytes);
 }
 
+// Within the block.
 void Translator::set_rel32(uint32_t field, uint32_t target) {
-  host::write_rel32(cache_.writable(field), static_cast<int32_t>(target) - static_cast<int32_t>(field) - 4);
+  host::write_rel32(staged(field), static_cast<int32_t>(target) - static_cast<int32_t>(field) - 4);
+}
+
+// See Outside. `addend` is added to the distance from the field.
+void Translator::lead_outside(uint32_t field, uint32_t target, uint32_t slot, int32_t addend) {
+  outside_.push_back({field, target, slot, addend});
 }
 
 // Chains the exits of a new block whose targets are there already.

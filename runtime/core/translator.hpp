@@ -1,11 +1,12 @@
-// Makes blocks: decodes guest code, picks stencils, copies them into the code cache and fills their holes.
-// Used under the engine's lock.
+// Makes blocks: decodes guest code, picks stencils, copies them and fills their holes, and puts the whole
+// into the code cache. Used under the engine's lock.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "block_table.hpp"
 #include "code_cache.hpp"
@@ -14,6 +15,7 @@
 #include "fixed_code.hpp"
 #include "guest_code.hpp"
 #include "holes.hpp"
+#include "numbered_stubs.hpp"
 #include "pack_file.hpp"
 #include "profile.hpp"
 #include "value_form.hpp"
@@ -52,6 +54,9 @@ class Translator {
   // Gives the first slot.
   bool room_for_exits(uint32_t count) const;
   uint32_t add_exits(std::span<const uint64_t> targets, uint32_t table);
+
+  // To be called when the code cache was emptied.
+  void forget_stubs();
 
   // What is wrong with the pack, or null.
   const char *problem() const { return problem_; }
@@ -117,15 +122,23 @@ class Translator {
   uint64_t end_of_block(const GuestCode &code) const;
   void emit_others(const StencilRec &stencil, uint32_t at, const DecodeInputs inputs[2]);
   void emit_exits(const StencilRec &stencil, uint32_t at, const DecodeInputs &inputs);
-  void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const uint32_t *exit_targets);
-  uint32_t emit_exit(uint64_t target, uint32_t patch);
-  uint32_t emit_stub(const FixedCode &stub, uint32_t number);
-  uint32_t emit_trampoline();
+  // Where relocations that are jumps to an exit lead: in the block, or outside.
+  struct Jump {
+    uint32_t target = 0;
+    bool outside = false;
+  };
+  void emit_jumps(const StencilRec &stencil, uint32_t at, uint32_t next, const Jump *exits);
+  uint32_t add_slot(uint64_t target, uint32_t patch);
+  void emit_exit(uint64_t target, uint32_t field);
+  uint32_t emit_trampoline(uint64_t target);
   void emit_tail_jump(uint64_t target);
   void align_exits(const StencilRec &stencil, uint32_t saved);
   void align_for_patch(uint32_t field);
   void copy(uint32_t at, const StencilRec &stencil, uint32_t from = 0);
+  uint8_t *staged(uint32_t at) { return &staged_[at]; }
   void set_rel32(uint32_t field, uint32_t target);
+  void lead_outside(uint32_t field, uint32_t target, uint32_t slot = kNone, int32_t addend = -4);
+  uint32_t place();
   void link(uint32_t first_slot, uint32_t block);
   void log_block(const Block &block, const DecodeContext &context);
 
@@ -136,7 +149,8 @@ class Translator {
   Decoder &decoder_;
   Contexts &contexts_;
   Profile &profile_;
-  FixedCode head_, count_down_, exit_direct_, exit_head_;
+  FixedCode head_, count_down_;
+  NumberedStubs exit_direct_, exit_head_;  // by slot, by block
   std::array<Unit, 4> units_;
   uint32_t unit_count_ = 0;
   static constexpr uint32_t kMaxItems = kMaxBlockInsns + 1;  // guards are among them
@@ -156,9 +170,18 @@ class Translator {
     uint64_t place = kNowhere;  // modulo 2^32
     uint8_t reg = 0;
   } stored_;
-  uint32_t hot_ = 0, cold_ = 0;  // where the next bytes go
+  // A rel32 field of the block that leads outside: to `target` in the code cache, by exit `slot` if that is
+  // not kNone.
+  struct Outside {
+    uint32_t field, target, slot;
+    int32_t addend;
+  };
+  std::vector<Outside> outside_;
+  uint32_t hot_ = 0;  // bytes of the block so far
   const char *problem_ = nullptr;
   uint64_t guest_insns_ = 0, guest_bytes_ = 0, host_bytes_ = 0, blocks_made_ = 0;
+  // The block, until its size and so its place is known.
+  std::array<uint8_t, kBlockRoom + kCopyBytes> staged_;
 };
 
 }  // namespace pyqemu

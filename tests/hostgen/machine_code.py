@@ -154,8 +154,8 @@ class Arena:
 
 
 def _way(reason: int) -> bytes:
-    """`mov dword [r12+4], reason; ret`."""
-    return b"\x41\xc7\x44\x24\x04" + struct.pack("<I", reason) + b"\xc3"
+    """`mov dword [r13+4], reason; ret`."""
+    return b"\x41\xc7\x45\x04" + struct.pack("<I", reason) + b"\xc3"
 
 
 @dataclass(slots=True)

@@ -51,13 +51,13 @@ def check_edges(one: Compiled, tail: Tail | None, lead: Lead | None) -> None:
     if tail is not None:
         store, last = code[-2:]
         assert last.mnemonic == "jmp" and last.address not in targets
-        assert f"{store.mnemonic} {store.op_str}" == f"mov qword ptr [r12], {_registers(tail.register, 64)}"
+        assert f"{store.mnemonic} {store.op_str}" == f"mov qword ptr [r13], {_registers(tail.register, 64)}"
         assert tail.field == last.address - 4
     if lead is not None:
         load_, after = code[:2]
         register, size = _registers(lead.register, lead.width), {32: "dword", 64: "qword"}[lead.width]
         assert not targets & {0, after.address}
-        assert f"{load_.mnemonic} {load_.op_str}" == f"mov {register}, {size} ptr [r12]"
+        assert f"{load_.mnemonic} {load_.op_str}" == f"mov {register}, {size} ptr [r13]"
         assert load_.size == lead.size
         assert lead.field == load_.size - 4
         if lead.narrowed:
@@ -65,7 +65,7 @@ def check_edges(one: Compiled, tail: Tail | None, lead: Lead | None) -> None:
             assert after.op_str.startswith(f"{register}, ")
         if lead.partner is not None:
             assert after.mnemonic in ("add", "or", "and", "xor")
-            assert after.op_str == f"{register}, {size} ptr [r12]"
+            assert after.op_str == f"{register}, {size} ptr [r13]"
             assert lead.partner == after.address + after.size - 4
 
 
@@ -82,12 +82,12 @@ def test_edges_are_what_a_disassembler_sees(level: str) -> None:
 
 def test_code_that_is_not_to_be_entered_in_the_middle() -> None:
     machine = host("v1")
-    load_ = bytes.fromhex("498b842400000000")
-    store = bytes.fromhex("4989842400000000")
-    assert machine.last_store(load_ + store + bytes.fromhex("e900000000"), 17) is not None
-    around = load_ + bytes.fromhex("7408") + store + bytes.fromhex("e900000000")
-    assert machine.last_store(around, 19) is None  # a jump over the store
-    again = load_ + bytes.fromhex("ffc0 75f4") + store  # a loop to the load
+    load_ = bytes.fromhex("498b8500000000")
+    store = bytes.fromhex("49898500000000")
+    assert machine.last_store(load_ + store + bytes.fromhex("e900000000"), 15) is not None
+    around = load_ + bytes.fromhex("7407") + store + bytes.fromhex("e900000000")
+    assert machine.last_store(around, 17) is None  # a jump over the store
+    again = load_ + bytes.fromhex("ffc0 75f5") + store  # a loop to the load
     assert machine.first_load(again) is None
     again = load_ + bytes.fromhex("ffc0 75fc") + store  # to the instruction after it
     assert machine.first_load(again) is None

@@ -286,7 +286,7 @@ def test_indirect_exit_looks_into_the_jump_cache() -> None:
     missed = runnable.run(state)
     assert (missed.reason, missed.pc) == (ExitReason.LOOKUP, 0x12345678)
     entry = runnable.arena.cpu + JUMP_CACHE_OFFSET + 16 * (0x12345678 >> 2 & 4095)
-    code = b"\x41\xc7\x44\x24\x04\x4d\x00\x00\x00\xc3"  # mov dword [r12+4], 77; ret
+    code = b"\x41\xc7\x45\x04\x4d\x00\x00\x00\xc3"  # mov dword [r13+4], 77; ret
     place = runnable.arena.free + 4096
     runnable.arena.memory[place : place + len(code)] = code
     ctypes.c_uint64.from_address(entry).value = 0x12345678

@@ -38,14 +38,14 @@ inline void emit_move(uint8_t *at, uint8_t to, uint8_t from, bool wide) {
   at[2] = static_cast<uint8_t>(0xc0 | (from & 7) << 3 | (to & 7));
 }
 
-inline constexpr uint32_t kStoreBytes = 9;
+inline constexpr uint32_t kStoreBytes = 8;
 
 // Stores `value`, widened to 64 bits, `offset` bytes from where the CPU state begins.
 inline void emit_store(uint8_t *at, int8_t offset, int32_t value) {
-  static constexpr uint8_t kCode[] = {0x49, 0xc7, 0x44, 0x24};  // mov qword [r12 + offset], value
+  static constexpr uint8_t kCode[] = {0x49, 0xc7, 0x45};  // mov qword [r13 + offset], value
   memcpy(at, kCode, sizeof kCode);
-  memcpy(at + 4, &offset, sizeof offset);
-  memcpy(at + 5, &value, sizeof value);
+  memcpy(at + 3, &offset, sizeof offset);
+  memcpy(at + 4, &value, sizeof value);
 }
 
 // Leaves generated code for `enter`.

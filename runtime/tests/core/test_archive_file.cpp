@@ -13,7 +13,7 @@ extern "C" const char test_text_begin[], test_text_end[], test_region_support[],
     test_loop_inner[], test_loop_step[], test_region_load[], test_load_access[], test_load_landing[],
     test_region_forever[], test_region_step[], test_step_end[];
 
-// R0 … R15 lie at 256 + 8n of the CPU state (r12), Z at 384. The table follows the text: its element 0 is the
+// R0 … R15 lie at 256 + 8n of the CPU state (r13), Z at 384. The table follows the text: its element 0 is the
 // origin.
 asm(R"(
   .pushsection .rodata
@@ -27,67 +27,67 @@ test_region_support:
   ret
   .p2align 4
 test_region_loop:
-  cmpl $0, (%r12); jne 3f
-  incq 376(%r12)
-  mov 264(%r12), %rax; mov 272(%r12), %rcx
+  cmpl $0, (%r13); jne 3f
+  incq 376(%r13)
+  mov 264(%r13), %rax; mov 272(%r13), %rcx
 test_loop_inner:
 1:
-  cmpl $0, (%r12); jne 2f
+  cmpl $0, (%r13); jne 2f
 test_loop_step:
   add $3, %rcx
   sub $1, %rax
   jnz 1b
-  mov %rax, 264(%r12); mov %rcx, 272(%r12); movb $1, 384(%r12)
+  mov %rax, 264(%r13); mov %rcx, 272(%r13); movb $1, 384(%r13)
   jmp *(test_table + 8)(%rip)
 2:
-  mov %rax, 264(%r12); mov %rcx, 272(%r12)
+  mov %rax, 264(%r13); mov %rcx, 272(%r13)
 3:
   mov test_table(%rip), %rax
-  mov %rax, 8(%r12); movl $0, 4(%r12)
+  mov %rax, 8(%r13); movl $0, 4(%r13)
   ret
   .p2align 4
 test_region_load:
-  cmpl $0, (%r12); jne 4f
-  incq 376(%r12)
-  mov 264(%r12), %rax; add $5, %rax; mov 288(%r12), %rcx
+  cmpl $0, (%r13); jne 4f
+  incq 376(%r13)
+  mov 264(%r13), %rax; add $5, %rax; mov 288(%r13), %rcx
   push %rcx
 test_load_access:
-  mov 16(%r13, %rcx), %rdx
+  mov 16(%r12, %rcx), %rdx
   pop %rcx
   add $1, %rax
-  mov %rax, 264(%r12); mov %rdx, 280(%r12)
+  mov %rax, 264(%r13); mov %rdx, 280(%r13)
   jmp *(test_table + 16)(%rip)
 test_load_landing:
   pop %rcx
-  mov %rax, 264(%r12)
+  mov %rax, 264(%r13)
   mov test_table(%rip), %rax; add $0x44, %rax
-  mov %rax, 8(%r12); movl $4, 4(%r12)
+  mov %rax, 8(%r13); movl $4, 4(%r13)
   ret
 4:
   mov test_table(%rip), %rax; add $0x40, %rax
-  mov %rax, 8(%r12); movl $0, 4(%r12)
+  mov %rax, 8(%r13); movl $0, 4(%r13)
   ret
   .p2align 4
 test_region_forever:
-  incq 376(%r12)
-  mov 264(%r12), %rax
+  incq 376(%r13)
+  mov 264(%r13), %rax
 5:
-  cmpl $0, (%r12); jne 6f
+  cmpl $0, (%r13); jne 6f
   add $1, %rax
   jmp 5b
 6:
-  mov %rax, 264(%r12)
+  mov %rax, 264(%r13)
   mov test_table(%rip), %rax; add $0x80, %rax
-  mov %rax, 8(%r12); movl $0, 4(%r12)
+  mov %rax, 8(%r13); movl $0, 4(%r13)
   ret
   .p2align 4
 test_region_step:
-  cmpl $0, (%r12); jne 7f
-  incq 376(%r12); incq 296(%r12)
+  cmpl $0, (%r13); jne 7f
+  incq 376(%r13); incq 296(%r13)
   jmp *(test_table + 24)(%rip)
 7:
   mov test_table(%rip), %rax; add $0xc0, %rax
-  mov %rax, 8(%r12); movl $0, 4(%r12)
+  mov %rax, 8(%r13); movl $0, 4(%r13)
   ret
 test_step_end:
   .p2align 12

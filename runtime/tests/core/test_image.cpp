@@ -15,28 +15,28 @@ test_image_begin:
 test_image_enter:
   push %rbp; push %rbx; push %r12; push %r13; push %r14; push %r15
   sub $24, %rsp
-  mov %rdi, %r12; mov %rsi, %r13; mov %rdi, 8(%rsp)
-  stmxcsr (%rsp); ldmxcsr 28(%r12)
-  lea -8(%rsp), %rax; mov %rax, 112(%r12)
+  mov %rdi, %r13; mov %rsi, %r12; mov %rdi, 8(%rsp)
+  stmxcsr (%rsp); ldmxcsr 28(%r13)
+  lea -8(%rsp), %rax; mov %rax, 112(%r13)
   call *%rdx
-  mov 8(%rsp), %r12
-  stmxcsr 28(%r12); ldmxcsr (%rsp)
-  mov 4(%r12), %eax
+  mov 8(%rsp), %r13
+  stmxcsr 28(%r13); ldmxcsr (%rsp)
+  mov 4(%r13), %eax
   add $24, %rsp
   pop %r15; pop %r14; pop %r13; pop %r12; pop %rbx; pop %rbp
   ret
 test_image_helper:
-  mov (%rsp), %rcx; mov %rcx, 120(%r12)
+  mov (%rsp), %rcx; mov %rcx, 120(%r13)
   push %rbp
   xor %ebp, %ebp
-  mov (%r13,%rax), %rax
+  mov (%r12,%rax), %rax
   pop %rbp
   ret
 test_image_direct:
-  mov %r14, 16(%r12); movl $1, 4(%r12)
+  mov %r14, 16(%r13); movl $1, 4(%r13)
   ret
 test_image_head:
-  mov %r14, 16(%r12); movl $5, 4(%r12)
+  mov %r14, 16(%r13); movl $5, 4(%r13)
   ret
 test_image_end:
   .popsection

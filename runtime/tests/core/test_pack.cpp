@@ -108,7 +108,7 @@ void Builder::forms() {
 }
 
 // `{s:FORM}` is a signed 32-bit hole, `{u:FORM}` an unsigned one, `{q:FORM}` one of 64 bits, `{n}` NEXT,
-// `{f:K}` exit K's field, `{x:K}` a way to it among the cold code, `{i:NAME}` a place in the image.
+// `{f:K}` exit K's field, `{x:K}` a way to it outside the block, `{i:NAME}` a place in the image.
 void Builder::relocation(std::string_view token, uint32_t offset, uint32_t *width) {
   RelocRec record = {};
   record.offset = static_cast<uint16_t>(offset);
@@ -244,24 +244,23 @@ void Builder::candidate(Op code, uint32_t encoding, uint32_t guard, bool last) {
 
 void Builder::runtime_stencils() {
   of_runtime_ = true;
-  header_.head_poll = stencil("head_poll", "41 8b 04 24 85 c0  0f 85 {f:0}", kFallsThrough);
+  header_.head_poll = stencil("head_poll", "41 8b 45 00 85 c0  0f 85 {f:0}", kFallsThrough);
   header_.head_none = stencil("head_none", "", kFallsThrough);
   header_.exit_direct = stencil("exit_direct", "41 be {u:here}  e9 {i:direct}", kEndsBlock);
   header_.exit_head = stencil("exit_head", "41 be {u:here}  e9 {i:head}", kEndsBlock);
   header_.undefined = stencil(
-      "undefined", "48 b8 {q:here}  49 89 44 24 08  41 c7 44 24 18 00000000  41 c7 44 24 04 02000000  c3",
-      kEndsBlock);
+      "undefined", "48 b8 {q:here}  49 89 45 08  41 c7 45 18 00000000  41 c7 45 04 02000000  c3", kEndsBlock);
   // As compilers make it: what seldom happens behind the jump to NEXT.
   header_.head_count =
-      stencil("head_count", "41 8b 04 24 85 c0  75 17  48 b8 {q:here} 49 01 84 24 80000000  e9 {n} {e:0}",
+      stencil("head_count", "41 8b 45 00 85 c0  75 16  48 b8 {q:here} 49 01 85 80000000  e9 {n} {e:0}",
               kFallsThrough);
   header_.count_down = stencil("count_down", "48 b8 {q:here} 83 28 01  0f 84 {x:0}", kFallsThrough);
   of_runtime_ = false;
 }
 
 void Builder::instructions() {
-  const char *load_rs = "49 8b 84 24 {s:rs} ";
-  const std::string store_rd = " 49 89 84 24 {s:rd} ";
+  const char *load_rs = "49 8b 85 {s:rs} ";
+  const std::string store_rd = " 49 89 85 {s:rd} ";
   auto text = [&](const char *middle) { return std::string(load_rs) + middle + store_rd; };
   auto add = [&](Op code, const char *name, const std::string &stencil_code, uint32_t attributes,
                  uint32_t reads = 0) {
@@ -273,30 +272,30 @@ void Builder::instructions() {
     if (options_.handover) set_edges(&stencil_[number], reg, width, flags);
   };
   edges(add(kAddi, "ADDI", text("48 05 {s:imm}"), kFallsThrough), 0, 64, 0);
-  edges(add(kAdd, "ADD", text("49 03 84 24 {s:rd}"), kFallsThrough), 0, 64, kLeadNarrowed | kLeadCommutes);
-  edges(add(kAddLow, "ADDLOW", "45 8b 8c 24 {s:rs} 41 81 c1 {s:imm} 4d 89 8c 24 {s:rd}", kFallsThrough), 9,
-        32, kLeadNarrowed);
-  edges(add(kLow, "LOW", "41 8b 84 24 {s:rs} 48 05 {s:imm}" + store_rd, kFallsThrough), 0, 32, 0);
+  edges(add(kAdd, "ADD", text("49 03 85 {s:rd}"), kFallsThrough), 0, 64, kLeadNarrowed | kLeadCommutes);
+  edges(add(kAddLow, "ADDLOW", "45 8b 8d {s:rs} 41 81 c1 {s:imm} 4d 89 8d {s:rd}", kFallsThrough), 9, 32,
+        kLeadNarrowed);
+  edges(add(kLow, "LOW", "41 8b 85 {s:rs} 48 05 {s:imm}" + store_rd, kFallsThrough), 0, 32, 0);
   uint32_t dead = stencil("SUB", text("48 2d {s:imm}"), kFallsThrough);
-  uint32_t subs = stencil("SUBS", text("48 2d {s:imm}") + "41 0f 94 84 24 {s:z_place}", kFallsThrough, 0, 1,
+  uint32_t subs = stencil("SUBS", text("48 2d {s:imm}") + "41 0f 94 85 {s:z_place}", kFallsThrough, 0, 1,
                           options_.dead_flags ? dead : kNone);
   candidate(kSubs, encoding("SUBS", subs));
-  uint32_t bz = add(kBz, "BZ", "41 80 bc 24 {s:z_place} 00  0f 85 {f:0} {e:1}", kEndsBlock, 1);
+  uint32_t bz = add(kBz, "BZ", "41 80 bd {s:z_place} 00  0f 85 {f:0} {e:1}", kEndsBlock, 1);
   add(kB, "B", "{e:0}", kEndsBlock);
   add(kJr, "JR",
       std::string(load_rs) +
-          "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e1 48 3b 81 00200000 75 06 ff a1 08200000"
-          "49 89 44 24 08 41 c7 44 24 04 00000000 c3",
+          "48 89 c1 48 c1 e9 02 81 e1 ff0f0000 c1 e1 04 4c 01 e9 48 3b 81 00200000 75 06 ff a1 08200000"
+          "49 89 45 08 41 c7 45 04 00000000 c3",
       kEndsBlock | kIndirect);
-  edges(add(kLd, "LD", text("49 8b 84 05 {s:imm}"), kFallsThrough | kFaults), 0, 64, 0);
-  add(kSt, "ST", std::string(load_rs) + "49 8b 8c 24 {s:rd} 49 89 8c 05 {s:imm}", kFallsThrough | kFaults);
+  edges(add(kLd, "LD", text("49 8b 84 04 {s:imm}"), kFallsThrough | kFaults), 0, 64, 0);
+  add(kSt, "ST", std::string(load_rs) + "49 8b 8d {s:rd} 49 89 8c 04 {s:imm}", kFallsThrough | kFaults);
   add(kSvc, "SVC",
-      "48 b8 {q:here} 49 89 44 24 08 41 c7 44 24 18 01000000 49 c7 44 24 20 {s:imm} 41 c7 44 24 04 02000000 "
+      "48 b8 {q:here} 49 89 45 08 41 c7 45 18 01000000 49 c7 45 20 {s:imm} 41 c7 45 04 02000000 "
       "c3",
       kEndsBlock | kFaults);
-  const std::string sync = "48 b8 {q:next} 49 89 44 24 08 41 c7 44 24 04 03000000 c3";
+  const std::string sync = "48 b8 {q:next} 49 89 45 08 41 c7 45 04 03000000 c3";
   add(kIsync, "ISYNC", sync, kEndsBlock | kSyncs);
-  add(kMode, "MODE", "49 c7 44 24 40 {s:imm}" + sync, kEndsBlock | kSyncs);
+  add(kMode, "MODE", "49 c7 45 40 {s:imm}" + sync, kEndsBlock | kSyncs);
   // The stencil is chosen by the context variable; its value must be 0 or 1.
   uint32_t plain = stencil("MODAL mode=0", "48 c7 c0 {s:imm}" + store_rd, kFallsThrough);
   uint32_t negated = stencil("MODAL mode=1", "48 c7 c0 {s:negated}" + store_rd, kFallsThrough);
@@ -305,21 +304,21 @@ void Builder::instructions() {
   child_.push_back(negated);
   shape_.push_back({kModeValue, 0, 2, first});
   candidate(kModal, encoding("MODAL", kNodeBit | 0));
-  add(kBsel, "BSEL", "41 80 bc 24 {s:z_place} 00  0f 85 {f:0} 0f 84 {x:1} cc", kEndsBlock, 1);
-  add(kBnz, "BNZ", "41 80 bc 24 {s:z_place} 00  0f 85 {f:1} {e:0}", kEndsBlock, 1);
+  add(kBsel, "BSEL", "41 80 bd {s:z_place} 00  0f 85 {f:0} 0f 84 {x:1} cc", kEndsBlock, 1);
+  add(kBnz, "BNZ", "41 80 bd {s:z_place} 00  0f 85 {f:1} {e:0}", kEndsBlock, 1);
   // As compilers make it: a conditional jump to NEXT over the jump to the exit. Goes on in the block
   // otherwise.
-  add(kSkip, "SKIP", "41 80 bc 24 {s:z_place} 00  0f 84 {n} {e:0}", kFallsThrough, 1);
+  add(kSkip, "SKIP", "41 80 bd {s:z_place} 00  0f 84 {n} {e:0}", kFallsThrough, 1);
   edges(add(kXori, "XORI", text("48 05 {s:xored}"), kFallsThrough), 0, 64, 0);
   add(kLdHelper, "LDH", text("48 05 {s:imm} e8 {i:helper}"), kFallsThrough | kFaults);
   uint32_t guarded = encoding("GUARDED", stencil("GUARDED", "48 c7 c0 {s:imm}" + store_rd, kFallsThrough));
   candidate(kGuarded, guarded, kRdNot15, false);
-  candidate(kGuarded, encoding("GUARDED15", stencil("GUARDED15", "48 c7 c0 {s:negated} 49 89 84 24 00010000",
+  candidate(kGuarded, encoding("GUARDED15", stencil("GUARDED15", "48 c7 c0 {s:negated} 49 89 85 00010000",
                                                     kFallsThrough)));
-  add(kStZ, "STZ", "41 0f b6 84 24 {s:z_place}" + store_rd, kFallsThrough, 1);
+  add(kStZ, "STZ", "41 0f b6 85 {s:z_place}" + store_rd, kFallsThrough, 1);
   add(kOverflow, "OVERFLOW", "48 c7 c0 {s:big}" + store_rd, kFallsThrough);
   if (options_.fusion) {
-    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:imm}") + "41 0f 94 84 24 {s:z_place} 0f 84 {f:0} {e:1}",
+    uint32_t both = stencil("SUBS+BZ", text("48 2d {s:imm}") + "41 0f 94 85 {s:z_place} 0f 84 {f:0} {e:1}",
                             kEndsBlock, 0, 1);
     stencil_[both].insns = 2;
     stencil_[subs].fuse_count = 1;

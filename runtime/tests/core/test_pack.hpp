@@ -62,7 +62,7 @@ struct PackOptions {
 inline void set_edges(StencilRec *record, uint8_t reg, uint8_t lead_width, uint8_t flags) {
   record->tail = reg | kEdge;
   record->lead = static_cast<uint8_t>(reg | kEdge | (lead_width == 64 ? kLeadWhole : 0) | flags);
-  record->lead_bytes = 8;
+  record->lead_bytes = 7;
 }
 
 // The ELF file.
