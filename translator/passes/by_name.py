@@ -17,6 +17,7 @@ from pyqemu.translator.passes.cse import Cse
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.dead_state import DeadState
 from pyqemu.translator.passes.defer_flags import DeferFlags
+from pyqemu.translator.passes.defer_results import DeferResults
 from pyqemu.translator.passes.fold import Fold
 from pyqemu.translator.passes.forward_state import ForwardState
 from pyqemu.translator.passes.pipeline import PIPELINE
@@ -24,6 +25,7 @@ from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
 from pyqemu.translator.passes.unroll import Unroll
+from pyqemu.translator.passes.zero_tests import ZeroTests
 
 #: Passes by the names that tests and tools use.
 PASSES: Mapping[str, Any] = {
@@ -33,11 +35,13 @@ PASSES: Mapping[str, Any] = {
     "dce": Dce,
     "dead_state": DeadState,
     "defer_flags": DeferFlags,
+    "defer_results": DeferResults,
     "fold": Fold,
     "forward_state": ForwardState,
     "promote_state": PromoteState,
     "simplify_cfg": SimplifyCfg,
     "unroll": Unroll,
+    "zero_tests": ZeroTests,
 }
 _NAMES = {cls: name for name, cls in PASSES.items()}
 _ITEM = re.compile(r"\s*(?P<name>[^\s,{}]+)\s*(?:\{(?P<options>[^{}]*)\})?\s*(?:,|\Z)")

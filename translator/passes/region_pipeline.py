@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pyqemu.translator.lift.region import Region
 from pyqemu.translator.passes.dce import Dce
 from pyqemu.translator.passes.defer_flags import DeferFlags
+from pyqemu.translator.passes.defer_results import DeferResults
 from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
 from pyqemu.translator.passes.simplify_cfg import SimplifyCfg
 from pyqemu.translator.passes.unroll import Unroll
+from pyqemu.translator.passes.zero_tests import ZeroTests
 from pyqemu.translator.target import Register
 
 
@@ -26,5 +28,7 @@ def region_pipeline(region: Region, registers: Sequence[Register]) -> tuple[Pass
         Unroll(),
         DeferFlags(deferred),
         PromoteState((*region.shared, *deferred), write_through=True),
+        ZeroTests(),
+        DeferResults(),
         Dce(),
     )

@@ -40,6 +40,13 @@ _STORE_POLL = 0xB900037B  # str w27, [x27]
 _BRK = 0xD4200000
 _CALL, _DISTANCE = 0x94000000, 0x03FFFFFF  # bl
 _RET = 0xD65F03C0
+#: Of loops that look for a byte as string routines do, registers left out: loads, what joins pairs of lanes, what else
+#: is done with vectors, of two operands or of one.
+_LOAD, _LOAD_PAIR = 0x3CC10C00, 0xADC10000  # ldr q, [x, #16]!; ldp q, q, [x, #32]!
+_PAIRWISE = (0x6E20A400, 0x6E20A400, 0x6E20AC00, 0x6E20AC00, 0x4E20BC00, 0x6E60A400, 0x6E60AC00)  # umaxp, uminp, addp
+_LANEWISE = (0x6E208C00, 0x6E203C00, 0x6E201C00, 0x4E201C00, 0x4EA01C00)  # cmeq, cmhs, eor, and, orr
+_WITH_ZERO = (0x4E209800, 0x0E209800, 0x0E609800)  # cmeq, of 16 bytes, 8 bytes, 4 halfwords
+_FMOV, _CBZ, _CBNZ = 0x9E660000, 0xB4000000, 0xB5000000
 
 
 class ProgramGenerator:
@@ -130,6 +137,27 @@ class ProgramGenerator:
                     back = with_field(encoding, back, field, value)
         return [_SUBS if name == "B_cond" or rng.random() < 0.3 else _SUB, back]
 
+    def search(self, rng: random.Random) -> list[int]:
+        """A loop that goes on by what a reduction of vectors gives, and its pointer with it."""
+
+        def register() -> int:
+            return rng.randrange(5)
+
+        pointer = rng.choice(POINTERS[:2])
+        pair = rng.random() < 0.5
+        words = [(_LOAD_PAIR | register() << 10 if pair else _LOAD) | pointer << 5 | register()]
+        for _ in range(rng.randrange(5)):
+            word = rng.choice((*_PAIRWISE, *_LANEWISE, *_WITH_ZERO))
+            second = 0 if word in _WITH_ZERO else register()
+            words.append(word | second << 16 | register() << 5 | register())
+        reduced, result = register(), rng.randrange(4)
+        words.append(rng.choice(_PAIRWISE) | reduced << 16 | reduced << 5 | reduced)
+        if rng.random() < 0.4:
+            words.append(rng.choice(_WITH_ZERO) | reduced << 5 | reduced)
+        words.append(_FMOV | reduced << 5 | result)
+        back = -len(words) & 0x7FFFF
+        return [*words, rng.choice((_CBZ, _CBNZ)) | back << 5 | result]
+
 
 def _uses_flags(tree: ShapeTree) -> bool:
     if isinstance(tree, ShapeChoice):
@@ -154,6 +182,10 @@ class _Making:
         for _ in range(rng.choice((0, 1, 1, 2))):
             at = rng.randrange(length - 1)
             words[at : at + 2] = self._generator.loop(rng, at)
+        search = self._generator.search(rng)
+        if len(search) < length and rng.random() < 0.2:
+            at = rng.randrange(length - len(search))
+            words[at : at + len(search)] = search
         if rng.random() < 0.4:
             self._add_call(words)
         polls = rng.random() < 0.4
