@@ -184,7 +184,7 @@ class Lowering:
             self._labels[id(block)] = f"b{number}"
             self._incoming[id(block)] = []
             for argument in block.arguments:
-                lane = _lane_type(argument.type)
+                lane = self.float_of(argument)
                 kept = self._floats if lane else self._values
                 kept[id(argument)] = Operand(lane or llvm_type(argument.type), f"%a{e.fresh()}")
         e.begin("entry")
@@ -236,6 +236,10 @@ class Lowering:
             e.begin(label)
             self.edge(successor.block, self._passed(successor))
             e.jump(self._labels[id(successor.block)])
+
+    def float_of(self, argument: Value) -> str:
+        """The type of float as which a block's argument is kept, if it is."""
+        return _lane_type(argument.type)
 
     def label(self, block: Block) -> str:
         """LLVM's label of a block."""

@@ -13,6 +13,7 @@ from pyqemu.hostgen.lower import Lowering
 from pyqemu.hostgen.lower_exit import stop
 from pyqemu.hostgen.lower_state import byte_order, context_offset, load_register, store_register
 from pyqemu.hostgen.module_address import address, known_offset, origin
+from pyqemu.hostgen.only_copied import only_copied
 from pyqemu.hostgen.pack_format import ExitReason
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
@@ -40,7 +41,8 @@ class Accesses:
         self._blocks = {op: block for block in region.function.blocks for op in block.ops if op.name == "at"}
         self._deferred = _only_shown(region.function, frozenset(region.shared))
         self._makers = {result: op for op in self._deferred for result in op.results}
-        self._vectors = _in_vector_registers(region.function)
+        self.copied = only_copied(region.function)
+        self._vectors = _in_vector_registers(region.function) | self.copied
 
     def is_deferred(self, op: Op) -> bool:
         """Whether only landings need the operation."""

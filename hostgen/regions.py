@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pyqemu.hostgen.emit import CPU, MEM, Emitter, Module, Operand, constant, width_of
+from pyqemu.hostgen.emit import CPU, FLOATS, MEM, Emitter, Module, Operand, constant, width_of
 from pyqemu.hostgen.lower import Lowering, Machine, touches_fp
 from pyqemu.hostgen.lower_exit import indirect, jump, raise_exception, stop
 from pyqemu.hostgen.module_address import address, known_offset
@@ -15,7 +15,7 @@ from pyqemu.hostgen.pack_format import CPU as MEMBERS
 from pyqemu.hostgen.pack_format import EXIT_KINDS, ExitReason
 from pyqemu.hostgen.region_access import Accesses
 from pyqemu.translator.errors import UnsupportedError
-from pyqemu.translator.ir.function import Block, Op
+from pyqemu.translator.ir.function import Block, Op, Value
 from pyqemu.translator.lift.region import Region
 from pyqemu.translator.static import Apply, StaticExpr
 
@@ -140,6 +140,11 @@ class RegionLowering(Lowering):
     def state(self, offset: Operand) -> Operand:
         """Made once in the function: many landings use the same ones, and LLVM has less to look at."""
         return self.e.early("ptr", f"getelementptr i8, {CPU}, {offset}")
+
+    def float_of(self, argument: Value) -> str:
+        """What is only copied is kept where more room is."""
+        copied = argument in self._accesses.copied
+        return FLOATS[argument.type.width] if copied else super().float_of(argument)
 
     def end(self) -> None:
         """Landings come last."""

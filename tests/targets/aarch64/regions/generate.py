@@ -47,6 +47,8 @@ _PAIRWISE = (0x6E20A400, 0x6E20A400, 0x6E20AC00, 0x6E20AC00, 0x4E20BC00, 0x6E60A
 _LANEWISE = (0x6E208C00, 0x6E203C00, 0x6E201C00, 0x4E201C00, 0x4EA01C00)  # cmeq, cmhs, eor, and, orr
 _WITH_ZERO = (0x4E209800, 0x0E209800, 0x0E609800)  # cmeq, of 16 bytes, 8 bytes, 4 halfwords
 _FMOV, _CBZ, _CBNZ = 0x9E660000, 0xB4000000, 0xB5000000
+#: Of loops that copy, registers left out: stp x, x, [x, #0]; ldp; what makes them move their pointer; add; b.ne.
+_STORE_PAIR, _FETCH_PAIR, _MOVING, _ADD, _B_NE = 0xA9000000, 0xA9400000, 0x00800000, 0x8B000000, 0x54000001
 
 
 class ProgramGenerator:
@@ -155,8 +157,27 @@ class ProgramGenerator:
         if rng.random() < 0.4:
             words.append(rng.choice(_WITH_ZERO) | reduced << 5 | reduced)
         words.append(_FMOV | reduced << 5 | result)
-        back = -len(words) & 0x7FFFF
-        return [*words, rng.choice((_CBZ, _CBNZ)) | back << 5 | result]
+        return [*words, rng.choice((_CBZ, _CBNZ)) | _back(words) | result]
+
+    def copy(self, rng: random.Random) -> list[int]:
+        """A loop that stores what the round before has loaded, as memcpy does; now and then it computes with some."""
+        words: list[int] = []
+        pairs, moving = rng.choice((3, 4, 4)), rng.randrange(5)
+        for number in range(pairs):
+            moves = _MOVING if number == moving else 0
+            registers = (2 * number + 1) << 10 | 2 * number
+            words.append(_STORE_PAIR | moves | 2 * number << 15 | POINTERS[0] << 5 | registers)
+            words.append(_FETCH_PAIR | moves | 2 * number << 15 | POINTERS[1] << 5 | registers)
+        if rng.random() < 0.3:
+            first, second, result = (rng.randrange(8) for _ in range(3))
+            words[rng.randrange(len(words))] = _ADD | first << 16 | second << 5 | result
+        words.append(_SUBS)
+        return [*words, _B_NE | _back(words)]
+
+
+def _back(words: Sequence[int]) -> int:
+    """The distance field of a branch behind `words` to where they begin."""
+    return (-len(words) & 0x7FFFF) << 5
 
 
 def _uses_flags(tree: ShapeTree) -> bool:
@@ -182,10 +203,11 @@ class _Making:
         for _ in range(rng.choice((0, 1, 1, 2))):
             at = rng.randrange(length - 1)
             words[at : at + 2] = self._generator.loop(rng, at)
-        search = self._generator.search(rng)
-        if len(search) < length and rng.random() < 0.2:
-            at = rng.randrange(length - len(search))
-            words[at : at + len(search)] = search
+        for make in (self._generator.search, self._generator.copy):
+            loop = make(rng)
+            if len(loop) < length and rng.random() < 0.2:
+                at = rng.randrange(length - len(loop))
+                words[at : at + len(loop)] = loop
         if rng.random() < 0.4:
             self._add_call(words)
         polls = rng.random() < 0.4
