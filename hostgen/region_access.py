@@ -7,6 +7,9 @@ past the access pays nothing (docs/decisions/exact-regions.md).
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import chain
+
 from pyqemu.hostgen.emit import FLOATS, Operand
 from pyqemu.hostgen.host import GuestAccess
 from pyqemu.hostgen.lower import Lowering
@@ -196,14 +199,10 @@ def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
     calls use.
     """
     written = {reg for block in function.blocks for reg in _written_early(block)}
-    users: dict[Value, list[Op]] = {}
+    uses: Counter[Value] = Counter()  # by other operations than `at` and those that have been found
     for block in function.blocks:
-        for op in block.ops:
-            for value in op.operands:
-                users.setdefault(value, []).append(op)
-            for edge in op.successors:
-                for value in edge.arguments:
-                    users.setdefault(value, []).append(op)
+        uses.update(chain.from_iterable([op.operands for op in block.ops if op.name != "at"]))
+        uses.update(chain.from_iterable([edge.arguments for edge in block.terminator.successors]))
     found: dict[Op, None] = {}
     for block in reversed(function.blocks):
         for op in reversed(block.ops):
@@ -211,8 +210,9 @@ def _only_shown(function: Function, shared: frozenset[str]) -> dict[Op, None]:
                 movable = op.attrs["reg"] not in written and op.attrs["reg"] not in shared
             else:
                 movable = op.name in PURE
-            if movable and all(u.name == "at" or u in found for v in op.results for u in users.get(v, ())):
+            if movable and not any([uses[value] for value in op.results]):
                 found[op] = None
+                uses.subtract(op.operands)
     return found
 
 
@@ -225,12 +225,12 @@ def _written_early(block: Block) -> list[str]:
 
 def _in_vector_registers(function: Function) -> frozenset[Value]:
     """Values that are loaded or stored and otherwise live in vector registers: whole ones, vectors, floats."""
-    found: set[Value] = set()
-    for block in function.blocks:
+    made = [value for block in function.blocks for op in block.ops for value in op.results]
+    made += [value for block in function.blocks for value in block.arguments]
+    wide = {value for value in made if isinstance(value.type, Vec) or value.type.width >= 128}
+    found = set(wide)
+    for block in function.blocks if wide else ():
         for op in block.ops:
-            if op.name == "at":
-                continue
-            values = op.operands + op.results
-            if any(isinstance(value.type, Vec) or value.type.width >= 128 for value in values):
-                found.update(values)
+            if op.name != "at" and not (wide.isdisjoint(op.operands) and wide.isdisjoint(op.results)):
+                found.update(op.operands, op.results)
     return frozenset(found)

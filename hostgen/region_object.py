@@ -64,8 +64,9 @@ def module_text(regions: Sequence[RegionText], host: Host) -> str:
 def compile_regions(regions: Sequence[RegionText], host: Host) -> list[CompiledRegion]:
     """Compiles regions, in one module those that LLVM is to take the same effort for."""
     made: list[CompiledRegion] = []
+    efforts = [effort_for(text.region) for text in regions]
     for effort in Effort:
-        texts = [text for text in regions if effort_for(text.region) is effort]
+        texts = [text for text, its in zip(regions, efforts, strict=True) if its is effort]
         if texts:
             level = host.level
             data = compile_module(module_text(texts, host), host.triple, level.cpu, level.features, effort)

@@ -16,8 +16,7 @@ def control_flow(function: Function) -> Any:
     """A networkx DiGraph whose nodes are the function's blocks; parallel edges are one."""
     graph = _networkx.DiGraph()
     graph.add_nodes_from(function.blocks)
-    for block in function.blocks:
-        graph.add_edges_from((block, edge.block) for op in block.ops for edge in op.successors)
+    graph.add_edges_from((block, edge.block) for block in function.blocks for edge in block.terminator.successors)
     return graph
 
 
@@ -75,9 +74,8 @@ def predecessors(function: Function) -> dict[Block, list[Block]]:
     """For each block the blocks that end by going to it, one entry an edge."""
     result: dict[Block, list[Block]] = {block: [] for block in function.blocks}
     for block in function.blocks:
-        for op in block.ops:
-            for edge in op.successors:
-                result[edge.block].append(block)
+        for edge in block.terminator.successors:
+            result[edge.block].append(block)
     return result
 
 

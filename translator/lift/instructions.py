@@ -221,6 +221,8 @@ class Reader:
 
     def targets(self, instruction: Instruction) -> Sequence[tuple[int, str]]:
         """Module offsets and kinds of its direct jumps."""
+        if not instruction.meaning.gotos:
+            return ()
         return [
             (self.offset_of(goto.target, instruction), goto.kind) for goto in instruction.meaning.gotos
         ]

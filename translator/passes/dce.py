@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
+from pyqemu.translator.ir.function import Block, Function, Successor, Value
 from pyqemu.translator.ir.ops import Effect, having
-from pyqemu.translator.passes.rewrite import ops_of
 
 _STAYING = having(~Effect.READS_STATE) - {"fp_flags"}
 
@@ -22,44 +21,43 @@ class Dce:
 
     def run(self, function: Function) -> bool:
         """Changes `function` in place; whether anything changed."""
-        live = self._live_values(function)
+        staying = _STAYING - {"load"} if self.loads else _STAYING
+        live = _live_values(function, staying)
         changed = False
         for block in function.blocks:
-            kept = [
-                op for op in block.ops if self._needed(op) or any(result in live for result in op.results)
-            ]
+            kept = [op for op in block.ops if op.name in staying or not live.isdisjoint(op.results)]
             changed |= len(kept) != len(block.ops)
             block.ops = kept
         return _drop_arguments(function, live) or changed
 
-    def _needed(self, op: Op) -> bool:
-        """Whether the operation stays whatever becomes of its results."""
-        return op.name in _STAYING and not (self.loads and op.name == "load")
 
-    def _live_values(self, function: Function) -> set[Value]:
-        """Values that something needed uses, directly or not."""
-        sources: dict[Value, list[Value]] = {}
-        for op in ops_of(function):
+def _live_values(function: Function, staying: frozenset[str]) -> set[Value]:
+    """Values that operations of those names use, directly or not: they stay whatever becomes of their results."""
+    sources: dict[Value, list[Value]] = {}
+    pending: list[Value] = []
+    for block in function.blocks:
+        for op in block.ops:
             for result in op.results:
                 sources[result] = op.operands
-            for edge in op.successors:
-                for argument, value in zip(edge.block.arguments, edge.arguments, strict=True):
-                    sources.setdefault(argument, []).append(value)
-        live: set[Value] = set()
-        pending = [value for op in ops_of(function) if self._needed(op) for value in op.operands]
-        while pending:
-            value = pending.pop()
-            if value not in live:
-                live.add(value)
-                pending.extend(sources.get(value, ()))
-        return live
+            if op.name in staying:
+                pending += op.operands
+        for edge in block.terminator.successors:
+            for argument, value in zip(edge.block.arguments, edge.arguments, strict=True):
+                sources.setdefault(argument, []).append(value)
+    live: set[Value] = set()
+    while pending:
+        value = pending.pop()
+        if value not in live:
+            live.add(value)
+            pending.extend(sources.get(value, ()))
+    return live
 
 
 def _drop_arguments(function: Function, live: set[Value]) -> bool:
     """Removes dead block arguments; a function's parameters stay."""
     incoming: dict[Block, list[Successor]] = {}
-    for op in ops_of(function):
-        for edge in op.successors:
+    for source in function.blocks:
+        for edge in source.terminator.successors:
             incoming.setdefault(edge.block, []).append(edge)
     changed = False
     for block in function.blocks[1:]:

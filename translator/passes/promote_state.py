@@ -67,6 +67,7 @@ class _Promotion:
         loops = blocks_in_loops(function) if write_through else set(function.blocks)
         self._at_once = {block for block in function.blocks if block not in loops}  # they write at once
         self._numbers: dict[Place, int] = {}
+        self._number_of: dict[Op, int] = {}  # of the place that a `read` or `write` means
         self._places: list[Place] = []
         self._types: list[Type] = []
         self._defines: dict[Block, int] = {}
@@ -91,10 +92,8 @@ class _Promotion:
 
     # --- what there is ---
 
-    def _place_of(self, op: Op) -> int | None:
+    def _place_of(self, op: Op) -> int:
         """The number of the place that a `read` or `write` means."""
-        if op.name not in ("read", "write") or op.attrs["reg"] in self._keep:
-            return None
         place = op.attrs["reg"], op.attrs["index"]
         number = self._numbers.get(place)
         if number is None:
@@ -110,9 +109,10 @@ class _Promotion:
         for block in self._function.blocks:
             defined = 0
             for op in block.ops:
-                number = self._place_of(op)
-                if number is not None and op.name == "write":
-                    defined |= 1 << number
+                if op.name in ("read", "write") and op.attrs["reg"] not in self._keep:
+                    number = self._number_of[op] = self._place_of(op)
+                    if op.name == "write":
+                        defined |= 1 << number
             self._defines[block] = defined
 
     # --- data flow ---
@@ -135,7 +135,7 @@ class _Promotion:
         wanted = defined = 0
         dirty = self._dirty[block]
         for op in block.ops:
-            number = self._place_of(op)
+            number = self._number_of.get(op)
             if number is not None:
                 if op.name == "write":
                     defined |= 1 << number
@@ -221,10 +221,11 @@ class _Promotion:
         values.update(entering or {})
         dirty = self._dirty[block]
         kept: list[Op] = []
+        renamed = self._renamed.keys()
         for op in block.ops:
-            if op.operands:
+            if not renamed.isdisjoint(op.operands):
                 op.operands[:] = [self._renamed.get(value, value) for value in op.operands]
-            number = self._place_of(op) if entering is None else None
+            number = self._number_of.get(op)
             if number is not None and op.name == "write":
                 values[number] = _as(op.operands[0], self._types[number], kept)
                 bit = 1 << number & self._seen

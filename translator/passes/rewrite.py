@@ -61,9 +61,14 @@ def replace_uses(function: Function, replacements: Mapping[Value, Value]) -> Non
             value = replacements[value]
         return value
 
-    for op in ops_of(function):
-        op.operands[:] = map(final, op.operands)
-        for edge in op.successors:
+    replaced = replacements.keys()
+    if not replaced:
+        return
+    for block in function.blocks:
+        for op in block.ops:
+            if not replaced.isdisjoint(op.operands):
+                op.operands[:] = map(final, op.operands)
+        for edge in block.terminator.successors:
             edge.arguments[:] = map(final, edge.arguments)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyqemu.translator.ir.cfg import predecessors, reachable
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
-from pyqemu.translator.passes.rewrite import Facts, ops_of, replace_uses
+from pyqemu.translator.passes.rewrite import Facts, replace_uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +16,16 @@ class SimplifyCfg:
     def run(self, function: Function) -> bool:
         """Changes `function` in place; whether anything changed."""
         changed = False
+        facts = Facts(function)  # of conditions, which stay what they are
         while (
-            _fold_branches(function) | _skip_empty(function) | _drop_unreachable(function) | _merge(function)
+            _fold_branches(function, facts) | _skip_empty(function) | _drop_unreachable(function) | _merge(function)
         ):
             changed = True
         return changed
 
 
-def _fold_branches(function: Function) -> bool:
+def _fold_branches(function: Function, facts: Facts) -> bool:
     """A branch that is decided, or has one way only, becomes a jump; one on `not x` is turned."""
-    facts = Facts(function)
     changed = False
     for block in function.blocks:
         op = block.terminator
@@ -47,8 +47,8 @@ def _fold_branches(function: Function) -> bool:
 def _skip_empty(function: Function) -> bool:
     """Edges to a block that only jumps go where it jumps."""
     changed = False
-    for op in ops_of(function):
-        for edge in op.successors:
+    for block in function.blocks:
+        for edge in block.terminator.successors:
             target = edge.block
             if (
                 len(target.ops) == 1

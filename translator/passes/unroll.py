@@ -23,11 +23,13 @@ class Unroll:
     def run(self, function: Function) -> bool:
         """Changes `function` in place; whether anything changed."""
         incoming = predecessors(function)
+        onward = {block: _successors(block) for block in incoming}
         changed = False
         for head in [block for block in function.blocks if _polls(block)]:
-            body = _body(head, incoming)
+            body = _body(head, incoming, onward)
             if body and sum(len(block.ops) for block in body) <= _MOST_OPS and _stands_alone(function, head, body):
                 _double(function, head, body)
+                onward.update((block, _successors(block)) for block in body)
                 changed = True
         return changed
 
@@ -36,12 +38,14 @@ def _polls(block: Block) -> bool:
     return block.ops[0].name == "poll" and len(block.ops) == 2 and not block.arguments
 
 
-def _body(head: Block, incoming: Mapping[Block, list[Block]]) -> list[Block]:
+def _body(
+    head: Block, incoming: Mapping[Block, list[Block]], onward: Mapping[Block, list[Block]]
+) -> list[Block]:
     """The blocks between the head's poll and the jumps back to it, without other polls; none if there is no such loop,
     or if it can be entered elsewhere.
     """
-    onward = _reached(head, {block: _successors(block) for block in incoming})
-    found = [block for block in _reached(head, incoming) if block in onward]
+    reached = _reached(head, onward)
+    found = [block for block in _reached(head, incoming) if block in reached]
     inside = {head, *found}
     if any(block not in inside for one in found for block in incoming[one]):
         return []
@@ -49,7 +53,7 @@ def _body(head: Block, incoming: Mapping[Block, list[Block]]) -> list[Block]:
 
 
 def _successors(block: Block) -> list[Block]:
-    return [edge.block for op in block.ops for edge in op.successors]
+    return [edge.block for edge in block.terminator.successors]
 
 
 def _reached(head: Block, edges: Mapping[Block, list[Block]]) -> dict[Block, None]:
@@ -69,12 +73,12 @@ def _stands_alone(function: Function, head: Block, body: Iterable[Block]) -> boo
     inside = {head, *body}
     defined = {value for block in inside for op in block.ops for value in op.results}
     defined.update(value for block in inside for value in block.arguments)
-    return not any(
-        defined.intersection(op.operands) or any(defined.intersection(edge.arguments) for edge in op.successors)
-        for block in function.blocks
-        if block not in inside
-        for op in block.ops
-    )
+    for block in function.blocks:
+        if block not in inside:
+            used = [op.operands for op in block.ops] + [edge.arguments for edge in block.terminator.successors]
+            if not all(map(defined.isdisjoint, used)):
+                return False
+    return True
 
 
 def _double(function: Function, head: Block, body: list[Block]) -> None:
