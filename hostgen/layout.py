@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from pyqemu.hostgen.pack_format import JUMP_CACHE_OFFSET, STATE_OFFSET
 from pyqemu.translator.errors import UnsupportedError
@@ -15,6 +16,7 @@ from pyqemu.translator.static import StaticExpr, element, interval
 from pyqemu.translator.target import Register
 
 
+@cache
 def storage_bits(width: int) -> int:
     """Bits that a value of `width` takes in memory: a power of two, at least 8."""
     return max(8, 1 << (width - 1).bit_length())

@@ -45,6 +45,7 @@ class Machine:
     tininess_before: bool
 
 
+_FLOAT_TYPES = frozenset(FLOATS.values())
 _FP = frozenset(name for name, spec in OPS.items() if spec.effects & Effect.FP)
 _LEAVES = frozenset(name for name, spec in OPS.items() if spec.effects & Effect.LEAVES)
 
@@ -77,8 +78,9 @@ def _lane_type(ty: Type) -> str:
     """The float type as which a vector's only lane is kept: it is part of a wide register, or a float, and what one
     block hands to another as an integer is moved to the general registers and back.
     """
-    one_lane = isinstance(ty, Vec) and ty.lanes == 1
-    return FLOATS.get(ty.width, "") if one_lane and ty.width >= 32 else ""
+    if isinstance(ty, Bits) or ty.lanes != 1 or ty.width < 32:
+        return ""
+    return FLOATS.get(ty.width, "")
 
 
 def result_type(types: tuple[Type, ...]) -> str:
@@ -150,12 +152,13 @@ class Lowering:
 
     def _bind(self, value: Value, operand: Operand) -> None:
         """Rules may give floats for bits, where they have them."""
-        lane = _lane_type(value.type)
-        one = isinstance(value.type, Bits) or value.type.lanes == 1
-        if self.keeps_floats and one and (lane or element_type(operand.type) in FLOATS.values()):
-            self._floats[id(value)] = self.e.cast("bitcast", operand, lane or operand.type)
-        else:
-            self._values[id(value)] = self.e.cast("bitcast", operand, llvm_type(value.type))
+        ty = value.type
+        if self.keeps_floats and (isinstance(ty, Bits) or ty.lanes == 1):
+            lane = _lane_type(ty)
+            if lane or element_type(operand.type) in _FLOAT_TYPES:
+                self._floats[id(value)] = self.e.cast("bitcast", operand, lane or operand.type)
+                return
+        self._values[id(value)] = self.e.cast("bitcast", operand, llvm_type(ty))
 
     def type(self, op: Op) -> str:
         """LLVM type of the operation's only result."""
@@ -206,6 +209,17 @@ class Lowering:
 
     def lower_op(self, op: Op) -> None:
         """One operation, by the table or as an end of a block."""
+        rule = _RULES.get(op.name)
+        if rule is None:
+            self._end_block(op)
+            return
+        result = rule(self, op)
+        if result is not None:
+            self._bind(op.results[0], result)
+        for value in op.results:
+            self._definitions[id(value)] = op
+
+    def _end_block(self, op: Op) -> None:
         match op.name:
             case "jump":
                 (successor,) = op.successors
@@ -216,14 +230,7 @@ class Lowering:
             case _ if op.name in _LEAVES:
                 self.frame.leave(self, op)
             case _:
-                rule = _RULES.get(op.name)
-                if rule is None:
-                    raise UnsupportedError(f"operation {op.name!r} has no lowering")
-                result = rule(self, op)
-                if result is not None:
-                    self._bind(op.results[0], result)
-                for value in op.results:
-                    self._definitions[id(value)] = op
+                raise UnsupportedError(f"operation {op.name!r} has no lowering")
 
     def _branch(self, op: Op) -> None:
         """Each way gets a block of its own, so that both may lead to one block with different arguments."""

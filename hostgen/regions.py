@@ -23,6 +23,8 @@ from pyqemu.translator.static import Apply, StaticExpr
 ENTRIES = ".pq.entry"
 #: The symbol of the table's elements for this region's exits.
 EXITS = "exits"
+#: Operations that regions lower in their own way, or take note of.
+_OWN = frozenset({"at", "poll", "dispatch", "load", "store", "set_ctx"})
 _SIGNATURE = "(ptr %mem, ptr %cpu, ptr %inside)"
 _INSIDE = Operand("ptr", "%inside")
 
@@ -120,8 +122,9 @@ class RegionLowering(Lowering):
         """One operation; what only landings need is left to them."""
         if self._accesses.is_deferred(op):
             return
-        if op.name == "set_ctx":
-            self._frame.in_other_context = True
+        if op.name not in _OWN:
+            super().lower_op(op)
+            return
         match op.name:
             case "at":
                 self._accesses.point = op
@@ -135,6 +138,7 @@ class RegionLowering(Lowering):
             case "store":
                 self._accesses.store(self, op)
             case _:
+                self._frame.in_other_context = True
                 super().lower_op(op)
 
     def state(self, offset: Operand) -> Operand:
