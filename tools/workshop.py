@@ -33,7 +33,7 @@ def settle_memory() -> None:
     since most of it is freed by its counts of references.
     """
     gc.freeze()
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(500_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)

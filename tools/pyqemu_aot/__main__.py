@@ -29,7 +29,7 @@ from pyqemu.tools.files import read_regular, replacing
 from pyqemu.tools.installed import NotInstalled, pack_for
 from pyqemu.tools.progress import Progress
 from pyqemu.tools.pyqemu_aot.jobs import Task, compile_all
-from pyqemu.tools.workshop import Workshop
+from pyqemu.tools.workshop import Workshop, settle_memory
 from pyqemu.translator.cpu_models import UnknownModelError, cpu_model
 from pyqemu.translator.errors import GuestFileError
 from pyqemu.translator.lift.module import read_module
@@ -92,6 +92,7 @@ def translate(options: argparse.Namespace) -> Summary:
     cache = open_cache(options.cache or default_path())
     bound()
     workshop = Workshop.open(pack.target, pack.level)
+    settle_memory()
     target = workshop.target
     try:
         features = feature_mask(cpu_model(target, options.cpu).features, target.features)
