@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Operand(NamedTuple):
-    """An LLVM value with its type: `i64 %t3`. A tuple, as there are many, and it takes a third of the time to make."""
+    """An LLVM value with its type: `i64 %t3`. A tuple, as many are made."""
 
     type: str
     ref: str

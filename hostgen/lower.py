@@ -17,7 +17,7 @@ from pyqemu.hostgen.layout import Layout
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Successor, Value
 from pyqemu.translator.ir.ops import OPS, Effect
-from pyqemu.translator.ir.types import Bits, Type, Vec
+from pyqemu.translator.ir.types import Bits, Type
 from pyqemu.translator.static import StaticExpr
 
 

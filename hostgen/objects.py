@@ -60,7 +60,7 @@ class _Section:
     patches: tuple[Patch, ...]
 
 
-# Records that an object has by the thousand, which pyelftools takes a hundred times as long to read.
+# Records that an object has by the thousand; pyelftools reads them field by field.
 _SYMBOL = struct.Struct("<IBBHQQ")
 _RELOCATION = struct.Struct("<QQq")
 _FIRST_RESERVED = 0xFF00  # numbers from there on are no sections
