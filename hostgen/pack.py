@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
@@ -17,14 +17,15 @@ from pyqemu.hostgen.library import Compiled, Library, Progress, Reloc
 from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import Attribute, RelocKind
 from pyqemu.hostgen.shape_stencils import (
-    MAX_FUSED_SHAPES,
     WithVariant,
     can_pair,
     fused_stencils,
     guard_stencil,
     may_come_first,
+    only_branches,
     only_makes_flags,
     shape_stencils,
+    simplest,
     synced_stencil,
 )
 from pyqemu.hostgen.shapes import Shape, Shapes, shapes_of
@@ -146,17 +147,25 @@ class PackBuilder:
     def _fuse(self) -> Iterator[tuple[Shape, Shape, Stencil, Stencil | None]]:
         """Pairs of an instruction that makes flags and a branch that reads them; comparisons and guards likewise."""
         made = [(shape, stencil) for shape, (stencil, _) in self._made.items()]
-        makers = [(s, t) for s, t in made if may_come_first(s, t, self._machine)]
-        counts = Counter(shape.encoding.number for shape, _ in makers)
-        makers = [(s, t) for s, t in makers if counts[s.encoding.number] <= MAX_FUSED_SHAPES]
+        makers = self._makers()
         comparisons = [(s, t) for s, t in makers if only_makes_flags(s, self._machine)]
-        branches = [(s, t) for s, t in made if branches_on_flags(t) and not s.encoding.next]
+        branches = [
+            (s, t) for s, t in made if branches_on_flags(t) and only_branches(s) and not s.encoding.next
+        ]
         for (first, a), (second, b) in chain(product(makers, branches), product(comparisons, self._guards.items())):
             if not can_pair(first, a, second, b):
                 continue
             function = self._shapes.fused(first, second)
             if function is not None:
                 yield first, second, *fused_stencils(first, a, second, b, function, self._machine)
+
+    def _makers(self) -> list[tuple[Shape, Stencil]]:
+        """What may come first in a pair."""
+        by_encoding: defaultdict[int, list[Shape]] = defaultdict(list)
+        for shape, (stencil, _) in self._made.items():
+            if may_come_first(shape, stencil, self._machine):
+                by_encoding[shape.encoding.number].append(shape)
+        return [(shape, self._made[shape][0]) for shapes in by_encoding.values() for shape in simplest(shapes)]
 
     # --- writing ---
 

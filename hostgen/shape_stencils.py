@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from functools import partial
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state
@@ -20,8 +22,10 @@ from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Function
 
 RULES = (lower_bits, lower_fp, lower_int, lower_state)  # importing them fills the table of lowerings
-#: Instructions of more shapes than this are not fused: many stencils, each of them seldom used.
-MAX_FUSED_SHAPES = 40
+#: Of an instruction's shapes at most this many are fused, the simplest: there are many more, each of them seldom used.
+MAX_FUSED_SHAPES = 16
+#: Operations that cost nothing of their own, or not much.
+_PLUMBING = frozenset({"read", "write", "const", "hole", "trunc", "zext", "sext", "not", "next"})
 #: A stencil, and the variant to use where its flags are dead.
 WithVariant = tuple[Stencil, Stencil | None]
 
@@ -34,9 +38,9 @@ def shape_stencils(shape: Shape, machine: Machine) -> WithVariant:
         fields=[field.name for field in encoding.fields], unit_bytes=encoding.unit.size,
     )  # fmt: skip
     try:
-        flags = dead_flags(function, machine)
-        variant = make(f"{shape.label}.dead", dead=flags) if flags else None
-        return make(shape.label), variant
+        stencil = make(shape.label)
+        flags = frozenset[str]() if stencil.exit_values else dead_flags(function, machine)
+        return stencil, make(f"{shape.label}.dead", dead=flags) if flags else None
     except UnsupportedError as error:
         raise UnsupportedError(f"{shape.label}: {error}") from error
 
@@ -72,6 +76,22 @@ def only_makes_flags(shape: Shape, machine: Machine) -> bool:
     return all(op.attrs["reg"] in machine.layout.flags for op in ops)
 
 
+def only_branches(shape: Shape) -> bool:
+    """Whether an instruction writes nothing, as conditional branches do that are no calls."""
+    return all(op.name != "write" for block in shape.leaf.function.blocks for op in block.ops)
+
+
+def effort(shape: Shape) -> int:
+    """How many operations an instruction computes with."""
+    return sum(op.name not in _PLUMBING for block in shape.leaf.function.blocks for op in block.ops)
+
+
+def simplest(shapes: Sequence[Shape], most: int = MAX_FUSED_SHAPES) -> list[Shape]:
+    """Those of the least effort, at most so many: of shapes that take the same, all or none."""
+    efforts = sorted(effort(shape) for shape in shapes)
+    return [shape for shape in shapes if bisect_right(efforts, effort(shape)) <= most]
+
+
 def can_pair(first: Shape, a: Stencil, second: Shape, b: Stencil) -> bool:
     """Whether `b` is a branch or guard that reads no other flags than `a` makes."""
     reads_flags = branches_on_flags(b) or is_guard_on_flags(b)
@@ -87,7 +107,7 @@ def fused_stencils(
         make_fused, function=function, machine=machine, first=a, second=b, first_bytes=size, second_bytes=size
     )
     label = f"{first.label}+{second.label}"
-    stencil, flags = make(label), dead_flags(function, machine)
-    if stencil.reads:  # it reads again what it wrote
-        flags = frozenset[str]()
+    stencil = make(label)
+    # Not where it reads again what it wrote. At an exit all flags are live, so that no branch would use a variant.
+    flags = frozenset[str]() if stencil.reads or stencil.exit_values else dead_flags(function, machine)
     return stencil, make(f"{label}.dead", dead=flags) if flags else None

@@ -61,8 +61,14 @@ class Shapes:
         key = id(first), id(second)
         if key not in self._fused:
             make = fuse_guard if id(second.leaf) in self.guard_of else fuse
-            self._fused[key] = make(self._target, first, second)
+            self._fused[key] = make(self._target, replace(first, decisions=self._unguarded(first)), second)
         return self._fused[key]
+
+    def _unguarded(self, shape: Shape) -> Decisions:
+        """The shape's decisions, and those by which its guard always holds: only then is it fused."""
+        tree = self.guards[shape.encoding.number] or Undefined()
+        always = [one.decisions for one in shapes_of(shape.encoding, tree) if constant_guard(one.leaf.function) == 1]
+        return (*shape.decisions, *always[0]) if len(always) == 1 else shape.decisions
 
 
 def _meaning(guard: Shape) -> tuple[object, ...]:
