@@ -149,9 +149,7 @@ class PackBuilder:
         made = [(shape, stencil) for shape, (stencil, _) in self._made.items()]
         makers = self._makers()
         comparisons = [(s, t) for s, t in makers if only_makes_flags(s, self._machine)]
-        branches = [
-            (s, t) for s, t in made if branches_on_flags(t) and only_branches(s) and not s.encoding.next
-        ]
+        branches = [(s, t) for s, t in made if branches_on_flags(t) and only_branches(s) and not s.encoding.next]
         for (first, a), (second, b) in chain(product(makers, branches), product(comparisons, self._guards.items())):
             if not can_pair(first, a, second, b):
                 continue

@@ -20,6 +20,7 @@ from pyqemu.hostgen.check import late_accesses
 from pyqemu.hostgen.hosts.x86_64 import host
 from pyqemu.hostgen.pack import BuiltPack, build_pack
 from pyqemu.hostgen.pack_format import RECORDS, Attribute, ExitReason
+from pyqemu.hostgen.shape_stencils import effort, simplest
 from pyqemu.hostgen.shapes import Shape, Shapes
 from pyqemu.translator.adl.load import DescribedTarget, load
 from pyqemu.translator.ir.interp import Environment, GuestFault, Outcome, SparseMemory, run
@@ -242,6 +243,18 @@ def test_dead_variants_leave_the_flags_alone() -> None:
     for one, variant in variants:
         assert one.stencil.writes != 0 and variant.stencil.writes == 0
         assert variant.dead is None and len(variant.code) < len(one.code)
+        assert not one.stencil.exit_values  # there all flags are live
+
+
+def test_the_simplest_shapes_are_fused() -> None:
+    """Of shapes that compute as much all or none, and no more than are asked for."""
+    shapes = toy("v3")[1].all
+    efforts = sorted(effort(shape) for shape in shapes)
+    for most in range(0, len(shapes) + 1, 7):
+        chosen = {effort(shape) for shape in simplest(shapes, most)}
+        assert len(simplest(shapes, most)) == sum(one in chosen for one in efforts) <= most
+        assert sorted(chosen) == sorted(set(efforts))[: len(chosen)]
+    assert simplest(shapes, len(shapes)) == shapes
 
 
 def test_no_state_is_written_before_a_late_access() -> None:
