@@ -8,12 +8,15 @@ this holds that they did not.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pyqemu.hostgen.library import Compiled
+from pyqemu.hostgen.lower_state import function_symbol
 from pyqemu.hostgen.pack_format import STATE_OFFSET, Attribute, RelocKind
+from pyqemu.translator.ir.function import Function
+from pyqemu.translator.ir.ops import OPS, Effect
 
 _CPU, _MEM = "cpu", "mem"
 _READS_ONLY = ("cmp", "test", "ucomis", "vucomis", "comis", "vcomis", "bt", "prefetch")
@@ -48,7 +51,7 @@ class _Place:
 class _Checker:
     """One stencil's instructions and relocations (x86-64)."""
 
-    def __init__(self, one: Compiled) -> None:
+    def __init__(self, one: Compiled, writers: frozenset[str]) -> None:
         import capstone  # not needed to build packs
         from capstone import x86
 
@@ -56,6 +59,7 @@ class _Checker:
         engine: Any = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         engine.detail = True
         self._one = one
+        self._writers = writers
         self._code: dict[int, Any] = {insn.address: insn for insn in engine.disasm(one.code, 0)}
         self._relocs = {reloc.offset: reloc for reloc in one.relocs}
         self.findings: list[Finding] = []
@@ -101,14 +105,14 @@ class _Checker:
                 self.findings.append(Finding(self._one.stencil.label, text, before.stored))
             if kind == _CPU and self._writes(insn, operand) and not self._is_header(insn, operand):
                 stored = stored or text
-        if insn.mnemonic == "call" and self._calls_guest_code(insn):
+        if insn.mnemonic == "call" and self._calls_writer(insn):
             stored = stored or text
         self._track(insn, pointers)
         return _Place(pointers, stored)
 
-    def _calls_guest_code(self, insn: Any) -> bool:
+    def _calls_writer(self, insn: Any) -> bool:
         reloc = self._relocs.get(insn.address + 1)
-        return reloc is not None and reloc.symbol.startswith("fn.")
+        return reloc is not None and reloc.symbol in self._writers
 
     def _kind(self, operand: Any, pointers: dict[int, str]) -> str:
         kinds = {pointers.get(operand.mem.base), pointers.get(operand.mem.index)}
@@ -146,6 +150,26 @@ class _Checker:
             pointers.pop(target, None)
 
 
-def late_accesses(stencils: Iterable[Compiled]) -> list[Finding]:
-    """Everything that is wrong in a pack's stencils."""
-    return [finding for one in stencils if one.stencil.attributes & Attribute.FAULTS for finding in _Checker(one).run()]
+def _writers(functions: Mapping[str, Function]) -> frozenset[str]:
+    """Symbols of the outlined functions that write state, themselves or by others."""
+    found: set[str] = set()
+    while True:
+        more = {name for name, function in functions.items() if name not in found and _writes(function, found)}
+        if not more:
+            return frozenset(map(function_symbol, found))
+        found |= more
+
+
+def _writes(function: Function, writers: Container[str]) -> bool:
+    return any(
+        op.attrs["fn"] in writers if op.name == "call" else bool(OPS[op.name].effects & Effect.WRITES_STATE)
+        for block in function.blocks
+        for op in block.ops
+    )
+
+
+def late_accesses(stencils: Iterable[Compiled], functions: Mapping[str, Function]) -> list[Finding]:
+    """Everything that is wrong in a pack's stencils; `functions` are those that they call, by name."""
+    writers = _writers(functions)
+    faulting = (one for one in stencils if one.stencil.attributes & Attribute.FAULTS)
+    return [finding for one in faulting for finding in _Checker(one, writers).run()]

@@ -31,6 +31,7 @@ from pyqemu.tools.pack_digests import Digests, digests_of
 from pyqemu.translator.adl.keep import SUFFIX, keep, kept_digest
 from pyqemu.translator.adl.load import DescribedTarget, load
 from pyqemu.translator.adl.parse import variant_names
+from pyqemu.translator.ir.function import Function
 from pyqemu.translator.linux_table import flatten
 
 
@@ -88,11 +89,11 @@ def _progress(name: str) -> Any:
     return show
 
 
-def report_late_accesses(stencils: Iterable[Compiled]) -> None:
+def report_late_accesses(stencils: Iterable[Compiled], functions: Mapping[str, Function]) -> None:
     """Ends the program if a stencil changes guest state before an access that can fault; needs Capstone."""
     from pyqemu.hostgen.check import late_accesses
 
-    findings = late_accesses(stencils)
+    findings = late_accesses(stencils, functions)
     for finding in findings:
         print(f"{finding.stencil}: {finding.access} after {finding.store}", file=sys.stderr)
     if findings:
@@ -133,7 +134,7 @@ def build(
             shapes=shapes, jobs=jobs, progress=_progress(path.name),
         )  # fmt: skip
         if check:
-            report_late_accesses(built.stencils)
+            report_late_accesses(built.stencils, target.functions())
         write_aside(path, built.data)
         s = built.statistics
         print(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pyqemu.hostgen import lower_bits, lower_fp, lower_int, lower_state  # noqa: F401  (they fill the table)
@@ -22,6 +22,7 @@ from pyqemu.hostgen.lower import Machine
 from pyqemu.hostgen.pack_format import CPU, JUMP_CACHE_ENTRIES, JUMP_CACHE_OFFSET, ProgOpCode, RelocKind
 from pyqemu.hostgen.program import Program
 from pyqemu.hostgen.stencils import make_stencil
+from pyqemu.translator.ir.builder import Builder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.target import Register
 
@@ -112,6 +113,13 @@ class State:
 
 def empty_state(registers: Sequence[Register] = REGISTERS) -> State:
     return State({register.name: [0] * register.count for register in registers})
+
+
+def made(name: str, build: Callable[[Builder], None]) -> Function:
+    """A function, of what `build` adds to it."""
+    function = Function(name)
+    build(Builder(function))
+    return function
 
 
 @dataclass(slots=True)

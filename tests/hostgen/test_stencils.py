@@ -1,6 +1,4 @@
-"""Stencils as wholes: holes with awkward values, guest memory, every kind of end, calls, the check for late
-accesses.
-"""
+"""Stencils as wholes: holes with awkward values, guest memory, every kind of end, calls."""
 
 from __future__ import annotations
 
@@ -10,14 +8,13 @@ from random import Random
 
 import pytest
 
-from pyqemu.hostgen.check import late_accesses
 from pyqemu.hostgen.pack_format import CPU, JUMP_CACHE_OFFSET, Attribute, ExitReason
 from pyqemu.translator.ir.builder import Builder
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.interp import Environment, Outcome, SparseMemory, run
 from pyqemu.translator.ir.types import I1, I8, I64, Bits, Vec
 from pyqemu.translator.static import Apply, Element, Field, Here, StaticExpr, apply
-from tests.hostgen.machine_code import EXIT_REASON, NEXT_REASON, Code, Runnable, State, empty_state
+from tests.hostgen.machine_code import EXIT_REASON, NEXT_REASON, Code, Runnable, State, empty_state, made
 from tests.hostgen.values import integer
 
 LEVELS = ("v1", "v3")
@@ -25,12 +22,6 @@ FIELDS = ("a", "b", "rd", "rn")
 A5, B5 = Field("a", 5), Field("b", 5)
 RD, RN = Field("rd", 5), Field("rn", 5)
 MEMORY_BYTES = 256
-
-
-def made(name: str, build: Callable[[Builder], None]) -> Function:
-    function = Function(name)
-    build(Builder(function))
-    return function
 
 
 def random_state(rng: Random) -> State:
@@ -393,23 +384,3 @@ def test_stack_pointer_is_left_for_signal_handlers() -> None:
     runnable.run(empty_state())
     stack = ctypes.c_uint64.from_address(runnable.arena.cpu + CPU["runtime"]).value
     assert stack % 16 == 8
-
-
-# --- the check -----------------------------------------------------------------------------------
-
-
-def _store_then_load(b: Builder) -> None:
-    b.write(b.const(1, I64), "S", 1)
-    b.write(b.load(b.read("S", I64, 0), I64), "S", 2)
-    b.next()
-
-
-def _load_then_store(b: Builder) -> None:
-    value = b.load(b.read("S", I64, 0), I64)
-    b.write(value, "S", RD, 31)
-    b.next()
-
-
-def test_state_written_before_an_access_is_found() -> None:
-    assert late_accesses([compiled(_store_then_load).compiled])
-    assert not late_accesses([compiled(_load_then_store).compiled])
