@@ -21,7 +21,8 @@ class Command:
     """What to run: arguments, standard input, and variables added to the environment.
 
     `cache` is the cache folder that it uses: with `cold` it is emptied before each run, else it is filled before the
-    first one, by runs that wait for their optimised code. No run begins while a worker of the one before is busy.
+    first one, by runs that wait for their optimised code: of other commands, if `filled_by` has any, and of this one.
+    No run begins while a worker of the one before is busy.
     """
 
     argv: tuple[str, ...]
@@ -29,6 +30,7 @@ class Command:
     environment: tuple[tuple[str, str], ...] = ()
     cache: Path | None = None
     cold: bool = False
+    filled_by: tuple[Command, ...] = ()
 
 
 @dataclass(slots=True)
@@ -58,6 +60,8 @@ _FILLING_RUNS = 3
 _MOST_SECONDS = 120
 #: Until a guest that has exited has left its last request: a child of it does that.
 _LEAVES_SECONDS = 0.2
+#: A processor that has idled, waiting for a worker, is slow at first: it is kept busy for so long before each run.
+_WAKING_SECONDS = 0.02
 
 
 def fill(command: Command) -> None:
@@ -65,8 +69,9 @@ def fill(command: Command) -> None:
     if command.cache is None or command.cold:
         return
     shutil.rmtree(command.cache, ignore_errors=True)
-    for _ in range(_FILLING_RUNS):
-        run_once(replace(command, environment=(*command.environment, *_FILLING.items())))
+    for filler in (*command.filled_by, command):
+        for _ in range(_FILLING_RUNS):
+            run_once(replace(filler, environment=(*filler.environment, *_FILLING.items())))
 
 
 def wait_for_worker(cache: Path) -> None:
@@ -77,6 +82,12 @@ def wait_for_worker(cache: Path) -> None:
         time.sleep(0.05)
 
 
+def _wake() -> None:
+    end = time.perf_counter() + _WAKING_SECONDS
+    while time.perf_counter() < end:
+        pass
+
+
 def run_once(command: Command) -> tuple[float, bytes]:
     """Wall-clock seconds and standard output of one run; RunFailed if its status is not 0."""
     environment = dict(os.environ) | dict(command.environment)
@@ -85,6 +96,7 @@ def run_once(command: Command) -> tuple[float, bytes]:
         if command.cold:
             shutil.rmtree(command.cache, ignore_errors=True)
     with open(command.stdin or os.devnull, "rb") as source:
+        _wake()
         start = time.perf_counter()
         process = subprocess.Popen(
             command.argv, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
