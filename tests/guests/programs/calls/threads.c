@@ -37,6 +37,11 @@ static void wait_for(volatile uint32_t *futex, uint32_t value) {
   while (*futex == value) CALL(NR_futex, futex, FUTEX_WAIT, value, NULL);
 }
 
+// Reads the word once a round: a second look might find 0, and wait for what has been.
+static void wait_until_gone(void) {
+  for (uint32_t value; (value = gone) != 0;) wait_for(&gone, value);
+}
+
 static void first(void) {
   seen_pointer = thread_pointer();
   moment soon = {0, 20000000};
@@ -117,14 +122,14 @@ void start(long *stack) {
   body = first;
   long thread = clone_thread(stacks[0] + sizeof stacks[0], (long)&stacks[0]);
   wait_for(&word, 0);
-  while (gone) wait_for(&gone, gone);
+  wait_until_gone();
   show("clone", thread > 0);
   show("thread pointer", seen_pointer == (long)&stacks[0]);
   show("cleared", gone);
 
   body = second;
   thread = clone_thread(stacks[1] + sizeof stacks[1], (long)&stacks[1]);
-  while (gone) wait_for(&gone, gone);
+  wait_until_gone();
   show("clone", thread > 0);
   show("owner died", (held.futex & FUTEX_OWNER_DIED) != 0);
   show("no owner", held.futex & FUTEX_TID_MASK);
