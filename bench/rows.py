@@ -22,15 +22,15 @@ COMPILER_FLAGS = ("-O2", "-ftree-vectorize", "-ffp-contract=off", "-static")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: `group` is what means are taken over, `issue` brought it in. Short runs are made more often
-    than others, `repeats` times in a round.
+    """A line of the table: `group` is what means are taken over, `issue` brought it in. `short`: its runs take a few
+    milliseconds, so they are rehearsed, and made ten times as often.
     """
 
     name: str
     group: str
     issue: int
     commands: dict[str, Command]
-    repeats: int = 1
+    short: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,6 @@ def rows(guest: Architecture) -> Iterator[Row]:
 
 
 def _with_archive_of(others: list[Row], row: Row) -> Row:
-    """The row, with a warm cache that has what other rows of the program leave there, and more often."""
+    """A short row, with a warm cache that has what other rows of the program leave there."""
     warm = replace(row.commands["warm"], filled_by=tuple(other.commands["warm"] for other in others))
-    return replace(row, commands=row.commands | {"warm": warm}, repeats=10)
+    return replace(row, commands=row.commands | {"warm": warm}, short=True)
