@@ -4,7 +4,6 @@ recorded and signed.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field
 from pyqemu.hostgen.archive_format import (
     ARCHIVE_MAGIC,
     ARCHIVE_VERSION,
-    MAC_BYTES,
+    NO_REGION,
     PAGE,
     ArchiveHeader,
     EntryRec,
@@ -23,9 +22,11 @@ from pyqemu.hostgen.archive_format import (
     RangeRec,
     RegionFlags,
     RegionRec,
+    index_place,
 )
 from pyqemu.hostgen.elf import ElfObject, Strings
 from pyqemu.hostgen.image import Image
+from pyqemu.hostgen.mac import mac
 from pyqemu.hostgen.module_address import ORIGIN
 from pyqemu.hostgen.region_object import CompiledRegion
 from pyqemu.hostgen.regions import EXITS
@@ -59,14 +60,6 @@ class _Tables:
     patches: list[bytes] = field(default_factory=list[bytes])
     bytes: bytearray = field(default_factory=bytearray)
     strings: Strings = field(default_factory=Strings)
-
-
-def mac(key: bytes, *parts: bytes) -> bytes:
-    """BLAKE2b-128 of the parts, one after the other."""
-    total = hashlib.blake2b(key=key, digest_size=MAC_BYTES)
-    for part in parts:
-        total.update(part)
-    return total.digest()
 
 
 def build_archive(kind: ArchiveKind, regions: Sequence[CompiledRegion], image: Image, code: GuestCode) -> bytes:
@@ -161,15 +154,28 @@ class _Writer:
             "support_mac": mac(kind.key, bytes(self._elf.text[:support])),
         }  # fmt: skip
         signed = ArchiveHeader.pack(**header, mac=mac(kind.key, ArchiveHeader.pack(**header)))
-        index = b"".join(IndexRec.row(guest, region) for guest, region in sorted(t.index))
         patches = b"".join(t.patches)
         for name, data in (
-            ("archive", signed), ("index", index), ("region", b"".join(t.regions)),
+            ("archive", signed), ("index", _index(t.index)), ("region", b"".join(t.regions)),
             ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
             ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
             ("patch", patches + mac(kind.key, patches, t.strings.data)),
         ):  # fmt: skip
             self._elf.add_section(f".pq.{name}", data)
+
+
+def _index(entries: Sequence[tuple[int, int]]) -> bytes:
+    """Offsets and regions as a table that is at most half full. Of regions with one entry the first one is found."""
+    bits = max(1, (2 * len(entries) - 1).bit_length())
+    records = [IndexRec.row(0, NO_REGION)] * (1 << bits)
+    free = [True] * (1 << bits)
+    for guest, region in sorted(entries):
+        place = index_place(guest, bits)
+        while not free[place]:
+            place = (place + 1) % len(free)
+        records[place] = IndexRec.row(guest, region)
+        free[place] = False
+    return b"".join(records)
 
 
 def support_for(regions: Sequence[CompiledRegion]) -> list[str]:

@@ -10,7 +10,7 @@ from enum import IntFlag
 from pyqemu.hostgen.pack_format import Record
 
 ARCHIVE_MAGIC = 0x31524151
-ARCHIVE_VERSION = 1
+ARCHIVE_VERSION = 2
 MAC_BYTES = 16
 #: Text and table begin at multiples of this, in the file and in memory.
 PAGE = 4096
@@ -21,6 +21,7 @@ ArchiveHeader = Record(
     "I text_bytes support exit_count; I[3] reserved; s[16] support_mac mac",
 )
 IndexRec = Record("IndexRec", "I guest region")
+NO_REGION = 0xFFFFFFFF
 RegionRec = Record(
     "RegionRec",
     "I name flags code code_bytes first_entry entry_count first_range range_count first_byte byte_count"
@@ -38,3 +39,8 @@ class RegionFlags(IntFlag):
 
     NONE = 0
     USES_SUPPORT = 1
+
+
+def index_place(guest: int, bits: int) -> int:
+    """Which of 2**bits records of the index is the first one to look at for a module offset."""
+    return (guest * 0x9E3779B1 & 0xFFFFFFFF) >> (32 - bits)

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-from pyqemu.hostgen.archive import ArchiveKind, mac
+from pyqemu.hostgen.archive import ArchiveKind
 from pyqemu.hostgen.archive_format import (
     ARCHIVE_MAGIC,
     ARCHIVE_VERSION,
@@ -21,6 +21,7 @@ from pyqemu.hostgen.archive_format import (
     RegionRec,
 )
 from pyqemu.hostgen.elf import read_sections
+from pyqemu.hostgen.mac import mac
 from pyqemu.hostgen.objects import Patch
 from pyqemu.hostgen.pack_format import Record
 from pyqemu.hostgen.region_object import Access, CompiledRegion

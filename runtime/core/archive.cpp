@@ -8,9 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
-#include "blake2b.hpp"
+#include "blake2b_tree.hpp"
 #include "elf_sections.hpp"
 #include "pack_format.hpp"
 
@@ -38,8 +39,9 @@ bool inside(uint32_t offset, const RegionRec &region) {
 
 // Whether the guest bytes at a module offset are among those that a region was made from.
 bool made_from(uint32_t guest, std::span<const RangeRec> ranges) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [guest](const RangeRec &range) { return guest - range.guest < range.bytes; });
+  auto behind = std::upper_bound(ranges.begin(), ranges.end(), guest,
+                                 [](uint32_t wanted, const RangeRec &range) { return wanted < range.guest; });
+  return behind != ranges.begin() && guest - behind[-1].guest < behind[-1].bytes;
 }
 
 bool equal(const Blake2b::Digest &digest, const uint8_t *mac) {
@@ -80,10 +82,10 @@ const char *Archive::load(const ArchiveKey &key, std::span<const uint8_t, 32> di
   key_ = key;
   ArchiveHeader copy = *header_;
   memset(copy.mac, 0, sizeof copy.mac);
-  if (!equal(Blake2b(key_).add(&copy, sizeof copy).finish(), header_->mac))
+  if (!equal(Blake2bTree(key_).add(&copy, sizeof copy).finish(), header_->mac))
     return "the archive was made with another key";
   if (!is_in_order()) return "the archive's regions are damaged";
-  checked_ = std::vector<Region>(regions_.size());
+  checked_ = std::vector<std::atomic<State>>(regions_.size());
   return nullptr;
 }
 
@@ -115,6 +117,7 @@ const char *Archive::check_header(std::span<const uint8_t, 32> digest) const {
   if (header_->exit_count != exits_.size()) return "the archive's exits are damaged";
   if (header_->extent == 0 || header_->extent > uint64_t{1} << 32)
     return "the archive's module has a wrong size";
+  if (index_.size() < 2 || !std::has_single_bit(index_.size())) return "the archive's index has a wrong size";
   if (strings_.empty() || strings_.back() != 0) return "the archive's strings are damaged";
   return nullptr;
 }
@@ -155,28 +158,34 @@ bool Archive::map(uintptr_t address) {
   if (text == MAP_FAILED) return false;
   close(fd_);
   fd_ = -1;
+  text_ = {static_cast<const uint8_t *>(text),
+           text_.size()};  // what is hashed is what runs, and is mapped once
   void *table = reinterpret_cast<void *>(address + text_.size());
   return mmap(table, mapped_bytes() - text_.size(), PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
 uint32_t Archive::find(uint64_t guest) const {
-  auto found =
-      std::lower_bound(index_.begin(), index_.end(), guest,
-                       [](const IndexRec &record, uint64_t wanted) { return record.guest < wanted; });
-  return found != index_.end() && found->guest == guest && found->region < regions_.size() ? found->region
-                                                                                           : kNone;
+  const uint32_t size = static_cast<uint32_t>(index_.size());
+  uint32_t place = index_place(static_cast<uint32_t>(guest), static_cast<uint32_t>(std::countr_zero(size)));
+  for (uint32_t looked_at = 0; looked_at < size; looked_at++, place = (place + 1) & (size - 1)) {
+    const IndexRec &record = index_[place];
+    if (record.region == kNoRegion) break;
+    if (record.guest == guest) return record.region < regions_.size() ? record.region : kNone;
+  }
+  return kNone;
 }
 
-const RegionParts *Archive::region(uint32_t number) {
-  Region &region = checked_[number];
-  if (region.state.load() == State::kUnchecked) {
-    RegionParts &parts = region.parts;
-    const bool good = find_parts(regions_[number], &parts) && is_authentic(parts) && is_consistent(parts) &&
+std::optional<RegionParts> Archive::region(uint32_t number) {
+  std::atomic<State> &state = checked_[number];
+  RegionParts parts;
+  const bool there = state.load() != State::kBad && find_parts(regions_[number], &parts);
+  if (state.load() == State::kUnchecked) {
+    const bool good = there && is_authentic(parts) && is_consistent(parts) &&
                       ((parts.record->flags & kUsesSupport) == 0 || support_is_good());
-    region.state.store(good ? State::kGood : State::kBad);
+    state.store(good ? State::kGood : State::kBad);
   }
-  return region.state.load() == State::kGood ? &region.parts : nullptr;
+  return state.load() == State::kGood ? std::optional(parts) : std::nullopt;
 }
 
 bool Archive::find_parts(const RegionRec &record, RegionParts *parts) const {
@@ -192,7 +201,7 @@ bool Archive::find_parts(const RegionRec &record, RegionParts *parts) const {
 bool Archive::is_authentic(const RegionParts &parts) const {
   RegionRec copy = *parts.record;
   memset(copy.mac, 0, sizeof copy.mac);
-  const Blake2b::Digest digest = Blake2b(key_)
+  const Blake2b::Digest digest = Blake2bTree(key_)
                                      .add(header_->digest, sizeof header_->digest)
                                      .add(&copy, sizeof copy)
                                      .add(parts.entries)
@@ -229,23 +238,26 @@ bool Archive::is_consistent(const RegionParts &parts) const {
 
 bool Archive::support_is_good() {
   if (support_ == State::kUnchecked) {
-    const Blake2b::Digest digest = Blake2b(key_).add(text_.first(header_->support)).finish();
+    const Blake2b::Digest digest = Blake2bTree(key_).add(text_.first(header_->support)).finish();
     support_ = equal(digest, header_->support_mac) ? State::kGood : State::kBad;
   }
   return support_ == State::kGood;
 }
 
-// Regions are few enough, and faults rare enough, that the regions are looked through one by one.
 const FaultRec *Archive::fault(uint32_t offset) const {
-  for (const Region &region : checked_) {
-    if (region.state.load() != State::kGood || !inside(offset, *region.parts.record)) continue;
-    std::span<const FaultRec> faults = region.parts.faults;
-    auto found =
-        std::lower_bound(faults.begin(), faults.end(), offset,
-                         [](const FaultRec &fault, uint32_t wanted) { return fault.access < wanted; });
-    return found != faults.end() && found->access == offset ? &*found : nullptr;
-  }
-  return nullptr;
+  const auto behind =
+      std::upper_bound(regions_.begin(), regions_.end(), offset,
+                       [](uint32_t wanted, const RegionRec &region) { return wanted < region.code; });
+  if (behind == regions_.begin() || !inside(offset, behind[-1])) return nullptr;
+  const RegionRec &region = behind[-1];
+  std::span<const FaultRec> faults;
+  if (checked_[static_cast<size_t>(&region - regions_.data())].load() != State::kGood ||
+      !part(&faults, faults_, region.first_fault, region.fault_count))
+    return nullptr;
+  const auto found =
+      std::lower_bound(faults.begin(), faults.end(), offset,
+                       [](const FaultRec &fault, uint32_t wanted) { return fault.access < wanted; });
+  return found != faults.end() && found->access == offset ? &*found : nullptr;
 }
 
 }  // namespace pyqemu

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -51,13 +52,14 @@ class Archive {
   // Calls f(guest offset) for each place where a region can be entered, as the index says.
   template <typename F>
   void for_each_entry(F f) const {
-    for (const IndexRec &record : index_) f(record.guest);
+    for (const IndexRec &record : index_)
+      if (record.region != kNoRegion) f(record.guest);
   }
   // A region that can be entered at module offset `guest`, as the index says; kNone if there is none.
   uint32_t find(uint64_t guest) const;
-  // The parts of a region, null if it is damaged or was not made with the key. The hash is computed at the
+  // The parts of a region; none if it is damaged or was not made with the key. The hash is computed at the
   // first call. Under the engine's lock.
-  const RegionParts *region(uint32_t number);
+  std::optional<RegionParts> region(uint32_t number);
 
   // The record of the access at `offset` of the text, in a region that region() has found good; null if there
   // is none. Async-signal-safe.
@@ -65,11 +67,6 @@ class Archive {
 
  private:
   enum class State : uint8_t { kUnchecked, kGood, kBad };
-  struct Region {
-    std::atomic<State> state = State::kUnchecked;
-    RegionParts parts;
-  };
-
   Archive() = default;
   const char *load(const ArchiveKey &key, std::span<const uint8_t, 32> digest);
   bool take_section(const struct ElfSection &section);
@@ -94,7 +91,7 @@ class Archive {
   std::span<const ExitRec> exits_;
   std::span<const FaultRec> faults_;
   std::span<const char> strings_;
-  std::vector<Region> checked_;  // by number of the region
+  std::vector<std::atomic<State>> checked_;  // by number of the region
   State support_ = State::kUnchecked;
 };
 

@@ -1,5 +1,5 @@
-// The records of an archive of optimised regions. docs/archive.md says what they mean; hostgen/archive_format.py is
-// Python's copy (a test compares them).
+// The records of an archive of optimised regions. docs/archive.md says what they mean;
+// hostgen/archive_format.py is Python's copy (a test compares them).
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kArchiveMagic = 0x31524151;  // "QAR1"
-inline constexpr uint32_t kArchiveVersion = 1;
+inline constexpr uint32_t kArchiveVersion = 2;
 inline constexpr uint32_t kMacBytes = 16;
 
 struct ArchiveHeader {
@@ -28,8 +28,16 @@ struct ArchiveHeader {
 
 struct IndexRec {
   uint32_t guest;   // module offset
-  uint32_t region;  // in .pq.region
+  uint32_t region;  // in .pq.region; kNoRegion: the record is free
 };
+
+inline constexpr uint32_t kNoRegion = 0xffffffff;
+
+// Which of 2^bits records is the first one to look at for a module offset; the next ones follow, around the
+// end.
+inline uint32_t index_place(uint32_t guest, uint32_t bits) {
+  return guest * 0x9e3779b1u >> (32 - bits);
+}
 
 enum RegionFlags : uint32_t {
   kUsesSupport = 1,  // calls support code

@@ -54,7 +54,7 @@ uint32_t EngineImpl::find_region(Thread &thread, uint64_t pc) {
       world_.unlock();
       return kNone;
     }
-    const RegionParts &parts = *choice.archive->archive->region(choice.number);
+    const RegionParts parts = *choice.archive->archive->region(choice.number);
     const std::vector<RangeRec> ranges(parts.ranges.begin(), parts.ranges.end());
     const uint64_t origin = choice.archive->origin, invalidations = invalidations_.load(),
                    epoch = epoch_.load();
@@ -91,7 +91,7 @@ bool EngineImpl::may_install(std::span<const RangeRec> ranges, uint64_t origin) 
 }
 
 bool EngineImpl::has_code_of(const RegionChoice &choice) const {
-  const RegionParts &parts = *choice.archive->archive->region(choice.number);
+  const RegionParts parts = *choice.archive->archive->region(choice.number);
   const uint8_t *expected = parts.bytes.data();
   for (const RangeRec &range : parts.ranges) {
     if (!guest_code_is(choice.archive->origin + range.guest, {expected, range.bytes})) return false;
@@ -110,7 +110,7 @@ bool EngineImpl::room_for(const RegionParts &parts) const {
 // its exits.
 uint32_t EngineImpl::install(const RegionChoice &choice, uint32_t context, uint64_t pc) {
   MappedArchive &archive = *choice.archive;
-  const RegionParts &parts = *archive.archive->region(choice.number);
+  const RegionParts parts = *archive.archive->region(choice.number);
   uint32_t &number = archive.installed[choice.number];
   if (number == kNone) {
     number = static_cast<uint32_t>(regions_->installed.size());
@@ -162,7 +162,8 @@ void EngineImpl::add_entry(const MappedArchive &archive, const EntryRec &entry, 
 void EngineImpl::uninstall(uint32_t number) {
   InstalledRegion &region = regions_->installed[number];
   region.alive = false;
-  for (const EntryRec &entry : region.parts().entries) {
+  const RegionParts parts = region.parts();
+  for (const EntryRec &entry : parts.entries) {
     const uint32_t block = blocks_.find(region.archive->origin + entry.guest, region.context);
     if (block != kNone && blocks_.blocks[block].is_region_entry() &&
         blocks_.blocks[block].first_insn == number)

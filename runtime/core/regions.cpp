@@ -69,9 +69,9 @@ RegionChoice Regions::choose(uint64_t pc, const DecodeContext &context) {
     const uint64_t offset = pc - mapped.origin;
     const uint32_t number = mapped.archive->find(offset);
     if (number == kNone || mapped.unfit[number]) continue;
-    const RegionParts *parts = mapped.archive->region(number);
-    const bool enters = parts != nullptr && std::any_of(parts->entries.begin(), parts->entries.end(),
-                                                        [&](const EntryRec &e) { return e.guest == offset; });
+    const std::optional<RegionParts> parts = mapped.archive->region(number);
+    const bool enters = parts && std::any_of(parts->entries.begin(), parts->entries.end(),
+                                             [&](const EntryRec &e) { return e.guest == offset; });
     if (enters) return {&mapped, number};
     refuse({&mapped, number});
   }
@@ -85,7 +85,8 @@ void Regions::refuse(const RegionChoice &choice) {
 
 bool Regions::overlaps(const InstalledRegion &region, uint64_t first, uint64_t last) {
   const uint64_t origin = region.archive->origin;
-  for (const RangeRec &range : region.parts().ranges)
+  const RegionParts parts = region.parts();
+  for (const RangeRec &range : parts.ranges)
     if (origin + range.guest <= last && origin + range.guest + range.bytes - 1 >= first) return true;
   return false;
 }

@@ -37,7 +37,7 @@ struct InstalledRegion {
   uint32_t first_slot;
   bool alive;  // its entries are in the table of blocks
 
-  const RegionParts &parts() const { return *archive->archive->region(number); }
+  RegionParts parts() const { return *archive->archive->region(number); }
 };
 
 // A region that may be entered at an address, once it is known to fit.

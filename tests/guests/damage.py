@@ -11,7 +11,6 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pyqemu.hostgen.archive import mac
 from pyqemu.hostgen.archive_format import (
     ArchiveHeader,
     EntryRec,
@@ -21,6 +20,7 @@ from pyqemu.hostgen.archive_format import (
     RangeRec,
     RegionRec,
 )
+from pyqemu.hostgen.mac import mac
 from pyqemu.hostgen.pack_format import Record
 
 _RECORDS = {

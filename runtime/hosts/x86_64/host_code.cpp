@@ -52,6 +52,10 @@ bool supports_level(std::string_view level) {
   return level == "x86-64-v1" || level == "x86-64";
 }
 
+bool has_wide_vectors() {
+  return __builtin_cpu_supports("avx2");
+}
+
 uintptr_t context_pc(const void *ucontext) {
   return static_cast<uintptr_t>(static_cast<const ucontext_t *>(ucontext)->uc_mcontext.gregs[REG_RIP]);
 }

@@ -18,6 +18,10 @@ inline constexpr uint32_t kJumpField = 1;    // where its rel32 lies
 // Whether this machine has what a pack of level `level` ("x86-64-v3") uses.
 bool supports_level(std::string_view level);
 
+// Before a function: it is compiled for vectors of 32 bytes, and called only where this machine has them.
+#define PYQEMU_WIDE_VECTORS [[gnu::target("avx2")]]
+bool has_wide_vectors();
+
 // Fills fewer than kPatchAlign bytes with a no-operation; up to kPatchAlign are written, to be written over.
 inline void emit_padding(uint8_t *at, uint32_t count) {
   static constexpr uint8_t kNops[kPatchAlign][kPatchAlign] = {{}, {0x90}, {0x66, 0x90}, {0x0f, 0x1f, 0x00}};

@@ -6,7 +6,7 @@
 
 #include <cstring>
 
-#include "blake2b.hpp"
+#include "blake2b_tree.hpp"
 #include "check.hpp"
 
 extern "C" const char test_text_begin[], test_text_end[], test_region_support[], test_region_loop[],
@@ -162,7 +162,7 @@ std::span<const typename T::value_type> records(const T &table, uint64_t first, 
 void ArchiveBuilder::sign() {
   auto set = [](uint8_t *mac, const Blake2b::Digest &digest) { memcpy(mac, digest.data(), digest.size()); };
   for (RegionRec &r : t_.regions)
-    set(r.mac, Blake2b(options_.key)
+    set(r.mac, Blake2bTree(options_.key)
                    .add(t_.header.digest, sizeof t_.header.digest)
                    .add(&r, sizeof r)
                    .add(records(t_.entries, r.first_entry, r.entry_count))
@@ -172,9 +172,21 @@ void ArchiveBuilder::sign() {
                    .add(records(t_.faults, r.first_fault, r.fault_count))
                    .add(records(t_.text, r.code, r.code_bytes))
                    .finish());
-  set(t_.header.support_mac, Blake2b(options_.key).add(t_.text.data(), t_.header.support).finish());
+  set(t_.header.support_mac, Blake2bTree(options_.key).add(t_.text.data(), t_.header.support).finish());
   if (options_.bad_support) t_.header.support_mac[0] ^= 1;
-  set(t_.header.mac, Blake2b(options_.key).add(&t_.header, sizeof t_.header).finish());
+  set(t_.header.mac, Blake2bTree(options_.key).add(&t_.header, sizeof t_.header).finish());
+}
+
+// The index as a table of 2^kIndexBits records.
+std::string table_of(const std::vector<IndexRec> &index) {
+  constexpr uint32_t kIndexBits = 4;
+  std::vector<IndexRec> table(1 << kIndexBits, IndexRec{0, kNoRegion});
+  for (const IndexRec &record : index) {
+    uint32_t place = index_place(record.guest, kIndexBits);
+    while (table[place].region != kNoRegion) place = (place + 1) % table.size();
+    table[place] = record;
+  }
+  return bytes_of(table);
 }
 
 std::vector<uint8_t> ArchiveBuilder::build() {
@@ -205,7 +217,7 @@ std::vector<uint8_t> ArchiveBuilder::build() {
   std::string header(reinterpret_cast<const char *>(&t_.header), sizeof t_.header);
   return write_elf({{".text", t_.text, 4096},
                     {".pq.archive", header},
-                    {".pq.index", bytes_of(t_.index)},
+                    {".pq.index", table_of(t_.index)},
                     {".pq.region", bytes_of(t_.regions)},
                     {".pq.entry", bytes_of(t_.entries)},
                     {".pq.range", bytes_of(t_.ranges)},
