@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyqemu.tools.files import new_temporary, read_regular, remove_stale
+from pyqemu.tools.files import read_regular, remove_stale, temporary_beside
 
 _KEY_BYTES = 32
 
@@ -84,13 +84,9 @@ def _key(path: Path) -> bytes:
 
 def _make_key(path: Path) -> None:
     remove_stale(path.parent)
-    temporary, file = new_temporary(path)
-    try:
-        with file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-            with contextlib.suppress(FileExistsError):
-                os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_beside(path) as (temporary, file):
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)

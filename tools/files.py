@@ -42,27 +42,31 @@ def replacing(path: Path) -> Generator[BinaryIO, None, None]:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_stale(path.parent)
-    temporary, file = new_temporary(path)
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with temporary_beside(path) as (temporary, file):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        temporary.replace(path)
 
 
-def new_temporary(path: Path) -> tuple[Path, BinaryIO]:
-    """A locked file beside `path`. Between making and locking it another process may have found it stale."""
+@contextmanager
+def temporary_beside(path: Path) -> Generator[tuple[Path, BinaryIO], None, None]:
+    """A new, locked file beside `path`; it is gone at the end if it was not renamed. Raises OSError.
+
+    Between making and locking it another process may have found it stale. An interrupt may come at any moment, so its
+    name is known before it is made.
+    """
     while True:
         temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{TEMPORARY}")
-        file = os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return temporary, file
-        file.close()
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_nlink:
+                    yield temporary, file
+                    return
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_stale(folder: Path) -> None:

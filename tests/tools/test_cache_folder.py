@@ -185,3 +185,16 @@ def test_too_large(cache: CacheFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadCache, match="PYQEMU_CACHE_SIZE"):
         make_room(cache, cache.archive(INSTALLED, 0, bytes(16), "aot"), 301 << 10)
     assert kept.exists()
+
+
+def test_interrupt_while_the_key_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C just when the temporary file is there leaves nothing of it."""
+
+    def interrupt(*_: object) -> None:
+        assert list(tmp_path.glob("key.*"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fcntl.flock", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        open_cache(tmp_path)
+    assert not list(tmp_path.glob("key*"))
