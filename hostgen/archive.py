@@ -14,6 +14,7 @@ from pyqemu.hostgen.archive_format import (
     NO_REGION,
     PAGE,
     ArchiveHeader,
+    ContextRec,
     EntryRec,
     ExitRec,
     FaultRec,
@@ -42,7 +43,6 @@ class ArchiveKind:
     digest: bytes
     module_key: bytes
     features: int
-    context: tuple[int, ...]
     extent: int
     key: bytes
 
@@ -58,6 +58,7 @@ class _Tables:
     exits: list[bytes] = field(default_factory=list[bytes])
     faults: list[bytes] = field(default_factory=list[bytes])
     patches: list[bytes] = field(default_factory=list[bytes])
+    contexts: dict[bytes, int] = field(default_factory=dict[bytes, int])  # numbers by record
     bytes: bytearray = field(default_factory=bytearray)
     strings: Strings = field(default_factory=Strings)
 
@@ -111,6 +112,7 @@ class _Writer:
         ranges = [RangeRec.row(guest, size) for guest, size in region.ranges]
         exits = [ExitRec.row(exit_.target, exit_.kind, 0) for exit_ in region.exits]
         faults = [FaultRec.row(place + a.access, place + a.landing, a.guest) for a in region.accesses]
+        context = ContextRec.pack(values=region.context)
         guest = b"".join(self._guest_bytes(offset, size) for offset, size in region.ranges)
         members: dict[str, int] = {
             "name": t.strings.add(region.name),
@@ -121,10 +123,10 @@ class _Writer:
             "first_byte": len(t.bytes), "byte_count": len(guest),
             "first_exit": first_exit, "exit_count": len(exits),
             "first_fault": len(t.faults), "fault_count": len(faults),
-            "insn_count": region.instructions,
+            "insn_count": region.instructions, "context": t.contexts.setdefault(context, len(t.contexts)),
         }  # fmt: skip
         host = bytes(self._elf.text[place : place + len(region.code)])
-        parts = (RegionRec.pack(**members), *entries, *ranges, guest, *exits, *faults, host)
+        parts = (RegionRec.pack(**members), context, *entries, *ranges, guest, *exits, *faults, host)
         t.patches += [
             PatchRec.row(len(t.regions), patch.offset, t.strings.add(patch.symbol), patch.addend)
             for patch in region.patches
@@ -149,14 +151,15 @@ class _Writer:
         t, kind = self._tables, self._kind
         header: Mapping[str, int | bytes | tuple[int, ...]] = {
             "magic": ARCHIVE_MAGIC, "version": ARCHIVE_VERSION, "digest": kind.digest,
-            "module_key": kind.module_key, "features": kind.features, "context": kind.context,
-            "extent": kind.extent, "text_bytes": len(self._elf.text), "support": support, "exit_count": exits,
+            "module_key": kind.module_key, "features": kind.features, "extent": kind.extent,
+            "text_bytes": len(self._elf.text), "support": support, "exit_count": exits,
             "support_mac": mac(kind.key, bytes(self._elf.text[:support])),
         }  # fmt: skip
         signed = ArchiveHeader.pack(**header, mac=mac(kind.key, ArchiveHeader.pack(**header)))
         patches = b"".join(t.patches)
         for name, data in (
-            ("archive", signed), ("index", _index(t.index)), ("region", b"".join(t.regions)),
+            ("archive", signed), ("context", b"".join(t.contexts)), ("index", _index(t.index)),
+            ("region", b"".join(t.regions)),
             ("entry", b"".join(t.entries)), ("range", b"".join(t.ranges)), ("bytes", bytes(t.bytes)),
             ("exit", b"".join(t.exits)), ("fault", b"".join(t.faults)), ("str", t.strings.data),
             ("patch", patches + mac(kind.key, patches, t.strings.data)),
@@ -165,7 +168,9 @@ class _Writer:
 
 
 def _index(entries: Sequence[tuple[int, int]]) -> bytes:
-    """Offsets and regions as a table that is at most half full. Of regions with one entry the first one is found."""
+    """Offsets and regions as a table that is at most half full. Of regions with one entry in one context the first one is
+    found.
+    """
     bits = max(1, (2 * len(entries) - 1).bit_length())
     records = [IndexRec.row(0, NO_REGION)] * (1 << bits)
     free = [True] * (1 << bits)

@@ -13,6 +13,7 @@ from pyqemu.hostgen.archive_format import (
     ARCHIVE_VERSION,
     MAC_BYTES,
     ArchiveHeader,
+    ContextRec,
     EntryRec,
     ExitRec,
     FaultRec,
@@ -51,8 +52,7 @@ def _is_header(data: bytes, kind: ArchiveKind) -> bool:
     unsigned = ArchiveHeader.pack(**{**header, "mac": bytes(MAC_BYTES)})
     found = header["magic"], header["version"], header["digest"], header["module_key"], header["features"]
     wanted = ARCHIVE_MAGIC, ARCHIVE_VERSION, kind.digest, kind.module_key, kind.features
-    context = ArchiveHeader.unpack(ArchiveHeader.pack(context=kind.context))["context"]
-    same = (*found, header["context"], header["extent"]) == (*wanted, context, kind.extent)
+    same = (*found, header["extent"]) == (*wanted, kind.extent)
     return same and hmac.compare_digest(mac(kind.key, unsigned), header["mac"])
 
 
@@ -104,7 +104,16 @@ class _Archive:
             tuple((e["guest"], e["code"] - start) for e in entries),
             tuple(Access(f["access"] - start, f["landing"] - start, f["guest"]) for f in faults),
             tuple(Exit(e["target"], e["kind"]) for e in exits),
+            self._context(record),
         )
+
+    def _context(self, record: dict[str, Any]) -> tuple[int, ...]:
+        values: Any = ContextRec.unpack(self._context_record(record))["values"]
+        return values
+
+    def _context_record(self, record: dict[str, Any]) -> bytes:
+        first = record["context"] * ContextRec.size
+        return self._sections[".pq.context"][first : first + ContextRec.size]
 
     def _guest_bytes(self, record: dict[str, Any]) -> bytes:
         first = record["first_byte"]
@@ -121,6 +130,7 @@ class _Archive:
 
     def _check(self, record: dict[str, Any], code: bytes) -> None:
         parts = [
+            self._context_record(record),
             self._part(EntryRec, "entry", record), self._part(RangeRec, "range", record), self._guest_bytes(record),
             self._part(ExitRec, "exit", record), self._part(FaultRec, "fault", record), code,
         ]  # fmt: skip

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pyqemu.hostgen.archive_format import CONTEXT_VALUES
 from pyqemu.hostgen.compiler import Effort, compile_module
 from pyqemu.hostgen.emit import Module
 from pyqemu.hostgen.host import Host
@@ -31,10 +32,10 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class CompiledRegion:
-    """A region's code, constants behind it; name, ranges and number of instructions are the region's.
+    """A region's code, constants behind it; name, ranges, number of instructions and context are the region's.
 
     `patches` are relative fields that refer to the table (module_address.ORIGIN, regions.EXITS) or to support code.
-    Entries are (module offset, offset in the code).
+    Entries are (module offset, offset in the code). `context` is as `stored_context` gives it.
     """
 
     name: str
@@ -45,6 +46,12 @@ class CompiledRegion:
     entries: tuple[tuple[int, int], ...]
     accesses: tuple[Access, ...]
     exits: tuple[Exit, ...]
+    context: tuple[int, ...]
+
+
+def stored_context(context: Mapping[str, int]) -> tuple[int, ...]:
+    """A context as archives have it: values of all variables, and zeros for those that the architecture does not have."""
+    return (*context.values(), *[0] * CONTEXT_VALUES)[:CONTEXT_VALUES]
 
 
 def module_text(regions: Sequence[RegionText], host: Host) -> str:
@@ -146,6 +153,7 @@ class _Reader:
         return CompiledRegion(
             region.name, region.ranges, region.instructions, bytes(code), tuple(patches),
             tuple(zip(region.entries, entries, strict=True)), tuple(accesses), text.exits,
+            stored_context(region.context),
         )  # fmt: skip
 
     def _entry_code(self, code: bytearray, inner: list[int]) -> list[int]:

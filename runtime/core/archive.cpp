@@ -91,6 +91,7 @@ const char *Archive::load(const ArchiveKey &key, std::span<const uint8_t, 32> di
 
 bool Archive::take_section(const ElfSection &section) {
   if (section.name == ".text") return text_offset_ = section.offset, text_ = section.bytes, true;
+  if (section.name == ".pq.context") return take(&contexts_, section.bytes);
   if (section.name == ".pq.index") return take(&index_, section.bytes);
   if (section.name == ".pq.region") return take(&regions_, section.bytes);
   if (section.name == ".pq.entry") return take(&entries_, section.bytes);
@@ -165,15 +166,21 @@ bool Archive::map(uintptr_t address) {
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
-uint32_t Archive::find(uint64_t guest) const {
+uint32_t Archive::find(uint64_t guest, const ContextRec &context) const {
   const uint32_t size = static_cast<uint32_t>(index_.size());
   uint32_t place = index_place(static_cast<uint32_t>(guest), static_cast<uint32_t>(std::countr_zero(size)));
   for (uint32_t looked_at = 0; looked_at < size; looked_at++, place = (place + 1) & (size - 1)) {
     const IndexRec &record = index_[place];
     if (record.region == kNoRegion) break;
-    if (record.guest == guest) return record.region < regions_.size() ? record.region : kNone;
+    if (record.guest == guest && record.region < regions_.size() && is_for(regions_[record.region], context))
+      return record.region;
   }
   return kNone;
+}
+
+bool Archive::is_for(const RegionRec &region, const ContextRec &context) const {
+  return region.context < contexts_.size() &&
+         memcmp(&contexts_[region.context], &context, sizeof context) == 0;
 }
 
 std::optional<RegionParts> Archive::region(uint32_t number) {
@@ -190,6 +197,8 @@ std::optional<RegionParts> Archive::region(uint32_t number) {
 
 bool Archive::find_parts(const RegionRec &record, RegionParts *parts) const {
   parts->record = &record;
+  if (record.context >= contexts_.size()) return false;
+  parts->context = &contexts_[record.context];
   return part(&parts->entries, entries_, record.first_entry, record.entry_count) &&
          part(&parts->ranges, ranges_, record.first_range, record.range_count) &&
          part(&parts->bytes, bytes_, record.first_byte, record.byte_count) &&
@@ -204,6 +213,7 @@ bool Archive::is_authentic(const RegionParts &parts) const {
   const Blake2b::Digest digest = Blake2bTree(key_)
                                      .add(header_->digest, sizeof header_->digest)
                                      .add(&copy, sizeof copy)
+                                     .add(parts.context, sizeof *parts.context)
                                      .add(parts.entries)
                                      .add(parts.ranges)
                                      .add(parts.bytes)

@@ -19,6 +19,7 @@ namespace pyqemu {
 // What a region consists of; its records are checked.
 struct RegionParts {
   const RegionRec *record = nullptr;
+  const ContextRec *context = nullptr;
   std::span<const EntryRec> entries;
   std::span<const RangeRec> ranges;
   std::span<const uint8_t> bytes;  // those of all ranges, one after the other
@@ -55,8 +56,9 @@ class Archive {
     for (const IndexRec &record : index_)
       if (record.region != kNoRegion) f(record.guest);
   }
-  // A region that can be entered at module offset `guest`, as the index says; kNone if there is none.
-  uint32_t find(uint64_t guest) const;
+  // A region that can be entered at module offset `guest` in a context, as the index says; kNone if there is
+  // none.
+  uint32_t find(uint64_t guest, const ContextRec &context) const;
   // The parts of a region; none if it is damaged or was not made with the key. The hash is computed at the
   // first call. Under the engine's lock.
   std::optional<RegionParts> region(uint32_t number);
@@ -72,6 +74,7 @@ class Archive {
   bool take_section(const struct ElfSection &section);
   const char *check_header(std::span<const uint8_t, 32> digest) const;
   bool is_in_order() const;
+  bool is_for(const RegionRec &region, const ContextRec &context) const;
   bool find_parts(const RegionRec &record, RegionParts *parts) const;
   bool is_authentic(const RegionParts &parts) const;
   bool is_consistent(const RegionParts &parts) const;
@@ -83,6 +86,7 @@ class Archive {
   std::span<const uint8_t> file_, text_;
   uint64_t text_offset_ = 0;  // in the file
   const ArchiveHeader *header_ = nullptr;
+  std::span<const ContextRec> contexts_;
   std::span<const IndexRec> index_;
   std::span<const RegionRec> regions_;
   std::span<const EntryRec> entries_;

@@ -8,7 +8,7 @@
 namespace pyqemu {
 
 inline constexpr uint32_t kArchiveMagic = 0x31524151;  // "QAR1"
-inline constexpr uint32_t kArchiveVersion = 2;
+inline constexpr uint32_t kArchiveVersion = 3;
 inline constexpr uint32_t kMacBytes = 16;
 
 struct ArchiveHeader {
@@ -16,7 +16,6 @@ struct ArchiveHeader {
   uint8_t digest[32];      // of the pack whose runtime this is for
   uint8_t module_key[16];  // of the guest file
   uint64_t features;       // the CPU model's, as the decoder compares them
-  uint64_t context[4];     // values of the context variables that the regions were made for
   uint64_t extent;         // module offsets lie below this
   uint32_t text_bytes;     // of .text: a multiple of 4096
   uint32_t support;        // bytes of support code at the start of .text
@@ -24,6 +23,11 @@ struct ArchiveHeader {
   uint32_t reserved[3];
   uint8_t support_mac[16];
   uint8_t mac[16];
+};
+
+// What regions were made for besides the features.
+struct ContextRec {
+  uint64_t values[4];  // of the context variables
 };
 
 struct IndexRec {
@@ -53,7 +57,7 @@ struct RegionRec {
   uint32_t first_exit, exit_count;
   uint32_t first_fault, fault_count;
   uint32_t insn_count;         // guest instructions
-  uint32_t reserved;
+  uint32_t context;            // in .pq.context
   uint8_t mac[16];
 };
 

@@ -8,8 +8,7 @@ namespace {
 
 bool usable(const MappedArchive &archive, uint64_t pc, const DecodeContext &context) {
   const ArchiveHeader &header = archive.archive->header();
-  return !archive.gone && archive.covers(pc) && header.features == context.features &&
-         std::equal(header.context, header.context + 4, context.values);
+  return !archive.gone && archive.covers(pc) && header.features == context.features;
 }
 
 }  // namespace
@@ -63,11 +62,13 @@ uint32_t Regions::free_place(size_t bytes) const {
 
 // A region that turns out to be damaged is not looked at again.
 RegionChoice Regions::choose(uint64_t pc, const DecodeContext &context) {
+  ContextRec values;
+  std::copy(context.values, context.values + 4, values.values);
   for (uint32_t i = count_.load(); i-- > 0;) {
     MappedArchive &mapped = *at(i);
     if (!usable(mapped, pc, context)) continue;
     const uint64_t offset = pc - mapped.origin;
-    const uint32_t number = mapped.archive->find(offset);
+    const uint32_t number = mapped.archive->find(offset, values);
     if (number == kNone || mapped.unfit[number]) continue;
     const std::optional<RegionParts> parts = mapped.archive->region(number);
     const bool enters = parts && std::any_of(parts->entries.begin(), parts->entries.end(),

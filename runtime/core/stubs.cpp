@@ -28,10 +28,10 @@ void Translator::add_unit(uint8_t number) {
 
 // A counter, if the block is to be counted, and the head. Their exits go to a stub that leaves with the
 // block's number; they are never chained. One stub serves both: whoever gets there can see if the counter has
-// run out.
+// run out. In a context that does not stay nothing is counted: regions are entered where others begin.
 void Translator::emit_head(uint64_t pc, uint32_t context) {
   const uint32_t block = blocks_.blocks.size(), stub = exit_head_.get(cache_, block);
-  if (profile_.wants(pc, context)) {
+  if (contexts_[context].stays && profile_.wants(pc, context)) {
     count_down_.copy_roughly_to(staged(0));
     count_down_.set_value(staged(0), profile_.start(block));
     lead_outside(count_down_.exit_field(0), stub);

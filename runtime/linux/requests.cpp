@@ -83,9 +83,9 @@ bool Requests::start(const Options &options, Modules *modules) {
 
 void Requests::hot(const CpuHeader *cpu, uint64_t pc) {
   std::lock_guard guard(mutex_);
-  if (getpid() != process_ || pending_.size() >= kMostHot || !in_first_context(cpu)) return;
+  if (getpid() != process_ || pending_.size() >= kMostHot) return;
   if (pending_.empty()) noted_ns_ = now_ns();
-  pending_.push_back(pc);
+  pending_.push_back({pc, std::to_array(cpu->context)});
   if (jit_ != Jit::kSync && !watching_) watching_ = side_.start(side_step, this, kLookEvery);
   if (watching_) return;
   send();
@@ -140,43 +140,38 @@ void Requests::unlock(bool child) {
   mutex_.unlock();
 }
 
-bool Requests::in_first_context(const CpuHeader *cpu) {
-  if (!context_known_) memcpy(context_, cpu->context, sizeof context_);
-  context_known_ = true;
-  return memcmp(context_, cpu->context, sizeof context_) == 0;
-}
-
-// One request for each module that pending blocks are in. What cannot be sent is forgotten.
+// One request for each module that pending blocks are in, and each context. What cannot be sent is forgotten.
 void Requests::send() {
-  std::map<uint64_t, std::pair<Module, std::vector<uint64_t>>> by_origin;
+  std::map<std::pair<uint64_t, Context>, std::pair<Module, std::vector<uint64_t>>> by_kind;
   Module module;
-  for (uint64_t pc : pending_) {
-    if (!modules_->find(pc, &module)) continue;
-    auto &[known, offsets] = by_origin[module.origin];
+  for (const Hot &hot : pending_) {
+    if (!modules_->find(hot.pc, &module)) continue;
+    auto &[known, offsets] = by_kind[{module.origin, hot.context}];
     known = module;
-    offsets.push_back(pc - module.origin);
+    offsets.push_back(hot.pc - module.origin);
   }
   sent_ns_ = now_ns();
   pending_.clear();
   const bool enough = files_ >= kMostFiles && jit_ != Jit::kSync;
-  if (by_origin.empty() || enough || !modules_->make_folder()) return;
+  if (by_kind.empty() || enough || !modules_->make_folder()) return;
   mkdir(spool().c_str(), 0700);
-  for (const auto &[origin, request] : by_origin) {
-    std::string path = write_request(request.first, request.second);
+  for (const auto &[kind, request] : by_kind) {
+    std::string path = write_request(request.first, kind.second, request.second);
     if (!path.empty()) asked_.push_back({path, request.first.path, request.first.key});
   }
   wake_worker();  // also if the spool was full: nobody else would ever empty it
 }
 
 // Gives the path of the file; empty if it could not be written.
-std::string Requests::write_request(const Module &module, const std::vector<uint64_t> &offsets) {
+std::string Requests::write_request(const Module &module, const Context &context,
+                                    const std::vector<uint64_t> &offsets) {
   if (module.path.empty() || module.path.find('\n') != std::string::npos) return "";
   if (count_files(spool()) >= kMostInSpool) return "";
   char line[160], name[64];
   const CacheFolder &folder = modules_->folder;
   std::string text =
       "pyqemu-request 1\ndigest " + folder.digest() + "\nfeatures " + folder.features() + "\ncontext";
-  for (uint64_t value : context_) {
+  for (uint64_t value : context) {
     snprintf(line, sizeof line, " %lx", static_cast<unsigned long>(value));
     text += line;
   }

@@ -3,6 +3,7 @@
 // its own, which is there while something is asked for. With --jit=sync, by the guest's thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -37,10 +38,16 @@ class Requests {
  private:
   static uint32_t side_step(void *requests) { return static_cast<Requests *>(requests)->step(); }
   uint32_t step();
-  bool in_first_context(const CpuHeader *cpu);
+  using Context = std::array<uint64_t, 4>;
+  // A hot block: guest address and context.
+  struct Hot {
+    uint64_t pc;
+    Context context;
+  };
   void send();
   std::string spool() const { return modules_->folder.path() + "/spool"; }
-  std::string write_request(const Module &module, const std::vector<uint64_t> &offsets);
+  std::string write_request(const Module &module, const Context &context,
+                            const std::vector<uint64_t> &offsets);
   void wake_worker();
   // A request that was sent: its file, and what it is about.
   struct Asked {
@@ -61,10 +68,8 @@ class Requests {
   int process_ = 0;        // a vfork child, which is another, asks for nothing
   SideThread side_;
   std::string worker_;
-  uint64_t context_[4] = {};  // the first CPU's: what regions are made for
-  bool context_known_ = false;
-  std::vector<uint64_t> pending_;  // guest addresses of hot blocks
-  uint32_t files_ = 0;             // requests
+  std::vector<Hot> pending_;
+  uint32_t files_ = 0;  // requests
   std::vector<Asked> asked_;       // those that may not be answered
   uint64_t started_ns_ = 0;        // when a worker was started
   uint64_t noted_ns_ = 0,

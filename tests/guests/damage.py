@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pyqemu.hostgen.archive_format import (
     ArchiveHeader,
+    ContextRec,
     EntryRec,
     ExitRec,
     FaultRec,
@@ -24,13 +25,13 @@ from pyqemu.hostgen.mac import mac
 from pyqemu.hostgen.pack_format import Record
 
 _RECORDS = {
-    ".pq.archive": ArchiveHeader, ".pq.index": IndexRec, ".pq.region": RegionRec, ".pq.entry": EntryRec,
-    ".pq.range": RangeRec, ".pq.exit": ExitRec, ".pq.fault": FaultRec,
+    ".pq.archive": ArchiveHeader, ".pq.context": ContextRec, ".pq.index": IndexRec, ".pq.region": RegionRec,
+    ".pq.entry": EntryRec, ".pq.range": RangeRec, ".pq.exit": ExitRec, ".pq.fault": FaultRec,
 }  # fmt: skip
 #: What a region's MAC is over, besides itself: table, and the members that say which part of it.
 _PARTS = (("entry", EntryRec), ("range", RangeRec), ("byte", None), ("exit", ExitRec), ("fault", FaultRec))
 _HEADER = ("magic", "version", "features", "extent", "text_bytes", "support", "exit_count")
-_REGION = ("code", "code_bytes", *(f"first_{name}" for name, _ in _PARTS), *(f"{name}_count" for name, _ in _PARTS))
+_REGION = ("code", "code_bytes", "context", *(f"first_{name}" for name, _ in _PARTS), *(f"{name}_count" for name, _ in _PARTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,17 @@ class Editor:
             self.set(".pq.region", number, mac=bytes(16))
             region = self.get(".pq.region", number)
             record = RegionRec.pack(**region)
-            parts = [self._covered(region, name, kind) for name, kind in _PARTS]
+            parts = [self._context(region), *(self._covered(region, name, kind) for name, kind in _PARTS)]
             code = self._slice(".text", region["code"], region["code_bytes"])
             self.set(".pq.region", number, mac=mac(key, digest, record, *parts, code))
         support = self._slice(".text", 0, self.number(".pq.archive", 0, "support"))
         self.set(".pq.archive", 0, support_mac=mac(key, support), mac=bytes(16))
         self.set(".pq.archive", 0, mac=mac(key, self.part(".pq.archive")))
         return bytes(self.data)
+
+    def _context(self, region: dict[str, int | bytes | tuple[int, ...]]) -> bytes:
+        assert isinstance(region["context"], int)
+        return self._slice(".pq.context", region["context"] * ContextRec.size, ContextRec.size)
 
     def _covered(self, region: dict[str, int | bytes | tuple[int, ...]], name: str, kind: Record | None) -> bytes:
         size = kind.size if kind else 1

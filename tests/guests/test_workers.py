@@ -73,10 +73,10 @@ def valid_regions(archive: Path, program: Path) -> int:
     """Regions of an archive, all of which are as they were written."""
     data, module = archive.read_bytes(), read_module(program.read_bytes())
     header = ArchiveHeader.unpack(read_sections(data)[".pq.archive"])
-    digest, features, context = header["digest"], header["features"], header["context"]
-    assert isinstance(digest, bytes) and isinstance(features, int) and isinstance(context, tuple)
+    digest, features = header["digest"], header["features"]
+    assert isinstance(digest, bytes) and isinstance(features, int)
     key = (archive.parents[1] / "key").read_bytes()
-    return len(read_archive(data, ArchiveKind(digest, module.key, features, context, module.extent, key), module))
+    return len(read_archive(data, ArchiveKind(digest, module.key, features, module.extent, key), module))
 
 
 def left_over(cache: Path) -> list[str]:

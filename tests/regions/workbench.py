@@ -104,7 +104,7 @@ class Workbench:
     def _kind(self) -> ArchiveKind:
         target, model = self.subject.target, self.subject.model
         features = feature_mask(model.features, target.features)
-        return ArchiveKind(self._pack.digest, bytes(16), features, tuple(self._context.values()), CODE_BYTES, _KEY)
+        return ArchiveKind(self._pack.digest, bytes(16), features, CODE_BYTES, _KEY)
 
     def host(self, *, regions: bool = False, longest: int = 64) -> Host:
         """An engine; its blocks have at most `longest` instructions."""

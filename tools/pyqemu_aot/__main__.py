@@ -99,7 +99,7 @@ def translate(options: argparse.Namespace) -> Summary:
     except UnknownModelError as error:
         raise NotInstalled(f"-cpu {error}") from None
     context = {variable.name: 0 for variable in target.context}
-    kind = ArchiveKind(pack.digest, module.key, features, tuple(context.values()), module.extent, cache.key)
+    kind = ArchiveKind(pack.digest, module.key, features, module.extent, cache.key)
     path: Path = options.output or cache.archive(pack.digest, features, module.key, "aot")
     summary = Summary(str(options.program), archive=str(path))
     with replacing(path) as file:  # what cannot be written is said before the work, not behind it

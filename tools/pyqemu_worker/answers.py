@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyqemu.hostgen.archive import ArchiveKind
-from pyqemu.hostgen.region_object import CompiledRegion
+from pyqemu.hostgen.region_object import CompiledRegion, stored_context
 from pyqemu.tools.cache_folder import CacheFolder
 from pyqemu.tools.cache_size import make_room
 from pyqemu.tools.files import write_whole
@@ -47,12 +47,10 @@ class Answers:
         workshop = opened.workshop
         module = self._modules.find(request)
         context = {v.name: n for v, n in zip(workshop.target.context, request.context, strict=False)}
-        kind = ArchiveKind(
-            opened.pack.digest, module.key, request.features, tuple(context.values()), module.extent, self._cache.key
-        )
+        kind = ArchiveKind(opened.pack.digest, module.key, request.features, module.extent, self._cache.key)
         archives = self._archives_of(kind, module)
-        reader = workshop.reader(module, context)
-        plans = [plan for plan in plan_hot(reader, request.offsets) if not archives.has(plan.entries)]
+        reader, known = workshop.reader(module, context), stored_context(context)
+        plans = [plan for plan in plan_hot(reader, request.offsets) if not archives.has(known, plan.entries)]
         made, _ = workshop.compile(reader, plans)
 
         def write(path: Path, regions: Sequence[CompiledRegion]) -> None:

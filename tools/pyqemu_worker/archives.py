@@ -30,12 +30,12 @@ Write = Callable[[Path, Sequence[CompiledRegion]], None]
 
 @dataclass(slots=True)
 class _Archive:
-    """An archive as it was read or left. A file that is not `identity` is another one."""
+    """An archive as it was read or left. A file that is not `identity` is another one. `entries` are by context."""
 
     path: Path
     identity: tuple[int, ...] = ()
     regions: list[CompiledRegion] = field(default_factory=list[CompiledRegion])
-    entries: set[int] = field(default_factory=set[int])
+    entries: set[tuple[tuple[int, ...], int]] = field(default_factory=set[tuple[tuple[int, ...], int]])
 
     def refresh(self, kind: ArchiveKind, module: Module) -> None:
         """Reads it, if somebody else has written it; no regions if it is damaged, for it is made anew then."""
@@ -60,7 +60,7 @@ class _Archive:
 
     def _hold(self, regions: list[CompiledRegion]) -> None:
         self.identity, self.regions = _identity(self.path), regions
-        self.entries = {offset for region in regions for offset, _ in region.entries}
+        self.entries = {(region.context, offset) for region in regions for offset, _ in region.entries}
 
 
 class ModuleArchives:
@@ -79,9 +79,10 @@ class ModuleArchives:
         self._main.refresh(self._kind, self._module)
         self._recent.refresh(self._kind, self._module)
 
-    def has(self, entries: Sequence[int]) -> bool:
-        """Whether there is a region for each entry."""
-        return all(entry in self._main.entries or entry in self._recent.entries for entry in entries)
+    def has(self, context: tuple[int, ...], entries: Sequence[int]) -> bool:
+        """Whether there is a region for each entry in a context (see `stored_context`)."""
+        places = [(context, entry) for entry in entries]
+        return all(place in self._main.entries or place in self._recent.entries for place in places)
 
     def add(self, made: Sequence[CompiledRegion], write: Write) -> Path:
         """Gives the archive that has them. Raises what `write` does."""

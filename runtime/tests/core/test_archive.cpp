@@ -156,6 +156,9 @@ constexpr Damage kSpoilsAll[] = {
 };
 constexpr Damage kSpoilsOne[] = {
     [](ArchiveTables &t) { t.regions[1].flags = 2; },
+    [](ArchiveTables &t) { t.regions[1].context = 1; },
+    [](ArchiveTables &t) { t.regions[1].context = 2; },
+    [](ArchiveTables &t) { t.regions[1].context = ~0u; },
     [](ArchiveTables &t) { t.entries[1].code = t.regions[0].code; },
     [](ArchiveTables &t) { t.entries[1].code = t.regions[1].code + t.regions[1].code_bytes; },
     [](ArchiveTables &t) { t.entries[1].guest = kLoop; },
@@ -192,7 +195,7 @@ void impossible() {
   }
 }
 
-// Regions are made for one context and one set of features.
+// A region is for one context; an archive has regions for several, but for one set of features.
 void other_context() {
   ArchiveOptions options;
   options.mode = 1;
@@ -200,6 +203,12 @@ void other_context() {
   CHECK(runs_well(m) && m.entered() == 0);
   m.cpu->context[0] = 1;
   CHECK(runs_well(m) && m.entered() == 4);
+  options = {};
+  options.damage = [](ArchiveTables &t) { t.regions[1].context = 1; };
+  RegionMachine both({}, options);
+  CHECK(runs_well(both) && both.entered() == 3);
+  both.cpu->context[0] = 1;
+  CHECK(runs_well(both) && both.entered() == 4);
   options = {};
   options.features = 1;
   RegionMachine other({}, options);

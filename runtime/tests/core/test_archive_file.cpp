@@ -165,6 +165,7 @@ void ArchiveBuilder::sign() {
     set(r.mac, Blake2bTree(options_.key)
                    .add(t_.header.digest, sizeof t_.header.digest)
                    .add(&r, sizeof r)
+                   .add(records(t_.contexts, r.context, 1))
                    .add(records(t_.entries, r.first_entry, r.entry_count))
                    .add(records(t_.ranges, r.first_range, r.range_count))
                    .add(records(t_.bytes, r.first_byte, r.byte_count))
@@ -194,7 +195,7 @@ std::vector<uint8_t> ArchiveBuilder::build() {
   t_.header.version = kArchiveVersion;
   t_.header.digest[0] = options_.digest;
   t_.header.features = options_.features;
-  t_.header.context[0] = options_.mode;
+  t_.contexts = {{{options_.mode}}, {{options_.mode + 1}}};
   t_.header.extent = kModuleBytes;
   t_.header.text_bytes = static_cast<uint32_t>(t_.text.size());
   t_.header.support = in_text(test_region_loop);
@@ -217,6 +218,7 @@ std::vector<uint8_t> ArchiveBuilder::build() {
   std::string header(reinterpret_cast<const char *>(&t_.header), sizeof t_.header);
   return write_elf({{".text", t_.text, 4096},
                     {".pq.archive", header},
+                    {".pq.context", bytes_of(t_.contexts)},
                     {".pq.index", table_of(t_.index)},
                     {".pq.region", bytes_of(t_.regions)},
                     {".pq.entry", bytes_of(t_.entries)},

@@ -31,6 +31,7 @@ void put_module(Pages &code);
 struct ArchiveTables {
   ArchiveHeader header = {};
   std::string text, bytes;
+  std::vector<ContextRec> contexts;  // that of all regions, and another one
   std::vector<IndexRec> index;
   std::vector<RegionRec> regions;
   std::vector<EntryRec> entries;

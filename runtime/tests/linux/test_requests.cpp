@@ -215,18 +215,29 @@ void forked() {
   CHECK(s.spooled().size() == 2);
 }
 
-// What is in no module, or in another context, is nobody's business; and a spool that is full stays as it is.
+// What is in no module is nobody's business; and a spool that is full stays as it is.
 void not_asked_for() {
   RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
   s.finish(kOrigin - 4);
   CHECK(s.spooled().empty());
-  pyqemu::CpuHeader other = {};
-  other.context[1] = 1;
-  s.requests.hot(&other, kOrigin + 0x13010);
-  s.requests.finish();
-  CHECK(s.spooled().empty());
   for (uint64_t i = 0; i < 300; i++) s.finish(kOrigin + 0x13010);
   CHECK(s.spooled().size() <= 200);
+}
+
+// What is hot in several contexts is asked for in a request for each.
+void contexts() {
+  RequestSetup s(Jit::kAsync, "#!/bin/sh\n");
+  pyqemu::CpuHeader other = {};
+  other.context[1] = 1;
+  s.requests.hot(&s.cpu, kOrigin + 0x13010);
+  s.requests.hot(&other, kOrigin + 0x13010);
+  s.requests.hot(&other, kOrigin + 0x13020);
+  s.requests.finish();
+  std::set<std::string> found;
+  for (const std::string &name : s.spooled()) found.insert(s.in_folder(("spool/" + name).c_str()));
+  std::string second = content_of(s.key(), "hot 13010\nhot 13020\n");
+  second.replace(second.find("0 0 0 0"), 7, "0 1 0 0");
+  CHECK(found == (std::set<std::string>{content_of(s.key(), "hot 13010\n"), second}));
 }
 
 void without_worker() {
@@ -257,6 +268,7 @@ int main() {
   unfound();
   forked();
   not_asked_for();
+  contexts();
   without_worker();
   without_folder();
   return result();
