@@ -81,7 +81,7 @@ class Sample:
         pack = pack_for(image.machine, image.word_bytes)
         self._workshop = Workshop.open(pack.target, pack.level)
         target = self._workshop.target
-        found = discover(image, FlowReader(target, pack.resuming))
+        found = discover(image, FlowReader(target, pack.resuming, pack.marked))
         self._plans = list(plan_program(found, module.base))[::every]
         self._reader = self._workshop.reader(module, {variable.name: 0 for variable in target.context})
         settle_memory()
@@ -113,9 +113,10 @@ class Sample:
     def _regions(self) -> Iterator[Region]:
         functions = self._workshop.target.functions()
         for plan in self._plans:
-            found = trace(self._reader, plan.entries, plan.allows)
+            reader = self._reader.within(plan.context)
+            found = trace(reader, plan.entries, plan.allows)
             if found.entries:
-                yield lift(found, self._reader, plan.name, functions)
+                yield lift(found, reader, plan.name, functions)
 
     def _compile(self, texts: Sequence[RegionText], *, full: bool) -> int:
         host = self._workshop.host

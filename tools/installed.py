@@ -55,6 +55,11 @@ class InstalledPack:
         )
 
     @property
+    def marked(self) -> str:
+        """The context variable that is bit 0 of pointers to code; '' if there is none."""
+        return self.personality.get("code_address.bit0", "")
+
+    @property
     def target(self) -> Path:
         """The architecture, kept for the tools."""
         return self.path.with_name(self.architecture + SUFFIX)

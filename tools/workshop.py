@@ -67,12 +67,14 @@ class Workshop:
         return self._reader.on(code, context)
 
     def compile(self, reader: Reader, plans: Iterable[RegionPlan]) -> tuple[list[CompiledRegion], list[LeftOut]]:
-        """Regions for plans, in one LLVM module; those that cannot be made are said to be left out."""
+        """Regions for plans, in one LLVM module, whatever their context; those that cannot be made are said to be left
+        out.
+        """
         texts: list[RegionText] = []
         left_out: list[LeftOut] = []
         for plan in plans:
             try:
-                text = self._text(reader, plan)
+                text = self._text(reader.within(plan.context), plan)
             except UnsupportedError as error:
                 left_out.append(LeftOut(plan.name, str(error)))
                 continue

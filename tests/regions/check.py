@@ -161,7 +161,8 @@ class Runner:
             yield "the region after its passes", self.stages.optimised
 
     def _machine(self) -> Machine:
-        return Machine(self.bench.decoder, self.bench.area.code, self.start, self.bench.subject.resuming)
+        subject = self.bench.subject
+        return Machine(self.bench.decoder, self.bench.area.code, self.start, subject.resuming, self.program.context)
 
     def _pass(self, pc: int, machine: Machine) -> None:
         now = machine.snapshot().digest()

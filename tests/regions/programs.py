@@ -16,7 +16,8 @@ from tests.regions.states import Snapshot
 @dataclass(frozen=True, slots=True)
 class Program:
     """Code at module offset `offset`. `instructions` are (module offset, size); the region may use what lies in
-    `ranges`, and has to have `entries`. `polls`: it may write the word at which a start's `poll` points.
+    `ranges`, and has to have `entries`, which are entered in `context`. `polls`: it may write the word at which a
+    start's `poll` points.
     """
 
     offset: int
@@ -24,12 +25,13 @@ class Program:
     instructions: tuple[tuple[int, int], ...]
     ranges: tuple[tuple[int, int], ...]
     entries: tuple[int, ...]
+    context: Mapping[str, int]
     polls: bool = False
 
     @property
     def plan(self) -> RegionPlan:
         """The region to be made of it."""
-        return RegionPlan(f"p{self.offset:x}", self.entries, self.ranges)
+        return RegionPlan(f"p{self.offset:x}", self.entries, self.ranges, self.context)
 
     def without(self, dropped: Sequence[tuple[int, int]], nops: Mapping[int, bytes]) -> Program:
         """With instructions replaced by ones of the same size that do nothing."""

@@ -97,13 +97,18 @@ class Decoder:
 
 
 class Machine:
-    """One run. `resuming`: sizes of the instructions that raise exceptions behind which a program goes on."""
+    """One run. `resuming`: sizes of the instructions that raise exceptions behind which a program goes on. Regions are
+    entered in `context`.
+    """
 
-    def __init__(self, decoder: Decoder, code: bytes, start: Start, resuming: Mapping[str, int]) -> None:
+    def __init__(
+        self, decoder: Decoder, code: bytes, start: Start, resuming: Mapping[str, int], context: Mapping[str, int]
+    ) -> None:
         self._decoder = decoder
         self._target = target = decoder.target
         self._code = code
         self._resuming = resuming
+        self._context = dict(context)
         self.memory = GuestMemory(code, start.state.data, start.poll)
         self.registers = {
             r.name: list(values) for r, values in zip(target.registers, start.state.registers, strict=True)
@@ -136,7 +141,7 @@ class Machine:
         for _ in range(MOST_STEPS):
             if passing is not None:
                 passing(pc, self)
-            function = (regions or {}).get(pc) if not any(self._env.ctx.values()) else None
+            function = (regions or {}).get(pc) if self._env.ctx == self._context else None
             after = self._step(pc) if function is None else self._region(function, pc)
             if isinstance(after, Outcome):  # the instruction that was left at is done by itself, as baseline code may
                 assert after.address is not None

@@ -55,8 +55,7 @@ class Workbench:
         self.level = pack.level
         self._pack = pack
         self._workshop = Workshop(subject.target, pack.level)
-        self._context = {variable.name: 0 for variable in subject.target.context}
-        self._reader = Reader(subject.target, shapes, area, self._context)
+        self._reader = Reader(subject.target, shapes, area, {variable.name: 0 for variable in subject.target.context})
 
     def put(self, programs: Sequence[Program]) -> None:
         """Makes the programs the module's code."""
@@ -98,8 +97,9 @@ class Workbench:
 
     def _lift(self, program: Program) -> Region | None:
         plan = program.plan
-        found = trace(self._reader, plan.entries, plan.allows)
-        return lift(found, self._reader, plan.name, self.subject.target.functions()) if found.entries else None
+        reader = self._reader.within(plan.context)
+        found = trace(reader, plan.entries, plan.allows)
+        return lift(found, reader, plan.name, self.subject.target.functions()) if found.entries else None
 
     def _kind(self) -> ArchiveKind:
         target, model = self.subject.target, self.subject.model

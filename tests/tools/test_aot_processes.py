@@ -33,8 +33,8 @@ def work() -> tuple[Task, list[RegionPlan]]:
     image, module = read_elf(data), read_module(data)
     pack = pack_for(image.machine, image.word_bytes)
     target = Workshop.open(pack.target, pack.level).target
-    program = discover(image, FlowReader(target, pack.resuming))
-    task = Task(pack.target, pack.level, module, {variable.name: 0 for variable in target.context})
+    program = discover(image, FlowReader(target, pack.resuming, pack.marked))
+    task = Task(pack.target, pack.level, module)
     return task, list(plan_program(program, module.base))
 
 

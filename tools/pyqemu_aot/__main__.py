@@ -98,15 +98,14 @@ def translate(options: argparse.Namespace) -> Summary:
         features = feature_mask(cpu_model(target, options.cpu).features, target.features)
     except UnknownModelError as error:
         raise NotInstalled(f"-cpu {error}") from None
-    context = {variable.name: 0 for variable in target.context}
     kind = ArchiveKind(pack.digest, module.key, features, module.extent, cache.key)
     path: Path = options.output or cache.archive(pack.digest, features, module.key, "aot")
     summary = Summary(str(options.program), archive=str(path))
     with replacing(path) as file:  # what cannot be written is said before the work, not behind it
-        program = discover(image, FlowReader(target, pack.resuming))
+        program = discover(image, FlowReader(target, pack.resuming, pack.marked))
         summary.functions, summary.discovered = len(program.functions), program.statistics.instructions
         plans = list(plan_program(program, module.base))
-        regions = _compile(Task(pack.target, pack.level, module, context), plans, options.jobs, summary)
+        regions = _compile(Task(pack.target, pack.level, module), plans, options.jobs, summary)
         archive = workshop.archive(kind, regions, module)
         if not options.output:
             make_room(cache, path, len(archive))

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -37,7 +37,6 @@ class Task:
     target: Path
     level: str
     module: Module
-    context: Mapping[str, int]
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ def _enter(task: Task) -> None:
     os.nice(5)
     workshop = Workshop.open(task.target, task.level)
     settle_memory()
-    _worker = _Worker(workshop, workshop.reader(task.module, task.context))
+    _worker = _Worker(workshop, workshop.reader(task.module, {v.name: 0 for v in workshop.target.context}))
 
 
 def _run(plans: Sequence[RegionPlan]) -> _Result:

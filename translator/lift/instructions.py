@@ -14,6 +14,7 @@ from pyqemu.translator.adl.compiled import Source
 from pyqemu.translator.ir.function import Block, Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
+from pyqemu.translator.program.flow import coming_back
 from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, following
 
@@ -67,7 +68,7 @@ class Instruction:
     """One instruction at module offset `offset`, of `size` bytes.
 
     `context` is what it was decoded in; `falls_to` and `goes_to` are the contexts of what comes next, by `next` and by
-    any other way. Equal contexts are the same object.
+    any other way; `comes_back` that in which control comes back behind it. Equal contexts are the same object.
     """
 
     offset: int
@@ -77,6 +78,7 @@ class Instruction:
     context: Mapping[str, int]
     falls_to: Mapping[str, int]
     goes_to: Mapping[str, int]
+    comes_back: Mapping[str, int]
 
     @property
     def end(self) -> int:
@@ -146,6 +148,7 @@ class Reader:
         self.context = context
         self._steps = any(variable.follows is not None for variable in target.context)
         self._contexts: dict[tuple[int, ...], Mapping[str, int]] = {tuple(context.values()): context}
+        self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
         self._trees: dict[int, ShapeTree] = {}
         self._guards: dict[int, ShapeTree | None] = {}
         self._meanings: dict[tuple[int, int], Meaning] = {}
@@ -158,6 +161,10 @@ class Reader:
         other._code = code
         other.context = self._same(context)
         return other
+
+    def within(self, context: Mapping[str, int]) -> Reader:
+        """This one for code that begins in another context."""
+        return self if context == self.context else self.on(self._code, context)
 
     def read(self, offset: int, context: Mapping[str, int] | None = None) -> Instruction | None:
         """The instruction at `offset` in a context (the reader's); None if there is none that is defined."""
@@ -180,15 +187,25 @@ class Reader:
 
     def _after(
         self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
-    ) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """The contexts of what comes next, by `next` and otherwise."""
+    ) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]]:
+        """The contexts of what comes next, by `next` and otherwise, and by coming back."""
         if not (self._steps or encoding.next):
-            return context, context
+            return context, context, context
+        behind = self._come_back(context)
+        if not encoding.next:
+            return behind, behind, behind
         falls, goes = (
             self._same({**context, **following(self._target.context, encoding, fields, context, falls=falls)})
             for falls in (True, False)
         )
-        return falls, goes
+        return falls, goes, behind
+
+    def _come_back(self, context: Mapping[str, int]) -> Mapping[str, int]:
+        key = tuple(context.values())
+        known = self._behind.get(key)
+        if known is None:
+            known = self._behind[key] = self._same(coming_back(self._target, context))
+        return known
 
     def _same(self, context: Mapping[str, int]) -> Mapping[str, int]:
         """The context that stands for all that are equal to it."""

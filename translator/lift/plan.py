@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +20,14 @@ MOST_HOT = 250
 
 @dataclass(frozen=True, slots=True)
 class RegionPlan:
-    """A region to be made: where it may be entered at least, and the code that it may use, as ascending
-    ranges (offset, bytes) of module offsets.
+    """A region to be made: where and in which context it may be entered at least, and the code that it may use, as
+    ascending ranges (offset, bytes) of module offsets.
     """
 
     name: str
     entries: tuple[int, ...]
     ranges: tuple[tuple[int, int], ...]
+    context: Mapping[str, int]
 
     def allows(self, offset: int) -> bool:
         """Whether the instruction at `offset` may be part of it."""
@@ -35,34 +36,39 @@ class RegionPlan:
 
 
 def plan_program(program: Program, base: int) -> Iterator[RegionPlan]:
-    """A region for each function, several for a long one. `base`: the address of module offset 0.
+    """A region for each function, several for a long one, or one in several contexts. `base`: the address of module
+    offset 0.
 
     Where a jump table leads becomes an entry, and so does what another region of the same function goes to.
     """
     for function in program.functions:
         name = function.name or f"sub_{function.entry:x}"
         chunks = list(_chunks(program.graph, sorted(function.blocks)))
-        for number, chunk in enumerate(chunks):
+        for number, (context, chunk) in enumerate(chunks):
             inside = set(chunk)
             entries = [block for block in chunk if block == function.entry or _is_entered(program.graph, block, inside)]
+            entries = [block for block in entries or chunk[:1] if program.graph.nodes[block]["context"] is not None]
             ranges = tuple((block - base, program.graph.nodes[block]["end"] - block) for block in chunk)
-            offsets = tuple(entry - base for entry in entries or chunk[:1])
-            yield RegionPlan(name if len(chunks) == 1 else f"{name}.{number}", offsets, ranges)
+            offsets = tuple(entry - base for entry in entries)
+            yield RegionPlan(name if len(chunks) == 1 else f"{name}.{number}", offsets, ranges, context)
 
 
-def _chunks(graph: Any, blocks: Iterable[int]) -> Iterator[list[int]]:
-    """Blocks in order of address, as many together as make a region of bearable size."""
+def _chunks(graph: Any, blocks: Iterable[int]) -> Iterator[tuple[Mapping[str, int], list[int]]]:
+    """Blocks of one context in order of address, as many together as make a region of bearable size. What has none of
+    its own comes with the block before it.
+    """
     chunk: list[int] = []
-    count = 0
+    count, context = 0, None
     for block in blocks:
-        size = graph.nodes[block]["instructions"]
-        if chunk and count + size > MOST_INSTRUCTIONS:
-            yield chunk
-            chunk, count = [], 0
+        size, its = graph.nodes[block]["instructions"], graph.nodes[block]["context"]
+        if chunk and context is not None and (count + size > MOST_INSTRUCTIONS or its not in (context, None)):
+            yield context, chunk
+            chunk, count, context = [], 0, None
         chunk.append(block)
         count += size
-    if chunk:
-        yield chunk
+        context = context or its
+    if chunk and context is not None:
+        yield context, chunk
 
 
 def _is_entered(graph: Any, block: int, inside: set[int]) -> bool:
@@ -86,4 +92,4 @@ def plan_hot(reader: Reader, hot: Iterable[int], limit: int = MOST_HOT) -> Itera
         for offset in inside:
             del waiting[offset]
         if found:
-            yield RegionPlan(f"hot_{first:x}", (first, *inside), tuple(ranges_of(found.values())))
+            yield RegionPlan(f"hot_{first:x}", (first, *inside), tuple(ranges_of(found.values())), reader.context)

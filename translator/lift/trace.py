@@ -134,7 +134,8 @@ def _follow(walk: _Walk, offset: int) -> list[int]:
             return [*onward, offset]
     if meaning.goes_on and walk.instruction(offset, context):
         onward.append(offset)
-    if meaning.resumes and instruction.goes_to is walk.reader.context and walk.instruction(offset, walk.reader.context):
+    context = instruction.comes_back
+    if meaning.resumes and context is walk.reader.context and walk.instruction(offset, context):
         walk.entries[offset] = None
         onward.append(offset)
     return onward

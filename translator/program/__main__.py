@@ -66,7 +66,7 @@ def find(folder: Path, path: Path, variant: str | None = None) -> Program:
         for key, meaning in table.items()
         if key.startswith("exception.") and meaning.split()[0] in _RESUMED
     }
-    return discover(image, FlowReader(load(folder, variant), resuming), _progress())
+    return discover(image, FlowReader(load(folder, variant), resuming, table.get("code_address.bit0", "")), _progress())
 
 
 def _progress() -> Progress | None:

@@ -1,7 +1,7 @@
 """Addresses of code that instructions make: functions whose address is taken, for callbacks.
 
 An instruction whose result depends on its own address may be the beginning of one; those that go on with its result
-are run on numbers.
+are run on numbers. So may one that loads a number which lies among code.
 """
 
 from __future__ import annotations
@@ -29,11 +29,15 @@ class ConstantFinder:
 
     def addresses(self, start: int) -> Iterator[int]:
         """The numbers that are made from the result of the instruction at `start`, that one included if it is final."""
-        begun = self._numbers(start, State())
+        begun, loaded = self._numbers(start, State()), False
+        if not begun:
+            begun, loaded = self._literals(start), True
         if len(begun) != 1:
             return
         (place, number), *_ = begun.items()
         used = False
+        if loaded:
+            yield number  # whatever is made of it besides
         for address in self._following(start):
             reads, writes = self._reads_and_writes(address)
             if place in reads:
@@ -41,7 +45,7 @@ class ConstantFinder:
                 yield from self._numbers(address, State(begun)).values()
             if place in writes:
                 break
-        if not used:
+        if not used and not loaded:
             yield number
 
     def _following(self, start: int) -> Iterator[int]:
@@ -66,6 +70,21 @@ class ConstantFinder:
             for place, value in ways[0].state.registers.items()
             if isinstance(value, int) and state.registers.get(place) != value
         }
+
+    def _literals(self, address: int) -> dict[Place, int]:
+        """The registers that an instruction loads from among code, at an address that it makes itself."""
+        ways = self.symbolic.run(self.listing.steps[address], address, State())
+        if len(ways) != 1:
+            return {}
+        values = ((p, self.symbolic.substitute(v, {}, self._literal)) for p, v in ways[0].state.registers.items())
+        return {place: value for place, value in values if isinstance(value, int)}
+
+    def _literal(self, address: int, size: int, order: str) -> int | None:
+        """What is there if it lies among code; that is data then."""
+        if self.listing.image.code_at(address) is None or address in self.listing.steps:
+            return None
+        self.listing.literals[address] = size
+        return self.listing.image.load(address, size, order)
 
     def _reads_and_writes(self, address: int) -> tuple[frozenset[Place], frozenset[Place]]:
         """The registers that an instruction reads and writes."""

@@ -8,11 +8,11 @@ executed to its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pyqemu.translator.program.constants import ConstantFinder
-from pyqemu.translator.program.flow import Exit, FlowReader, Step
-from pyqemu.translator.program.image import Image, Segment
+from pyqemu.translator.program.flow import Exit, FlowReader, Place, Step
+from pyqemu.translator.program.image import Extent, Image, Segment
 from pyqemu.translator.program.jump_tables import TableFinder
 from pyqemu.translator.program.listing import Listing, Origin
 from pyqemu.translator.program.program import Program, build_program
@@ -26,12 +26,34 @@ _LONGEST_BLOCK = 1024
 
 def discover(image: Image, reader: FlowReader, progress: Progress | None = None) -> Program:
     """The code of a program. `reader` keeps what it has learnt of the architecture, for the next program."""
+    known = _known(image, reader)
+    image = _unmarked(image, reader)
     finder = _Discovery(image, reader, progress)
-    finder.from_known()
+    finder.from_known(known)
     finder.from_constants()
     finder.from_pointers()
     finder.from_gaps()
-    return build_program(image, finder.listing, finder.entries, finder.reached, finder.unresolved)
+    return build_program(image, finder.listing, finder.entries, finder.reached, finder.unresolved, reader.stays)
+
+
+def _known(image: Image, reader: FlowReader) -> list[list[Place]]:
+    """Functions by entry points, unwind tables and symbols; then the starts of pieces of code. Where pointers to code
+    tell its context, addresses that are no pointers are left to what comes later.
+    """
+    starts, pieces = [extent.start for extent in image.extents], [piece.address for piece in image.code]
+    if reader.marked:
+        starts = pieces = []
+    functions = [*image.roots, *starts, *(symbol.address for symbol in image.symbols)]
+    return [[reader.place(pointer) for pointer in pointers] for pointers in (functions, pieces)]
+
+
+def _unmarked(image: Image, reader: FlowReader) -> Image:
+    """The image with symbols and extents of symbols at addresses, where pointers to code tell more than these."""
+    if not reader.marked:
+        return image
+    symbols = [replace(symbol, address=reader.place(symbol.address).address) for symbol in image.symbols]
+    extents = {Extent(*(reader.place(at).address for at in (e.start, e.end))) for e in image.extents}
+    return replace(image, symbols=tuple(symbols), extents=tuple(sorted(extents)))
 
 
 @dataclass(slots=True)
@@ -44,7 +66,7 @@ class _Discovery:
     listing: Listing = field(init=False)
     entries: set[int] = field(default_factory=set[int])
     reached: dict[Origin, int] = field(default_factory=dict[Origin, int])
-    _work: list[int] = field(default_factory=list[int])
+    _work: list[Place] = field(default_factory=list[Place])
     #: Instructions that may begin an address of code, and were not looked at.
     _makers: list[int] = field(default_factory=list[int])
     #: Indirect jumps that were not looked at yet, and those that were not understood: whether they seem to have tables.
@@ -61,49 +83,67 @@ class _Discovery:
 
     # --- where to begin ---
 
-    def from_known(self) -> None:
-        """Follows entry points, functions with unwind tables or symbols, and the starts of pieces of code."""
-        image = self.image
-        functions = [*image.roots, *(e.start for e in image.extents), *(s.address for s in image.symbols)]
-        self._follow(Origin.KNOWN, functions)
-        self._follow(Origin.KNOWN, [piece.address for piece in image.code])
+    def from_known(self, known: Iterable[Iterable[Place]]) -> None:
+        """Follows what is known to be code, the surest first."""
+        for places in known:
+            self._follow(Origin.KNOWN, places)
 
     def from_constants(self) -> None:
-        """Follows addresses of code that instructions make, also those that are found so."""
+        """Follows addresses of code that instructions make, also those that are found so. One that says another
+        context than its maker's is data's more likely.
+        """
         finder = ConstantFinder(self.listing)
         while self._makers:
             makers, self._makers = self._makers, []
-            addresses = [address for maker in makers for address in finder.addresses(maker)]
-            self._follow(Origin.CONSTANT, addresses, new_only=True)
+            places = [
+                place
+                for maker in makers
+                for place in map(self.reader.place, finder.addresses(maker))
+                if not self.reader.marked or self._says_same(place, maker)
+            ]
+            self._follow(Origin.CONSTANT, places, new_only=True)
+
+    def _says_same(self, place: Place, maker: int) -> bool:
+        marked = self.reader.marked
+        return place.context[marked] == self.listing.steps[maker].context[marked]
 
     def from_pointers(self) -> None:
         """Follows words in data that have the value of an address in code, and what is found by that."""
-        self._follow(Origin.POINTER, self.image.words(), new_only=True)
+        self._follow(Origin.POINTER, map(self.reader.place, self.image.words()), new_only=True)
         self.from_constants()
 
     def from_gaps(self) -> None:
-        """Follows what is left over and can be code: landing pads, and where jumps lead that were not understood."""
+        """Follows what is left over and can be code: landing pads, and where jumps lead that were not understood. It is
+        taken to be in the context of what comes before it.
+        """
         for piece in self.image.code:
-            address = piece.address
+            address, context = piece.address, self._first_context(piece)
             while address < piece.end:
                 step = self.listing.steps.get(address)
                 if step is not None:
                     address += step.size
+                    context = step.following if self.reader.stays(step.following) else context
                     continue
-                senseless = self._senseless(piece, address)
+                senseless = self.listing.literals.get(address) or self._senseless(piece, Place(address, context))
                 if senseless:
                     address += senseless
                 else:
-                    self._follow(Origin.GAP, [address], entries=False)
+                    self._follow(Origin.GAP, [Place(address, context)], entries=False)
                     address += self.listing.steps[address].size
 
-    def _senseless(self, piece: Segment, address: int) -> int:
-        """How many bytes from `address` on are surely no code: 0 if what begins there can be executed to an exit.
+    def _first_context(self, piece: Segment) -> Mapping[str, int]:
+        """That of the first instruction of a piece of code that was found."""
+        steps, size = self.listing.steps, self.reader.alignment
+        found = (steps[at] for at in range(piece.address, piece.end, size) if at in steps)
+        return next((step.context for step in found), self.reader.context)
+
+    def _senseless(self, piece: Segment, place: Place) -> int:
+        """How many bytes from `place` on are surely no code: 0 if what begins there can be executed to an exit.
 
         Padding is none, nor are instructions that come to something that does not decode, from wherever they begin.
         """
-        start = address
-        step = self._step(piece, address)
+        start = address = place.address
+        step = self._step(piece, address, place.context)
         if step is None or step.flow.does_nothing or address % self.reader.alignment:
             return self.reader.alignment
         for _ in range(_LONGEST_BLOCK):
@@ -112,30 +152,32 @@ class _Discovery:
             address += step.size
             if address in self.listing.steps:
                 return 0
-            step = self._step(piece, address)
+            step = self._step(piece, address, step.following)
         return 0 if step is not None and step.flow.exit is not Exit.NONE else address - start
 
     def _follow(
-        self, origin: Origin, addresses: Iterable[int], *, entries: bool = True, new_only: bool = False
+        self, origin: Origin, places: Iterable[Place], *, entries: bool = True, new_only: bool = False
     ) -> None:
-        """Follows control from all `addresses` that can be code; `new_only`: and that are not reached already."""
+        """Follows control from all `places` that can be code; `new_only`: and that are not reached already."""
         before, self._origin = self._bytes, origin
-        for address in addresses:
-            if not self._is_code(address) or (new_only and address in self.listing.steps):
+        for place in places:
+            if (new_only and place.address in self.listing.steps) or not self._is_code(place):
                 continue
-            self._lead(address)
+            self._lead(place)
             if entries:
-                self.entries.add(address)
+                self.entries.add(place.address)
             if new_only:
                 self._walk_all()
         self._drain()
         self.reached[origin] = self.reached.get(origin, 0) + self._bytes - before
 
-    def _is_code(self, address: int) -> bool:
-        piece = self.image.code_at(address)
-        return piece is not None and address % self.reader.alignment == 0 and self._step(piece, address) is not None
+    def _is_code(self, place: Place) -> bool:
+        piece, address = self.image.code_at(place.address), place.address
+        if piece is None or address % self.reader.alignment or address in self.listing.literals:
+            return False
+        return self._step(piece, address, place.context) is not None
 
-    def _step(self, piece: Segment, address: int, context: Mapping[str, int] | None = None) -> Step | None:
+    def _step(self, piece: Segment, address: int, context: Mapping[str, int]) -> Step | None:
         at = address - piece.address
         return self.reader.step(piece.data[at : at + self.reader.longest], context)
 
@@ -157,21 +199,23 @@ class _Discovery:
         while self._work:
             self._walk(self._work.pop())
 
-    def _lead(self, address: int, source: int | None = None) -> None:
-        """Says that a block begins at `address`, jumped to from `source`."""
+    def _lead(self, place: Place, source: int | None = None) -> None:
+        """Says that a block begins at `place`, jumped to from `source`."""
+        address = place.address
         if source is not None:
             self.listing.sources.setdefault(address, []).append(source)
         if address not in self.listing.leaders:
             self.listing.leaders.add(address)
             self.listing.origins[address] = self._origin
-            self._work.append(address)
+            self._work.append(place)
 
-    def _walk(self, address: int) -> None:
-        """Decodes from `address` on until control goes elsewhere or comes to what is known."""
+    def _walk(self, place: Place) -> None:
+        """Decodes from `place` on until control goes elsewhere or comes to what is known."""
+        address, context = place.address, place.context
         piece = self.image.code_at(address)
         if piece is None or address % self.reader.alignment:
             return
-        steps, context = self.listing.steps, self.reader.context
+        steps = self.listing.steps
         while address < piece.end and address not in steps:
             step = self._step(piece, address, context)
             if step is None:
@@ -189,16 +233,16 @@ class _Discovery:
                 self.listing.origins.setdefault(following, self._origin)
             address = following
         if address == piece.end:
-            self._work.append(address)  # what follows may be another piece
+            self._work.append(Place(address, context))  # what follows may be another piece
 
     def _leave(self, address: int, step: Step, following: int) -> bool:
         """Notes where an instruction may go; whether it may go on."""
         for to in step.gotos(address):
-            self._lead(to, address)
+            self._lead(Place(to, step.going), address)
         for to in step.calls(address):
-            if self._is_code(to):
+            if self._is_code(place := Place(to, step.going)):
                 self.entries.add(to)
-                self._lead(to)
+                self._lead(place)
         if step.flow.exit is Exit.INDIRECT:
             self._indirect.append(address)
         if step.flow.falls and following in self._ends and step.flow.exit is not Exit.BRANCH:
@@ -226,7 +270,7 @@ class _Discovery:
             self._changed = True
             self.listing.tables[jump] = outcome.table
             for to in dict.fromkeys(outcome.table.targets):
-                self._lead(to, jump)
+                self._lead(Place(to, self.listing.steps[jump].going), jump)
 
     @property
     def unresolved(self) -> tuple[int, ...]:

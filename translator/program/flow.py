@@ -47,7 +47,11 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An instruction wherever it stands: `size` bytes of code, the encoding's fields, its IR with holes, its exits."""
+    """An instruction wherever it stands: `size` bytes of code, the encoding's fields, its IR with holes, its exits.
+
+    `following` and `going` are the contexts of what comes next in memory, and of where its jumps and calls go. Equal
+    contexts are the same object.
+    """
 
     size: int
     encoding: Encoding
@@ -55,7 +59,8 @@ class Step:
     context: Mapping[str, int]
     meaning: Function
     flow: Flow
-    following: Mapping[str, int]  # the context of what comes next in memory
+    following: Mapping[str, int]
+    going: Mapping[str, int]
 
     def gotos(self, here: int) -> Iterator[int]:
         """Where a `goto` of the instruction at `here` may go, calls left out."""
@@ -66,16 +71,34 @@ class Step:
         return (evaluate(target, self.fields, here, self.context) for target in self.flow.calls)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where code begins, and in which context."""
+
+    address: int
+    context: Mapping[str, int]
+
+
+def coming_back(target: Target, context: Mapping[str, int]) -> Mapping[str, int]:
+    """The context behind an instruction in `context` that has called something, which restores its caller's."""
+    follows = {v.name: v.follows for v in target.context if v.follows is not None}
+    return {**context, **{name: evaluate(value, {}, 0, context) for name, value in follows.items()}}
+
+
 class FlowReader:
     """Decodes words of a target's code, and keeps what it found.
 
     Of what raises an exception and nothing else, only the exceptions in `resuming` go on with the next instruction.
+    `marked` is the context variable that is bit 0 of pointers to code, if there is one.
     """
 
-    def __init__(self, target: Target, resuming: Collection[str] = ()) -> None:
+    def __init__(self, target: Target, resuming: Collection[str] = (), marked: str = "") -> None:
         self._target = target
         self._resuming = frozenset(resuming)
         self.context: Mapping[str, int] = {variable.name: 0 for variable in target.context}
+        self.marked = marked
+        self._contexts = {tuple(self.context.values()): self.context}
+        self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
         self._steps = any(variable.follows is not None for variable in target.context)
         self._known: dict[tuple[bytes, tuple[int, ...]], Step | None] = {}
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
@@ -87,6 +110,29 @@ class FlowReader:
     def sizes(self) -> tuple[int, ...]:
         """The sizes of code units in bytes, in the order they are tried."""
         return tuple(unit.size for unit in self._target.units)
+
+    def place(self, pointer: int) -> Place:
+        """Where a pointer to code leads."""
+        if not self.marked:
+            return Place(pointer, self.context)
+        return Place(pointer & ~1, self._same({**self.context, self.marked: pointer & 1}))
+
+    def stays(self, context: Mapping[str, int]) -> bool:
+        """Whether the next instruction has the same context where an encoding says nothing else."""
+        return self._come_back(context) is context
+
+    def _come_back(self, context: Mapping[str, int]) -> Mapping[str, int]:
+        if not self._steps:
+            return context
+        key = tuple(context.values())
+        known = self._behind.get(key)
+        if known is None:
+            known = self._behind[key] = self._same(coming_back(self._target, context))
+        return known
+
+    def _same(self, context: Mapping[str, int]) -> Mapping[str, int]:
+        """The context that stands for all that are equal to it."""
+        return self._contexts.setdefault(tuple(context.values()), context)
 
     def step(self, code: bytes, context: Mapping[str, int] | None = None) -> Step | None:
         """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none.
@@ -126,12 +172,15 @@ class FlowReader:
         if known is None:
             meaning = guarded(guard and guard.function, leaf.function)
             known = self._meanings[key] = meaning, flow_of(meaning, self._resuming)
-        after = context
-        if self._steps or encoding.next:
-            falls = known[1].exit is not Exit.CALL and known[1].exit is not Exit.RAISE
-            changes = following(self._target.context, encoding, fields, context, falls=falls)
-            after = {**context, **changes}
-        return Step(size, encoding, fields, context, *known, after)
+        falls = goes = behind = self._come_back(context)
+        if encoding.next:
+            falls, goes = (
+                self._same({**context, **following(self._target.context, encoding, fields, context, falls=falls)})
+                for falls in (True, False)
+            )
+        if known[1].exit in (Exit.CALL, Exit.INDIRECT_CALL):
+            falls = behind
+        return Step(size, encoding, fields, context, *known, falls, goes)
 
     def _leaf(
         self, tree: ShapeTree | None, fields: dict[str, int], context: Mapping[str, int]

@@ -75,7 +75,7 @@ class TableFinder:
         target, state = paths.with_constants(found[0], path[0], found[1]), found[1]
         if isinstance(target, int):
             known = JumpTable(path[-1], target, 0, (target,), True)
-            return Outcome(known if self._is_code(target) else None, False)
+            return Outcome(known if self._is_code(target, path[-1]) else None, False)
         indices = list(self._indices(target, state))
         return Outcome(self._table(path[-1], target, indices, state), bool(indices) or self._is_anchored(target))
 
@@ -139,7 +139,7 @@ class TableFinder:
         targets: list[int] = []
         for value in values:
             to = self._target(target, index.node, value)
-            if to is None or not self._is_code(to):
+            if to is None or not self._is_code(to, jump):
                 return None
             targets.append(to)
         return self._made(jump, index, values.start, targets, bounded=True)
@@ -155,7 +155,7 @@ class TableFinder:
             if value and self._entry(index, value) in others:
                 break
             to = self._target(target, index.node, value)
-            if to is None or not extent.start <= to < extent.end or not self._is_code(to):
+            if to is None or not extent.start <= to < extent.end or not self._is_code(to, jump):
                 break
             targets.append(to)
         return self._made(jump, index, 0, targets, bounded=False) if len(targets) >= _FEWEST_ENTRIES else None
@@ -177,13 +177,14 @@ class TableFinder:
         result = self.symbolic.substitute(target, known, self.image.load)
         return result if isinstance(result, int) else None
 
-    def _is_code(self, address: int) -> bool:
-        """Whether an instruction can stand at `address`."""
+    def _is_code(self, address: int, jump: int) -> bool:
+        """Whether an instruction can stand at `address`, come to by the one at `jump`."""
         piece = self.image.code_at(address)
         if piece is None or address % self.reader.alignment:
             return False
         at = address - piece.address
-        return self.reader.step(piece.data[at : at + self.reader.longest]) is not None
+        context = self.listing.steps[jump].going
+        return self.reader.step(piece.data[at : at + self.reader.longest], context) is not None
 
 
 def _rank(outcome: Outcome) -> tuple[bool, int]:

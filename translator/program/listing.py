@@ -46,6 +46,8 @@ class Listing:
     sources: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
     #: Instructions that control does not go on behind, though they are calls: what follows is another function.
     last: set[int] = field(default_factory=set[int])
+    #: Data among code that instructions load from constant addresses: sizes by address.
+    literals: dict[int, int] = field(default_factory=dict[int, int])
     tables: dict[int, JumpTable] = field(default_factory=dict[int, JumpTable])
 
     def falls(self, address: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -47,8 +47,9 @@ class Program:
     """The code of an image. Addresses are as linked; `image.base` is the lowest, `image.file_offset` leads to the file.
 
     `graph` is a networkx DiGraph whose nodes are the addresses of blocks, with attributes `end` (the address behind
-    the block), `instructions` (how many), `exit` (an Exit) and `origin` (an Origin: how sure it is); its edges have
-    `kind` (an Edge). Where a call goes to its own return site, the edge is the return's. `leftovers` are ranges of code
+    the block), `instructions` (how many), `exit` (an Exit), `origin` (an Origin: how sure it is) and `context` (what its
+    first instruction was decoded in, None in the middle of a run of instructions that give one another theirs); its
+    edges have `kind` (an Edge). Where a call goes to its own return site, the edge is the return's. `leftovers` are ranges of code
     that were not reached, start and end.
     """
 
@@ -83,9 +84,12 @@ def build_program(
     entries: Collection[int],
     reached: Mapping[Origin, int],
     unresolved: tuple[int, ...],
+    stays: Callable[[Mapping[str, int]], bool],
 ) -> Program:
-    """The program that consists of the instructions of a finished listing; functions begin at `entries`."""
-    graph = _graph(listing)
+    """The program that consists of the instructions of a finished listing; functions begin at `entries`. `stays` tells
+    which contexts stay from instruction to instruction.
+    """
+    graph = _graph(listing, stays)
     functions = functions_of(graph, entries, image)
     leftovers = tuple(_leftovers(image, listing))
     statistics = Statistics(
@@ -102,15 +106,18 @@ def build_program(
     return Program(image, graph, functions, tables, unresolved, leftovers, statistics, starts)
 
 
-def _graph(listing: Listing) -> Any:
+def _graph(listing: Listing, stays: Callable[[Mapping[str, int]], bool]) -> Any:
     """The graph of all blocks. Edges to where no code is are left out."""
     graph = _networkx.DiGraph()
     ends: list[tuple[int, int]] = []
     for leader, inside in listing.blocks():
         last = inside[-1]
         step = listing.steps[last]
-        origin = listing.origins[leader]
-        graph.add_node(leader, end=last + step.size, instructions=len(inside), exit=step.flow.exit, origin=origin)
+        origin, context = listing.origins[leader], listing.steps[leader].context
+        graph.add_node(
+            leader, end=last + step.size, instructions=len(inside), exit=step.flow.exit, origin=origin,
+            context=context if stays(context) else None,
+        )  # fmt: skip
         ends.append((leader, last))
     for leader, last in ends:
         # What is added later replaces what is there: the way inside a function counts more than the call.

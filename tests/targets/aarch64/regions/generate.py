@@ -220,7 +220,8 @@ class _Making:
             entries.update(dict.fromkeys(at for at in self._called(words) if at in inside))
         code = b"".join(word.to_bytes(4, "little") for word in [*words, _BRK])
         places = tuple((offset + 4 * at, 4) for at in range(length))
-        return Program(offset, code, places, ranges, tuple(offset + entry for entry in entries), polls)
+        context = {variable.name: 0 for variable in self._generator.target.context}
+        return Program(offset, code, places, ranges, tuple(offset + entry for entry in entries), context, polls)
 
     def _add_call(self, words: list[int]) -> None:
         """A call, and a return some way behind what it calls."""

@@ -80,7 +80,7 @@ class Toy:
         called = [p.at + 4 * p.encoding.fields_of(p.word)["imm"] for p in places if p.encoding.instruction == "CALL"]
         if rng.random() < 0.5:  # calls that can stay inside
             entries.update(dict.fromkeys(at for at in called if at != end))
-        return Program(offset, code, instructions, ((offset, end),), tuple(entries), polls)
+        return Program(offset, code, instructions, ((offset, end),), tuple(entries), self._context(), polls)
 
     def _fixed(self, word: int) -> _Place:
         encoding = self.target.decode(word, "Word", self._context())

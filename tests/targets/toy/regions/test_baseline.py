@@ -59,7 +59,8 @@ def _runs(bench: Workbench, program: Program, host: Host, rng: random.Random, ne
 
 def test_a_jump_to_the_last_address(bench: Workbench) -> None:
     """Empty entries of the jump cache are no targets."""
-    program = Program(0, bytes.fromhex("2b010000"), ((0, 4),), ((0, 4),), (0,))  # jump r1
+    context = {variable.name: 0 for variable in bench.subject.target.context}
+    program = Program(0, bytes.fromhex("2b010000"), ((0, 4),), ((0, 4),), (0,), context)  # jump r1
     bench.put([program])
     state = bench.subject.state(random.Random(1), program, None)
     general = (state.registers[0][0], (1 << 64) - 1, *state.registers[0][2:])
