@@ -26,6 +26,9 @@ def offset_of(expr: StaticExpr) -> int | None:
         case Apply("and", (inner, int(mask))) if mask < 0 and ~mask & -mask == 0 and -mask <= _ALIGN:
             base = offset_of(inner)
             return None if base is None else base & mask
+        case Apply("or", (inner, int(marks))) if 0 <= marks < _ALIGN:
+            base = offset_of(inner)
+            return None if base is None else base | marks
         case _:
             return None
 
