@@ -46,7 +46,6 @@ class Subject(Protocol):
 
     target: DescribedTarget
     model: CpuModel
-    nops: Mapping[int, bytes]  # by size in bytes
     resuming: Mapping[str, int]  # exceptions that instructions raise to have something done, and their sizes
 
     def program(self, rng: random.Random, offset: int) -> Program:
@@ -57,8 +56,12 @@ class Subject(Protocol):
         """A random state to start it in. `poll`: what a register that the program polls by has to point at."""
         ...
 
-    def text(self, code: bytes, address: int) -> str:
-        """An instruction's assembly."""
+    def nops(self, program: Program) -> Mapping[int, bytes]:
+        """What does nothing in a program, by size in bytes."""
+        ...
+
+    def text(self, program: Program, code: bytes, address: int) -> str:
+        """The assembly of an instruction of a program."""
         ...
 
 
@@ -72,6 +75,6 @@ def listing(subject: Subject, program: Program, base: int) -> str:
     for at, size in program.instructions:
         code = program.code[at - program.offset : at - program.offset + size]
         marks = ("E" if at in program.entries else " ") + (" " if program.plan.allows(at) else "-")
-        if code != subject.nops[size] or marks != "  ":
-            lines.append(f"  {marks} {base + at:#x} {code.hex()} {subject.text(code, base + at)}")
+        if code != subject.nops(program)[size] or marks != "  ":
+            lines.append(f"  {marks} {base + at:#x} {code.hex()} {subject.text(program, code, base + at)}")
     return "\n".join(lines)

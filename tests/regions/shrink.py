@@ -18,7 +18,7 @@ def shrunk(bench: Workbench, failure: Failure) -> Failure:
     best, size = failure, max(len(failure.program.instructions) // 2, 1)
     while True:
         for chunk in _chunks(best.program.instructions, size):
-            program = best.program.without(chunk, bench.subject.nops)
+            program = best.program.without(chunk, bench.subject.nops(best.program))
             found = _fails(bench, program, best) if program != best.program else None
             best = found or best
         if size == 1:

@@ -27,7 +27,6 @@ _FPSR_HERE = 0xF8000080  # the rest is in the host's sticky flags
 class Aarch64:
     """See tests.regions.programs.Subject."""
 
-    nops: Mapping[int, bytes] = {4: bytes.fromhex("1f2003d5")}
     resuming: Mapping[str, int] = {"svc": 4}
 
     def __init__(self, target: DescribedTarget) -> None:
@@ -77,7 +76,11 @@ class Aarch64:
             values[name] = [made.nzcv >> bit & 1]
         return tuple(tuple(value) for value in values.values())
 
-    def text(self, code: bytes, address: int) -> str:
+    def nops(self, program: Program) -> Mapping[int, bytes]:
+        """See Subject."""
+        return {4: bytes.fromhex("1f2003d5")}
+
+    def text(self, program: Program, code: bytes, address: int) -> str:
         """See Subject."""
         return text_of(self.target, int.from_bytes(code, "little"), address)
 

@@ -8,13 +8,13 @@ from tests.targets.harness import interpreter
 from tests.targets.harness.interpreter import Endless, Machine
 from tests.targets.harness.machine import CODE, PAGE, SIGBUS, SIGTRAP
 
-_FLAGS = (
+FLAGS = (
     (31, "NF"), (30, "ZF"), (29, "CF"), (28, "VF"), (27, "QF"), (19, "GE3"), (18, "GE2"), (17, "GE1"), (16, "GE0"),
 )  # fmt: skip
-_FP_FLAGS = ((31, "FP_N"), (30, "FP_Z"), (29, "FP_C"), (28, "FP_V"))
+FP_FLAGS = ((31, "FP_N"), (30, "FP_Z"), (29, "FP_C"), (28, "FP_V"))
 _T = 5
 _RMODE, _FZ = 22, 24
-_MODES, _STICKY = 0x07FF0000, 0x08000080  # of FPSCR what is in FPCR, and in FPSR
+MODES, STICKY = 0x07FF0000, 0x08000080  # of FPSCR what is in FPCR, and in FPSR
 
 Run = interpreter.Run[State]
 
@@ -30,13 +30,13 @@ class Interpreter(interpreter.Interpreter[State]):
         registers, env = machine.registers, machine.env
         registers["G"] = dict(enumerate((*state.r, 0)))
         registers["D"] = dict(enumerate(state.d))
-        for bit, flag in _FLAGS:
+        for bit, flag in FLAGS:
             registers[flag][0] = state.cpsr >> bit & 1
         registers["TPIDRURW"][0], registers["TPIDRURO"][0] = state.tpidrurw, state.tpidruro
         env.ctx["t"] = state.cpsr >> _T & 1
-        for bit, flag in _FP_FLAGS:
+        for bit, flag in FP_FLAGS:
             registers[flag][0] = state.fpscr >> bit & 1
-        registers["FPCR"][0], registers["FPSR"][0] = state.fpscr & _MODES, state.fpscr & _STICKY
+        registers["FPCR"][0], registers["FPSR"][0] = state.fpscr & MODES, state.fpscr & STICKY
         env.fp.rounding, env.fp.flags = state.fpscr >> _RMODE & 3, state.fpscr & 31
         env.ctx["fz"] = state.fpscr >> _FZ & 1
 
@@ -44,10 +44,10 @@ class Interpreter(interpreter.Interpreter[State]):
         """See the base class."""
         registers, sticky = machine.registers, machine.env.fp.flags
         denormal = (sticky & 32) << 2 if machine.env.ctx["fz"] else 0
-        fp_flags = sum(registers[flag][0] << bit for bit, flag in _FP_FLAGS)
+        fp_flags = sum(registers[flag][0] << bit for bit, flag in FP_FLAGS)
         return State(
             tuple(registers["G"][k] for k in range(15)),
-            sum(registers[flag][0] << bit for bit, flag in _FLAGS) | machine.env.ctx["t"] << _T,
+            sum(registers[flag][0] << bit for bit, flag in FLAGS) | machine.env.ctx["t"] << _T,
             fp_flags | registers["FPCR"][0] | registers["FPSR"][0] | sticky & 31 | denormal,
             registers["TPIDRURW"][0],
             registers["TPIDRURO"][0],

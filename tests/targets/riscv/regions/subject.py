@@ -22,7 +22,6 @@ from tests.targets.riscv.regions.generate import COUNTER, LABEL, LINK, POLL, Pro
 class RiscV:
     """See tests.regions.programs.Subject."""
 
-    nops: Mapping[int, bytes] = {4: bytes.fromhex("13000000"), 2: bytes.fromhex("0100")}
     resuming: Mapping[str, int] = {"ecall": 4}
 
     def __init__(self, target: DescribedTarget) -> None:
@@ -65,7 +64,11 @@ class RiscV:
             parts[place] = CODE + rng.choice(program.instructions)[0] + (1 if rng.random() < 0.03 else 0)
         return parts
 
-    def text(self, code: bytes, address: int) -> str:
+    def nops(self, program: Program) -> Mapping[int, bytes]:
+        """See Subject."""
+        return {4: bytes.fromhex("13000000"), 2: bytes.fromhex("0100")}
+
+    def text(self, program: Program, code: bytes, address: int) -> str:
         """See Subject."""
         return text_of(self.target, int.from_bytes(code, "little"), address)
 

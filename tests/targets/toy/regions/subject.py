@@ -46,7 +46,6 @@ class _Place:
 class Toy:
     """See tests.regions.programs.Subject."""
 
-    nops: Mapping[int, bytes] = {4: bytes.fromhex("31000000"), 2: bytes.fromhex("b000")}
     resuming: Mapping[str, int] = {"syscall": 4}
 
     def __init__(self, target: DescribedTarget) -> None:
@@ -148,7 +147,11 @@ class Toy:
         registers = tuple(tuple(elements) for elements in values.values())
         return Snapshot(registers, 0, 0, tuple(self._context().values()), page_of(rng.randbytes(64)))
 
-    def text(self, code: bytes, address: int) -> str:
+    def nops(self, program: Program) -> Mapping[int, bytes]:
+        """See Subject."""
+        return {4: bytes.fromhex("31000000"), 2: bytes.fromhex("b000")}
+
+    def text(self, program: Program, code: bytes, address: int) -> str:
         """See Subject."""
         unit = "Word" if len(code) == 4 else "Short"
         encoding = self.target.decode(int.from_bytes(code, "big"), unit, self._context())
