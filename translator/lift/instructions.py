@@ -5,17 +5,17 @@ A meaning (the function of one shape of an encoding) is looked at once, however 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pyqemu.translator.adl.compiled import Source
 from pyqemu.translator.ir.function import Block, Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
+from pyqemu.translator.program.evaluators import Evaluator, make_evaluator
 from pyqemu.translator.program.flow import coming_back
-from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, apply, leaves_of, substitute
+from pyqemu.translator.static import Here, StaticExpr, apply, substitute
 from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, following
 
 #: What regions do not do; the baseline translator does these instructions one by one.
@@ -115,29 +115,6 @@ def _look_at_guarded(guard: Function | None, function: Function) -> Meaning:
     return whole if guard is None else replace(whole, resumes=look_at(function).resumes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Evaluator:
-    """A decode-time expression as a Python function of fields, `here` and context."""
-
-    value: Callable[[Mapping[str, int], int, Mapping[str, int]], int]
-    needs_here: bool
-
-
-def _make_evaluator(expr: StaticExpr) -> _Evaluator:
-    def leaf(item: Field | Ctx | Here) -> str:
-        match item:
-            case Field(name):
-                return f"fields[{name!r}]"
-            case Ctx(name):
-                return f"context[{name!r}]"
-            case Here(width):
-                return f"(here & {(1 << width) - 1})"
-
-    source = Source(leaf)
-    value = source.function("fields, here, context", f" return {source.text(expr)} + 0")
-    return _Evaluator(value, any(isinstance(item, Here) for item in leaves_of(expr)))
-
-
 class Reader:
     """Decodes a module's instructions. `context` is what those have that nothing comes before."""
 
@@ -152,7 +129,7 @@ class Reader:
         self._trees: dict[int, ShapeTree] = {}
         self._guards: dict[int, ShapeTree | None] = {}
         self._meanings: dict[tuple[int, int], Meaning] = {}
-        self._evaluators: dict[int, _Evaluator] = {}
+        self._evaluators: dict[int, Evaluator] = {}
         self._units = [(unit, unit.size) for unit in target.units]
 
     def on(self, code: GuestCode, context: Mapping[str, int]) -> Reader:
@@ -259,9 +236,9 @@ class Reader:
         here = apply("add", Here(), instruction.offset)
         return substitute(expr, instruction.fields, instruction.context, here)
 
-    def _evaluator(self, expr: StaticExpr) -> _Evaluator:
+    def _evaluator(self, expr: StaticExpr) -> Evaluator:
         """Kept by identity: expressions live as long as the meanings that they are in."""
         known = self._evaluators.get(id(expr))
         if known is None:
-            known = self._evaluators[id(expr)] = _make_evaluator(expr)
+            known = self._evaluators[id(expr)] = make_evaluator(expr)
         return known

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
+from pyqemu.translator.program.evaluators import Evaluator, make_evaluator
 from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
-from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, alignment, following
+from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit, alignment, following
 
 
 class Exit(StrEnum):
@@ -71,6 +72,12 @@ class Step:
         return (evaluate(target, self.fields, here, self.context) for target in self.flow.calls)
 
 
+class _Unit(Enum):
+    """What code is that does not begin with a unit's word."""
+
+    OTHER = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where code begins, and in which context."""
@@ -100,9 +107,12 @@ class FlowReader:
         self._contexts = {tuple(self.context.values()): self.context}
         self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
         self._steps = any(variable.follows is not None for variable in target.context)
-        self._known: dict[tuple[bytes, tuple[int, ...]], Step | None] = {}
+        self._units = tuple(target.units)
+        #: By the number of the unit, a piece of code of its size, and the context.
+        self._known: dict[tuple[int, bytes, tuple[int, ...]], Step | None | _Unit] = {}
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
         self._meanings: dict[tuple[int, int], tuple[Function, Flow]] = {}
+        self._evaluators: dict[int, Evaluator] = {}
         self.longest = max(self.sizes)
         self.alignment = alignment(target.units)
 
@@ -140,22 +150,26 @@ class FlowReader:
         Without a context it is the one that code is in where nothing comes before.
         """
         context = self.context if context is None else context
-        key = code, tuple(context.values())
-        try:
-            return self._known[key]
-        except KeyError:
-            step = self._known[key] = self._decoded(code, context)
-            return step
-
-    def _decoded(self, code: bytes, context: Mapping[str, int]) -> Step | None:
-        for unit in self._target.units:
-            if len(code) < unit.size:
-                continue
-            word = unit.word_of(code[: unit.size])
-            encoding = self._target.decode(word, unit.name, context)
-            if encoding is not None:
-                return self._step(unit.size, encoding, encoding.fields_of(word), context)
+        values = tuple(context.values())
+        for number, unit in enumerate(self._units):
+            piece = code[: unit.size]
+            key = number, piece, values
+            try:
+                found = self._known[key]
+            except KeyError:
+                found = self._known[key] = self._decoded(unit, piece, context)
+            if found is not _Unit.OTHER:
+                return found
         return None
+
+    def _decoded(self, unit: Unit, code: bytes, context: Mapping[str, int]) -> Step | None | _Unit:
+        if len(code) < unit.size:
+            return _Unit.OTHER
+        word = unit.word_of(code)
+        encoding = self._target.decode(word, unit.name, context)
+        if encoding is None:
+            return _Unit.OTHER
+        return self._step(unit.size, encoding, encoding.fields_of(word), context)
 
     def _step(
         self, size: int, encoding: Encoding, fields: dict[str, int], context: Mapping[str, int]
@@ -189,8 +203,15 @@ class FlowReader:
         while not isinstance(tree, ShapeLeaf):
             if tree is None or isinstance(tree, Undefined):
                 return None
-            tree = tree.children.get(evaluate(tree.expr, fields, 0, context))
+            tree = tree.children.get(self._evaluator(tree.expr).value(fields, 0, context))
         return tree
+
+    def _evaluator(self, expr: StaticExpr) -> Evaluator:
+        """Kept by identity: expressions live as long as the trees that they are in."""
+        known = self._evaluators.get(id(expr))
+        if known is None:
+            known = self._evaluators[id(expr)] = make_evaluator(expr)
+        return known
 
 
 def flow_of(meaning: Function, resuming: Collection[str] = ()) -> Flow:
