@@ -14,6 +14,7 @@ from tests.translator.program.toy import (
     branch,
     branch_zero,
     call,
+    call_lane,
     jump,
 )
 
@@ -136,3 +137,10 @@ def test_several_entries() -> None:
     assert found.entries == (8, 4)
     assert found.leaders == {4, 8}
     assert sorted(found.instructions) == [4, 8, 12]
+
+
+def test_what_is_called_in_another_context_comes_back() -> None:
+    """In the context of who has called it."""
+    found = traced(call_lane(2, 4), NOP, jump(4))
+    assert found.entries == (0, 4)
+    assert found.instructions[0].goes_to["lane"] == 2 and found.instructions[4].context["lane"] == 0

@@ -15,6 +15,7 @@ from .toy import (
     DATA,
     HIGHER_OR_SAME,
     LINK,
+    MARKED,
     NOP,
     RETURN,
     RODATA,
@@ -29,6 +30,7 @@ from .toy import (
     branch,
     branch_zero,
     call,
+    call_lane,
     code,
     compare,
     jump,
@@ -263,3 +265,33 @@ def test_the_context_steps_along_straight_code() -> None:
     if_two = 0x3E000000 | 2 << 19
     found = Toy(code(if_two, RETURN, RETURN, RETURN, RETURN)).program()
     assert {(a, b) for a, b, _ in edges(found)} == {(0, 2), (2, 3)}
+
+
+def of_two_contexts() -> Program:
+    """Code that is come to in three values of `lane`: by pointers that tell it, and by a call."""
+    text = code(
+        call_lane(2, 3), RETURN, UNDEFINED,
+        movi(1, 1), RETURN, UNDEFINED,  # called
+        movi(2, 2), RETURN, UNDEFINED,  # by a pointer with bit 0 set
+        movi(3, 3), RETURN,  # by a symbol with bit 0 clear
+        movi(4, 4), RETURN,  # by nothing
+    )  # fmt: skip
+    data = struct.pack("<Q", TEXT + 24 | 1)
+    symbols = ("even", TEXT + 36, 8), ("odd", TEXT + 24 | 1, 8)
+    return Toy(text, data=data, entry=TEXT | 1, symbols=symbols).program(MARKED)
+
+
+def test_pointers_tell_the_context() -> None:
+    """What is called is in the context that the call says, its caller goes on in its own."""
+    found = of_two_contexts()
+    lanes = {(a - TEXT) // 4: node["context"]["lane"] for a, node in found.graph.nodes(data=True)}
+    assert lanes == {0: 1, 1: 1, 3: 2, 6: 1, 9: 0, 11: 0}
+    assert {f.name for f in found.functions} == {"", "even", "odd"}
+    assert all(f.entry % 4 == 0 for f in found.functions)
+
+
+def test_contexts_that_do_not_stay() -> None:
+    """A block that begins between an IF and what it makes conditional has no context of its own."""
+    found = Toy(code(0x3E000000 | 2 << 19, RETURN, RETURN, RETURN)).program()
+    contexts = {(a - TEXT) // 4: node["context"] for a, node in found.graph.nodes(data=True)}
+    assert contexts[0] is not None and contexts[2] is None and contexts[3] is not None

@@ -14,6 +14,8 @@ from pyqemu.translator.program.program import Program
 
 TOY = load(Path(__file__).parents[2] / "targets/toy")
 READER = FlowReader(TOY, {"syscall"})
+#: As if bit 0 of pointers to code told the context variable `lane`.
+MARKED = FlowReader(TOY, {"syscall"}, "lane")
 MACHINE = 0xFEED
 BASE = 0x1000
 ZERO, LINK = 15, 14
@@ -69,6 +71,11 @@ def branch_zero(rd: int, words: int) -> int:
 def call(words: int) -> int:
     """Calls what is `words` words on."""
     return 0x2A000000 | words & 0xFFFFFF
+
+
+def call_lane(lane: int, words: int) -> int:
+    """Calls what is `words` words on, where the context variable `lane` has another value."""
+    return 0x3F000000 | ALWAYS << 21 | lane << 19 | words & 0x7FFFF
 
 
 def jump(rn: int, link: bool = False) -> int:
@@ -154,9 +161,9 @@ class Toy:
             _section(0, _RELA, _ALLOC, 0, offsets[3], len(relocations), entry=24),
         ]
 
-    def program(self) -> Program:
+    def program(self, reader: FlowReader = READER) -> Program:
         """What is found of it."""
-        return discover(read_elf(self.packed(), MACHINE), READER)
+        return discover(read_elf(self.packed(), MACHINE), reader)
 
 
 def _segment(flags: int, offset: int, address: int, size: int) -> bytes:
