@@ -88,8 +88,8 @@ def enter(way: Way, *, first: bool) -> None:
     os.environ.update(way.environment)
 
 
-def translate(program: Path, way: Way) -> None:
+def translate(program: Path, way: Way, cpu: str) -> None:
     """Translates a program ahead of time into the way's cache, if that is what the way is about."""
     if way.ahead:
-        command = [script("pyqemu-aot"), "--cache", way.cache, "-cpu", "cortex-a57", program]
+        command = [script("pyqemu-aot"), "--cache", way.cache, "-cpu", cpu, program]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
