@@ -50,7 +50,7 @@ class CompiledRegion:
 
 
 def stored_context(context: Mapping[str, int]) -> tuple[int, ...]:
-    """A context as archives have it: values of all variables, and zeros for those that the architecture does not have."""
+    """A context as archives have it: values of all variables, and zeros for what the architecture does not have."""
     return (*context.values(), *[0] * CONTEXT_VALUES)[:CONTEXT_VALUES]
 
 

@@ -31,7 +31,11 @@ _RECORDS = {
 #: What a region's MAC is over, besides itself: table, and the members that say which part of it.
 _PARTS = (("entry", EntryRec), ("range", RangeRec), ("byte", None), ("exit", ExitRec), ("fault", FaultRec))
 _HEADER = ("magic", "version", "features", "extent", "text_bytes", "support", "exit_count")
-_REGION = ("code", "code_bytes", "context", *(f"first_{name}" for name, _ in _PARTS), *(f"{name}_count" for name, _ in _PARTS))
+_REGION = (
+    *("code", "code_bytes", "context"),
+    *(f"first_{name}" for name, _ in _PARTS),
+    *(f"{name}_count" for name, _ in _PARTS),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from tests.guests.architectures import AARCH64, ARMHF, Architecture
 from tests.guests.ways import WAYS, Way, start_worker, translate
 from tests.paths import pyqemu_user
 
-#: Calls, loops, flags, floating point, system calls, without a library, so that all of it is soon translated. For 32-bit
-#: Arm it is in T32, what the compiler's own library has for it in A32 too.
+#: Calls, loops, flags, floating point, system calls, without a library, so that all of it is soon translated. For
+#: 32-bit Arm it is in T32, what the compiler's own library has for it in A32 too.
 PROGRAM = r"""
 #ifdef __aarch64__
 enum { kWrite = 64, kExit = 94 };

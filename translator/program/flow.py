@@ -109,7 +109,7 @@ class FlowReader:
         self._steps = any(variable.follows is not None for variable in target.context)
         self._units = tuple(target.units)
         #: By the number of the unit, a piece of code of its size, and the context.
-        self._known: dict[tuple[int, bytes, tuple[int, ...]], Step | None | _Unit] = {}
+        self._known: dict[tuple[int, bytes, tuple[int, ...]], Step | _Unit | None] = {}
         self._shapes: dict[int, tuple[ShapeTree, ShapeTree | None]] = {}
         self._meanings: dict[tuple[int, int], tuple[Function, Flow]] = {}
         self._evaluators: dict[int, Evaluator] = {}
@@ -162,7 +162,7 @@ class FlowReader:
                 return found
         return None
 
-    def _decoded(self, unit: Unit, code: bytes, context: Mapping[str, int]) -> Step | None | _Unit:
+    def _decoded(self, unit: Unit, code: bytes, context: Mapping[str, int]) -> Step | _Unit | None:
         if len(code) < unit.size:
             return _Unit.OTHER
         word = unit.word_of(code)

@@ -47,10 +47,10 @@ class Program:
     """The code of an image. Addresses are as linked; `image.base` is the lowest, `image.file_offset` leads to the file.
 
     `graph` is a networkx DiGraph whose nodes are the addresses of blocks, with attributes `end` (the address behind
-    the block), `instructions` (how many), `exit` (an Exit), `origin` (an Origin: how sure it is) and `context` (what its
-    first instruction was decoded in, None in the middle of a run of instructions that give one another theirs); its
-    edges have `kind` (an Edge). Where a call goes to its own return site, the edge is the return's. `leftovers` are ranges of code
-    that were not reached, start and end.
+    the block), `instructions` (how many), `exit` (an Exit), `origin` (an Origin: how sure it is) and `context` (what
+    its first instruction was decoded in, None in the middle of a run of instructions that give one another theirs);
+    its edges have `kind` (an Edge). Where a call goes to its own return site, the edge is the return's. `leftovers` are
+    ranges of code that were not reached, start and end.
     """
 
     image: Image

@@ -1,8 +1,8 @@
 """Random programs for regions, in A32 or T32: conditions, IT blocks, loops, accesses that fault, calls out.
 
-Some registers have a part of their own, and other instructions mostly leave them alone: r5, r6 and r13 hold addresses on
-the data page, r11 one that can be exchanged for that of a poll word, r4 counts loops, r7 is a small offset, r12 and r14
-hold addresses in the program.
+Some registers have a part of their own, and other instructions mostly leave them alone: r5, r6 and r13 hold addresses
+on the data page, r11 one that can be exchanged for that of a poll word, r4 counts loops, r7 is a small offset, r12 and
+r14 hold addresses in the program.
 """
 
 from __future__ import annotations
