@@ -75,7 +75,8 @@ class ProgramGenerator:
         entries = dict.fromkeys([inside[0], *rng.sample(inside, min(rng.choice((0, 0, 1, 3)), len(inside)))])
         if rng.random() < 0.5:  # calls that can stay inside
             entries.update(dict.fromkeys(at for at in _called(places) if at in inside))
-        return Program(offset, code, tuple((p.at, p.size) for p in places), ranges, tuple(entries), self._context, polls)
+        instructions = tuple((p.at, p.size) for p in places)
+        return Program(offset, code, instructions, ranges, tuple(entries), self._context, polls)
 
     def _fixed_parts(self, rng: random.Random, places: list[_Place]) -> list[_Place]:
         """Puts loops, and perhaps a call and a return, in; gives the branches that close loops."""
