@@ -153,6 +153,14 @@ class Property(Decl):
 
 
 @dataclass(frozen=True, slots=True)
+class DataOrderIf(Decl):
+    """`data order le|be if e`: the byte order of data accesses while that holds, over context."""
+
+    order: str
+    condition: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterFile(Decl):
     """`file S[32]: b64`; `count` None for `reg NAME: b64`."""
 

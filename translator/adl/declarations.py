@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyqemu.translator.adl import ast
-from pyqemu.translator.adl.model import Model
+from pyqemu.translator.adl.model import DataOrderIf, Model
 from pyqemu.translator.adl.static_expr import Globals
 from pyqemu.translator.target import Register
 
@@ -27,6 +27,7 @@ class Declarations:
     globals: Globals
     address_width: int
     data_order: str
+    data_order_if: DataOrderIf | None
     shape_limit: int
 
     def names(self) -> set[str]:
@@ -53,5 +54,6 @@ def declarations_of(model: Model) -> Declarations:
         model.globals,
         model.properties.address_width,
         model.properties.data_order,
+        model.data_order_if,
         model.properties.shape_limit,
     )

@@ -37,6 +37,14 @@ class Properties:
 
 
 @dataclass(frozen=True, slots=True)
+class DataOrderIf:
+    """The byte order that data accesses have while a condition over context holds."""
+
+    order: str
+    condition: StaticExpr
+
+
+@dataclass(frozen=True, slots=True)
 class BoundEncoding:
     """An encoding with where it comes from and what its names stand for.
 
@@ -59,6 +67,7 @@ class Model:
 
     architecture: ast.Architecture
     properties: Properties = field(default_factory=Properties)
+    data_order_if: DataOrderIf | None = None
     units: dict[str, Unit] = field(default_factory=dict[str, Unit])
     unit_needs: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])  # features
     unit_conditions: dict[str, ast.Expr] = field(default_factory=dict[str, ast.Expr])
@@ -172,7 +181,7 @@ class _Builder:
                 model.features |= {name: declaration for name in names if self.take("feature", name, span)}
             case ast.Prefer():
                 model.prefers.append(declaration)
-            case ast.Property() | ast.CpuModel():
+            case ast.Property() | ast.DataOrderIf() | ast.CpuModel():
                 pass  # looked at when all names are known
             case _:
                 self._add_by_name(declaration)

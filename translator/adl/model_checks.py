@@ -10,7 +10,7 @@ from dataclasses import replace
 from pyqemu.translator.adl import ast
 from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.knowledge import Knowledge
-from pyqemu.translator.adl.model import Model, Properties, unknown
+from pyqemu.translator.adl.model import DataOrderIf, Model, Properties, unknown
 from pyqemu.translator.adl.static_expr import Environment
 from pyqemu.translator.adl.table_rows import features_of
 from pyqemu.translator.cpu_models import closure
@@ -40,7 +40,8 @@ def check_declarations(model: Model) -> list[DescriptionError]:
         errors.append(DescriptionError(start, "no exception `undefined` is declared", advice))
     properties = (_properties,)  # first: what the others look at is made with the width of addresses
     others = (
-        _feature, _cpu, _unit, _form, _view, _constant, _context, _operand, _function, _names_of_instruction, _prefer
+        _data_order_if, _feature, _cpu, _unit, _form, _view, _constant, _context, _operand, _function,
+        _names_of_instruction, _prefer
     )  # fmt: skip
     for checks in (properties, others):
         for declaration in declarations:
@@ -88,6 +89,17 @@ def _properties(model: Model, declaration: ast.Decl) -> Found:
         case _:
             raise AssertionError(key)
     model.properties = properties
+
+
+def _data_order_if(model: Model, declaration: ast.Decl) -> Found:
+    if not isinstance(declaration, ast.DataOrderIf):
+        return
+    if model.data_order_if is not None:
+        yield DescriptionError(declaration.span, "another byte order is declared twice", "one condition is wanted")
+    condition = Environment(model.globals).condition(declaration.condition)
+    if any(isinstance(leaf, Here) for leaf in leaves_of(condition)):
+        raise DescriptionError(declaration.condition.span, "this cannot depend on the instruction's address")
+    model.data_order_if = DataOrderIf(declaration.order, condition)
 
 
 def _cpu(model: Model, declaration: ast.Decl) -> Found:

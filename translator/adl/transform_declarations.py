@@ -56,6 +56,10 @@ class DeclarationTransform(StatementTransform):
             value = self.integer(value) if value.type == "NUMBER" else str(value)
         return ast.Property(self.span(c[0], c[-1]), key, value)
 
+    def data_order_if(self, c: Children) -> ast.Decl:
+        order, condition = c
+        return ast.DataOrderIf(self.token_span(order), self._byte_order(order), condition)
+
     def file_(self, c: Children) -> ast.Decl:
         return ast.RegisterFile(self.token_span(c[0]), str(c[0]), self.integer(c[1]), c[2])
 

@@ -282,6 +282,25 @@ def test_big_endian_data() -> None:
     assert big.run(G={2: MEMORY}).state["G"][1] == 0x0001
 
 
+def test_data_order_by_context() -> None:
+    """The shape splits where the order counts, which it does not for bytes and where the access says it."""
+    other = "data order be if mode == 2"
+    for text, little, large in (
+        ("X[rd] := zext(mem[X[rn], 2], 64)", 0x0100, 0x0001),
+        ("X[rd] := zext(mem[X[rn], 1], 64)", 0, 0),
+        ("X[rd] := zext(mem[X[rn], 2, be], 64)", 0x0001, 0x0001),
+        ("X[rd] := zext(mem[X[rn], 2, le, seqcst], 64)", 0x0100, 0x0100),
+        ('X[rd] := zext(atomic_rmw("add", X[rn], 2, b(0, 16)), 64)', 0x0100, 0x0001),
+        ("X[rd] := zext(atomic_cas(X[rn], 2, b(0, 16), b(0, 16)), 64)", 0x0100, 0x0001),
+    ):
+        function = small(text, more=other)
+        found = [function.run(ctx={"mode": mode}, G={2: MEMORY}).state["G"][1] for mode in (0, 2, 3)]
+        assert found == [little, large, little], text
+        assert len(function.labels()) == (1 if little == large or "le" in text else 2)
+    stored = small("mem[X[rn], 2] := b(0x1234, 16)", more=other)
+    assert [stored.run(ctx={"mode": mode}, G={2: MEMORY}).memory.bytes[MEMORY] for mode in (0, 2)] == [0x34, 0x12]
+
+
 def test_no_state_is_written_before_the_last_access() -> None:
     body = "X[rn] := X[rn] + 8; N := b(1, 1); X[rd] := mem[X[rn], 8]; X[rm] := mem[X[rn] + 0x100, 8]"
     result = small(body).run(G={2: MEMORY})
