@@ -64,7 +64,7 @@ int Abi::context(std::string_view name) const {
 void Abi::enter_function(CpuHeader *cpu, uint64_t address) const {
   const PackHeader &header = pack->header();
   for (uint32_t i = 0; i < header.context_count && i < 4; i++)
-    if (header.follows[i] != kNone) cpu->context[i] = 0;
+    if (header.follows[i] != kNone || entry_zero >> i & 1) cpu->context[i] = 0;
   if (address_context >= 0) {
     cpu->context[address_context] = address & 1;
     address &= ~uint64_t{1};
@@ -88,6 +88,9 @@ bool Abi::load(const Pack &pack, Abi *abi, const char **error) {
   abi->aligned_pairs = abi->value("aligned_pairs") != 0;
   for (uint32_t form : pack.header().follows) abi->context_follows |= form != kNone;
   abi->address_context = abi->context(abi->text("code_address.bit0"));
+  each_word(abi->text("code_address.zero"), [&](std::string_view name) {
+    if (int number = abi->context(name); number >= 0) abi->entry_zero |= 1u << number;
+  });
   abi->page_size = abi->value("page_size", 4096);
   abi->elf_machine = static_cast<uint32_t>(abi->value("elf.machine"));
   abi->clone_tls_before_child_tid = abi->value("clone_tls_before_child_tid") != 0;

@@ -41,6 +41,7 @@ struct Abi {
   uint32_t elf_machine = 0;
   // The context variable that is bit 0 of code's addresses, where these are handed over as pointers; or -1.
   int address_context = -1;
+  uint32_t entry_zero = 0;  // bits: the context variables that are 0 where the kernel starts code
 
   // False and *error (a static string) if the table lacks something.
   static bool load(const Pack &pack, Abi *abi, const char **error);

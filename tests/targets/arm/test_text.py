@@ -11,7 +11,7 @@ from tests.targets.arm.test_random import FILES
 from tests.targets.harness.command import encodings_of
 from tests.targets.harness.text import check
 
-CONTEXT = {"t": 0, "it": 0, "fz": 0}
+CONTEXT = {"t": 0, "big": 0, "it": 0, "fz": 0}
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -142,7 +142,7 @@ class Generator:
         for _ in range(4):
             r[rng.randrange(15)] = r[rng.randrange(15)]
         cpsr = rng.getrandbits(4) << 28 | rng.getrandbits(1) << 27 | rng.getrandbits(4) << 16
-        cpsr |= context_of(encoding)["t"] << 5
+        cpsr |= context_of(encoding)["t"] << 5 | (rng.random() < 0.3) << 9
         fpscr = rng.getrandbits(4) << 28 | rng.choice((0, _STICKY & rng.getrandbits(32)))
         if rng.random() < 0.5:
             fpscr |= _MODES & rng.getrandbits(32) & rng.getrandbits(32)
@@ -216,7 +216,7 @@ class Generator:
 
 def context_of(encoding: Encoding) -> Mapping[str, int]:
     """The context that an encoding is decoded in."""
-    return {"t": encoding.unit.name != "A32", "it": 0, "fz": 0}
+    return {"t": encoding.unit.name != "A32", "big": 0, "it": 0, "fz": 0}
 
 
 def _last(encoding: Encoding, case: Case) -> int:

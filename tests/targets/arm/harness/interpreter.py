@@ -12,7 +12,7 @@ FLAGS = (
     (31, "NF"), (30, "ZF"), (29, "CF"), (28, "VF"), (27, "QF"), (19, "GE3"), (18, "GE2"), (17, "GE1"), (16, "GE0"),
 )  # fmt: skip
 FP_FLAGS = ((31, "FP_N"), (30, "FP_Z"), (29, "FP_C"), (28, "FP_V"))
-_T = 5
+_T, _E = 5, 9
 _RMODE, _FZ = 22, 24
 MODES, STICKY = 0x07FF0000, 0x08000080  # of FPSCR what is in FPCR, and in FPSR
 
@@ -33,7 +33,7 @@ class Interpreter(interpreter.Interpreter[State]):
         for bit, flag in FLAGS:
             registers[flag][0] = state.cpsr >> bit & 1
         registers["TPIDRURW"][0], registers["TPIDRURO"][0] = state.tpidrurw, state.tpidruro
-        env.ctx["t"] = state.cpsr >> _T & 1
+        env.ctx["t"], env.ctx["big"] = state.cpsr >> _T & 1, state.cpsr >> _E & 1
         for bit, flag in FP_FLAGS:
             registers[flag][0] = state.fpscr >> bit & 1
         registers["FPCR"][0], registers["FPSR"][0] = state.fpscr & MODES, state.fpscr & STICKY
@@ -47,7 +47,9 @@ class Interpreter(interpreter.Interpreter[State]):
         fp_flags = sum(registers[flag][0] << bit for bit, flag in FP_FLAGS)
         return State(
             tuple(registers["G"][k] for k in range(15)),
-            sum(registers[flag][0] << bit for bit, flag in FLAGS) | machine.env.ctx["t"] << _T,
+            sum(registers[flag][0] << bit for bit, flag in FLAGS)
+            | machine.env.ctx["t"] << _T
+            | machine.env.ctx["big"] << _E,
             fp_flags | registers["FPCR"][0] | registers["FPSR"][0] | sticky & 31 | denormal,
             registers["TPIDRURW"][0],
             registers["TPIDRURO"][0],

@@ -74,7 +74,7 @@ static u64 end_case(u8 *context, struct state *state) {
   u32 *machine = (u32 *)(context + REGISTERS), pc = machine[15], tpidrurw, tpidruro;
   const u8 *record = context + RECORDS;
   for (u32 i = 0; i < 15; i++) state->r[i] = machine[i];
-  state->cpsr = machine[16] & 0xf80f0020; /* N Z C V Q GE T */
+  state->cpsr = machine[16] & 0xf80f0220; /* N Z C V Q GE E T */
   while (*(const u32 *)record != 0x56465001) {
     if (*(const u32 *)record == 0) die(6);
     record += ((const u32 *)record)[1];

@@ -15,7 +15,7 @@ _STATE = struct.Struct("<15I5I32Q")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All registers that a case sets and compares; `cpsr` has N, Z, C, V, Q, GE and T."""
+    """All registers that a case sets and compares; `cpsr` has N, Z, C, V, Q, GE, E and T."""
 
     r: tuple[int, ...]
     cpsr: int = 0
