@@ -137,6 +137,26 @@ vld1.8 {d0, d1}, [r0:0x80]!
 vld4.16 {d0[1], d2[1], d4[1], d6[1]}, [r0], r2
 vst3.32 {d0, d2, d4}, [r1]
 aese.8 q0, q1
+setend be
+sb
+vadd.f16 s0, s1, s2
+vfnms.f16 s0, s1, s2
+vmov.f16 s0, #1.00000000
+vcvt.s32.f16 s0, s1
+vrinta.f16 s0, s1
+vselge.f16 s0, s1, s2
+vmovx.f16 s0, s1
+vins.f16 s0, s1
+vmov.f16 r0, s1
+vldr.16 s0, [r1, #6]
+vfmal.f16 d0, s1, s2
+vfmsl.f16 q0, d1, d2
+vfmal.f16 d0, s1, s2[1]
+vfmsl.f16 q0, d1, d2[3]
+vusdot.s8 q0, q1, q2
+vsudot.u8 d0, d1, d2[1]
+vsmmla.s8 q0, q1, q2
+vusmmla.s8 q0, q1, q2
 """.strip().splitlines()
 
 
@@ -148,7 +168,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     folder = tmp_path_factory.mktemp("as")
     source, made, linked, raw = (folder / name for name in ("lines.s", "lines.o", "lines", "lines.bin"))
     lines = [line.replace("@", "_start + ").replace("p15, #0", "p15, 0").replace("c0, #", "c0, ") for line in LINES]
-    header = [".arm", ".syntax unified", ".arch armv8-a", ".arch_extension crc", ".fpu crypto-neon-fp-armv8"]
+    header = [".arm", ".syntax unified", ".arch armv8.6-a", ".arch_extension crypto", ".arch_extension fp16fml"]
+    header += [".arch_extension i8mm", ".arch_extension sb"]
     header += [".globl _start", "_start:"]
     source.write_text("\n".join([*header, *lines]) + "\n")
     subprocess.run(["arm-linux-gnueabihf-as", "--no-warn", "-o", made, source], check=True)
