@@ -135,6 +135,7 @@ inline constexpr Layout kTimespec64("qn"), kItimerspec64("qnqn");
 inline constexpr Layout kRusage("18l"), kTms("4l"), kRlimit("2R"), kIovec("PL"), kStack("PiL");
 inline constexpr Layout kFlock("2h2li"), kSysinfo("l9L2H2LI");
 inline constexpr Layout kStatfs("2l5L2i7L"), kStatfs64("2l5Q2i7L");
+inline constexpr Layout kUstat("iL12B");
 inline constexpr Layout kMqAttr("8l"), kSigevent("P3i", sizeof(sigevent));
 inline constexpr Layout kSignalSet("PL");     // pselect6's last argument
 inline constexpr Layout kMessage("PIPLPLI");  // struct msghdr

@@ -82,4 +82,12 @@ int64_t narrow_msgctl(Thread &thread, Arguments a, const Syscall &target);
 int64_t narrow_msgsnd(Thread &thread, Arguments a, const Syscall &target);
 int64_t narrow_msgrcv(Thread &thread, Arguments a, const Syscall &target);
 
+// --- calls of older ABIs (old_calls.cpp) ---
+
+int64_t old_sigaction(Thread &thread, Arguments a, const Syscall &target);
+int64_t old_sigprocmask(Thread &thread, Arguments a, const Syscall &target);
+int64_t old_sigpending(Thread &thread, Arguments a, const Syscall &target);
+int64_t old_sigsuspend(Thread &thread, Arguments a, const Syscall &target);
+int64_t old_getdents(Thread &thread, Arguments a, const Syscall &target);
+
 }  // namespace pyqemu::user

@@ -170,6 +170,8 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("readlinkat", sys_readlinkat),
     own("readlink", sys_readlink),
     pass("statx", SYS_statx, 2),
+    pass("ustat", SYS_ustat),
+    pass("sysfs", SYS_sysfs),
     pass("statfs", SYS_statfs, 1),
     pass("fstatfs", SYS_fstatfs),
     pass("faccessat", SYS_faccessat, 2),

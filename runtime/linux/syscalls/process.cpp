@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -36,6 +37,20 @@ int64_t sys_uname(Thread &thread, Arguments a) {
 }
 
 // Limits that would hit pyqemu's own memory are kept for the guest to see, and not set.
+// As the kernel does it: what is added is cut, and what is not allowed is EPERM.
+int64_t sys_nice(Thread &, Arguments a) {
+  const int64_t now = 20 - host::system_call(SYS_getpriority, PRIO_PROCESS, 0);
+  const int64_t wanted = std::clamp<int64_t>(static_cast<int32_t>(a[0]), -40, 40) + now;
+  const int64_t result = host::system_call(SYS_setpriority, PRIO_PROCESS, 0,
+                                           static_cast<uint64_t>(std::clamp<int64_t>(wanted, -20, 19)));
+  return result == -EACCES ? -EPERM : result;
+}
+
+// Calls go on by themselves here: nobody but a program would make this one.
+int64_t sys_restart_syscall(Thread &, Arguments) {
+  return -EINTR;
+}
+
 rlimit64 g_kept[2] = {{RLIM_INFINITY, RLIM_INFINITY}, {RLIM_INFINITY, RLIM_INFINITY}};
 
 int64_t limit(uint64_t pid, uint64_t which, uint64_t wanted, uint64_t old) {
@@ -120,6 +135,8 @@ constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("exit_group", sys_exit_group),
     own("uname", sys_uname),
     own("prlimit64", sys_prlimit64),
+    own("nice", sys_nice),
+    own("restart_syscall", sys_restart_syscall),
     own("getrlimit", sys_getrlimit),
     own("setrlimit", sys_setrlimit),
     own("prctl", sys_prctl),
