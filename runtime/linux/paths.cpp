@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 
+#include "cpu_info.hpp"
 #include "guest_memory.hpp"
 #include "hosts/host.hpp"
 
@@ -92,6 +93,7 @@ ProcFile proc_file(uint64_t address) {
   char path[64];
   if (!read_guest(path, address, 6) || memcmp(path, "/proc/", 6) != 0) return ProcFile::kNone;
   if (read_guest_string(path, address, sizeof path) < 0) return ProcFile::kNone;
+  if (strcmp(path, "/proc/cpuinfo") == 0) return ProcFile::kCpuInfo;
   const char *rest = own_proc(path);
   if (!rest) return ProcFile::kNone;
   static constexpr struct {
@@ -108,6 +110,9 @@ ProcFile proc_file(uint64_t address) {
 
 int64_t open_proc_file(Thread &thread, ProcFile which, int flags) {
   const Guest &guest = *thread.guest;
+  std::string text;
+  if (which == ProcFile::kCpuInfo && (text = cpu_info(thread)).empty())
+    return host::system_call(SYS_open, reinterpret_cast<uint64_t>("/proc/cpuinfo"), static_cast<uint64_t>(flags));
   int64_t fd = host::system_call(SYS_memfd_create, reinterpret_cast<uint64_t>("proc"),
                                  flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
   if (fd < 0) return fd;
@@ -116,6 +121,7 @@ int64_t open_proc_file(Thread &thread, ProcFile which, int flags) {
   if (which == ProcFile::kMaps) write_maps(thread, out);
   if (which == ProcFile::kCmdline) start = guest.args, size = guest.args_end - guest.args;
   if (which == ProcFile::kAuxv) start = guest.auxv, size = guest.auxv_bytes;
+  if (!text.empty()) start = reinterpret_cast<uint64_t>(text.data()), size = text.size();
   if (size) host::system_call(SYS_write, static_cast<uint64_t>(fd), start, size);
   lseek(out, 0, SEEK_SET);
   return fd;

@@ -15,7 +15,7 @@ struct PathBuffer {
 // another. A bad address is given back as it is (the host says EFAULT).
 uint64_t translate_path(Thread &thread, uint64_t address, PathBuffer *buffer);
 
-enum class ProcFile { kNone, kExe, kMaps, kCmdline, kAuxv };
+enum class ProcFile { kNone, kExe, kMaps, kCmdline, kAuxv, kCpuInfo };
 
 // Which of the guest's own files under /proc the guest's path names, if any.
 ProcFile proc_file(uint64_t address);

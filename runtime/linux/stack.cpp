@@ -125,7 +125,7 @@ bool make_stack(Guest &guest, LoadedProgram *program, LoadFailure *failure) {
     pointers[1 + i] = push.string(program->arguments[i].c_str());
   guest.args = push.at;
   pointers[0] = program->arguments.size();
-  const char *platform_name = guest.abi.text("platform");
+  const char *platform_name = feature_text(guest, "platform");
   uint64_t platform = *platform_name ? push.string(platform_name) : 0;
   char seed[16] = {};
   if (getrandom(seed, sizeof seed, GRND_NONBLOCK) < 0) memcpy(seed, &path, sizeof path);

@@ -13,6 +13,7 @@
 
 #include "../dispatch.hpp"
 #include "../exec.hpp"
+#include "../features.hpp"
 #include "../guest_memory.hpp"
 #include "../log.hpp"
 
@@ -30,13 +31,12 @@ int64_t sys_exit_group(Thread &thread, Arguments a) {
 int64_t sys_uname(Thread &thread, Arguments a) {
   utsname name;
   if (uname(&name) < 0) return -errno;
-  snprintf(name.machine, sizeof name.machine, "%s", thread.guest->abi.text("machine"));
+  snprintf(name.machine, sizeof name.machine, "%s", feature_text(*thread.guest, "machine"));
   if (const char *release = thread.guest->options->release)
     snprintf(name.release, sizeof name.release, "%s", release);
   return put_guest(a[0], name) ? 0 : -EFAULT;
 }
 
-// Limits that would hit pyqemu's own memory are kept for the guest to see, and not set.
 // As the kernel does it: what is added is cut, and what is not allowed is EPERM.
 int64_t sys_nice(Thread &, Arguments a) {
   const int64_t now = 20 - host::system_call(SYS_getpriority, PRIO_PROCESS, 0);
@@ -51,6 +51,7 @@ int64_t sys_restart_syscall(Thread &, Arguments) {
   return -EINTR;
 }
 
+// Limits that would hit pyqemu's own memory are kept for the guest to see, and not set.
 rlimit64 g_kept[2] = {{RLIM_INFINITY, RLIM_INFINITY}, {RLIM_INFINITY, RLIM_INFINITY}};
 
 int64_t limit(uint64_t pid, uint64_t which, uint64_t wanted, uint64_t old) {
@@ -134,9 +135,9 @@ int64_t sys_ptrace(Thread &, Arguments) {
 constexpr auto kCalls = sorted(std::to_array<Syscall>({
     own("exit_group", sys_exit_group),
     own("uname", sys_uname),
-    own("prlimit64", sys_prlimit64),
     own("nice", sys_nice),
     own("restart_syscall", sys_restart_syscall),
+    own("prlimit64", sys_prlimit64),
     own("getrlimit", sys_getrlimit),
     own("setrlimit", sys_setrlimit),
     own("prctl", sys_prctl),
