@@ -27,6 +27,8 @@ NOT_IN_SEQUENCES = frozenset(
     {"STREX", "BX", "BLX_register", "BLX_immediate", "BKPT", "UDF", "HVC_SMC", "TBB", "BL_T32", "B_T32", "CBZ"}
     | {"VMSR"}
 )
+#: Of T16 likewise: UNPREDICTABLE in an IT block.
+NOT_IN_IT = frozenset({"SETEND"})
 BRANCHES = frozenset({"B", "BL"})
 _MEMORY_FILES = frozenset({"loadstore", "multiple", "exclusive", "vfp_registers", "simd_loadstore"})
 _ALIGNED = frozenset(
@@ -78,6 +80,7 @@ class Generator:
         while made < count:
             thumb = self.rng.random() < 0.5
             some = [e for e in encodings if (e.unit.name != "A32") == thumb]
+            some = [e for e in some if not thumb or e.instruction not in NOT_IN_IT]
             if not some:
                 continue
             words = _whole(tuple(self._tamed(encoding) for encoding in self.rng.choices(some, k=length)))
