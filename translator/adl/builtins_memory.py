@@ -71,9 +71,7 @@ def _size(body: Body, expr: ast.Expr, scope: Scope) -> int:
 def load(body: Body, expr: ast.Index, scope: Scope) -> Value:
     """The value of `mem[a, n]`."""
     access = _parts(body, expr, scope, ("acquire", "seqcst"))
-    return body.emitter.emit(
-        "load", [access.address], Bits(8 * access.size), order=access.order, endian=access.endian
-    )
+    return body.emitter.emit("load", [access.address], Bits(8 * access.size), order=access.order, endian=access.endian)
 
 
 def store(body: Body, expr: ast.Index, value: Val, span: ast.Span, scope: Scope) -> None:
