@@ -1,4 +1,4 @@
-"""Where 32-bit Arm differs from Capstone 5.0 and QEMU 10.0, with reasons."""
+"""Where 32-bit Arm differs from Capstone 5.0, LLVM 19 and QEMU 10.0, with reasons."""
 
 from __future__ import annotations
 

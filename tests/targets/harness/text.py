@@ -2,14 +2,15 @@
 
 `check` draws words of each encoding; `sweep` draws words of whole groups, so that what is valid to one side
 only is found too. The other side may describe more than we do and has mistakes of its own: a list of `Exempt`
-says what is left.
+says what is left, and `Compared` how many words that is.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
@@ -19,6 +20,8 @@ NOTHING: Mapping[str, int] = {}
 #: The texts of words at an address, as ours look; None for what is no instruction.
 Disassembler = Callable[[Sequence[int], int], Sequence[str | None]]
 HERE = 0x123450
+#: Of so many words that are described one may be exempt.
+EXEMPT_OF = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +60,51 @@ def our_text(
     return encoding, target.disassemble(encoding, encoding.fields_of(word), here)
 
 
-def compare(
-    target: DescribedTarget,
-    words: Sequence[int],
-    unit: str,
-    other: Disassembler,
-    exempt: Sequence[Exempt],
-    context: Mapping[str, int] = NOTHING,
-) -> Iterator[Disagreement]:
-    """The disagreements that no exemption covers; the other may reject what is UNPREDICTABLE."""
-    for word, theirs in zip(words, other(words, HERE), strict=True):
-        encoding, ours = our_text(target, word, unit, HERE, context)
-        if ours == theirs or any(e.covers(word, ours, theirs) for e in exempt):
-            continue
-        if encoding is None or theirs is not None or not target.unpredictable(encoding, word):
-            yield Disagreement(word, encoding.name if encoding else "-", ours, theirs)
+@dataclass(slots=True)
+class Compared:
+    """Words that are an encoding's; those of them that are exempt, by reason; words that are UNPREDICTABLE, and that only
+    the other rejects; disagreements."""
+
+    words: int = 0
+    exempt: Counter[str] = field(default_factory=Counter[str])
+    unpredictable: int = 0
+    wrong: list[Disagreement] = field(default_factory=list[Disagreement])
+
+    def check(self) -> None:
+        """AssertionError if there is a disagreement."""
+        assert not self.wrong, f"{len(self.wrong)} disagreements:\n" + "\n".join(map(str, self.wrong[:20]))
+
+    def check_exempt(self) -> None:
+        """AssertionError if more than one word in EXEMPT_OF is exempt; prints the share, and reasons."""
+        exempt = self.exempt.total()
+        print(f"{self.words:,} words, {exempt} exempt ({exempt / self.words:.2%}):")
+        for reason, count in self.exempt.most_common():
+            print(f"  {count:6} {reason}")
+        print(f"{self.unpredictable} UNPREDICTABLE, and rejected by the other")
+        assert exempt * EXEMPT_OF <= self.words
+
+    def compare(
+        self,
+        target: DescribedTarget,
+        words: Sequence[int],
+        unit: str,
+        other: Disassembler,
+        exempt: Sequence[Exempt],
+        context: Mapping[str, int] = NOTHING,
+    ) -> None:
+        """Adds what comes of `words`; the other may reject what is UNPREDICTABLE."""
+        for word, theirs in zip(words, other(words, HERE), strict=True):
+            encoding, ours = our_text(target, word, unit, HERE, context)
+            self.words += encoding is not None
+            if ours == theirs:
+                continue
+            reason = next((e.reason for e in exempt if e.covers(word, ours, theirs)), None)
+            if reason is not None:
+                self.exempt[reason] += encoding is not None
+            elif encoding is not None and theirs is None and target.unpredictable(encoding, word):
+                self.unpredictable += 1
+            else:
+                self.wrong.append(Disagreement(word, encoding.name if encoding else "-", ours, theirs))
 
 
 def check(
@@ -82,14 +115,15 @@ def check(
     exempt: Sequence[Exempt],
     seed: int = 1,
     context: Mapping[str, int] = NOTHING,
-) -> list[Disagreement]:
-    """Draws `count` words of each encoding."""
+    into: Compared | None = None,
+) -> Compared:
+    """Draws `count` words of each encoding; adds to `into` if that is given."""
     rng = random.Random(seed)
-    found: list[Disagreement] = []
+    compared = Compared() if into is None else into
     for encoding in encodings:
         words = [random_word(encoding, rng, context) for _ in range(count)]
-        found += compare(target, words, encoding.unit.name, other, exempt, context)
-    return found
+        compared.compare(target, words, encoding.unit.name, other, exempt, context)
+    return compared
 
 
 def sweep(
@@ -101,9 +135,11 @@ def sweep(
     other: Disassembler,
     exempt: Sequence[Exempt],
     seed: int = 1,
-) -> list[Disagreement]:
+) -> Compared:
     """Draws `count` words of a unit with `word & mask == value`."""
     rng = random.Random(seed)
     (width,) = (u.width for u in target.units if u.name == unit)
     words = [value | rng.getrandbits(width) & ~mask for _ in range(count)]
-    return list(compare(target, words, unit, other, exempt))
+    compared = Compared()
+    compared.compare(target, words, unit, other, exempt)
+    return compared

@@ -18,10 +18,6 @@ AMBIGUOUS = {
     "ADD_3": "c.mv to zero is c.add to it",
     "ADDI_3": "c.li of zero is a nop as c.addi of it",
     "ADDI_4": "addi of sp to itself is c.addi if it can be",
-    "FCVT_widen_d": "exact: rm means nothing and is not printed",
-    "FCVT_widen_d_zfhmin": "likewise",
-    "FCVT_widen_zfhmin": "likewise",
-    "FCVT_from_int_d": "likewise a double from 32 bits",
     "FENCE": "fm is as 0 but for 8",
 }
 

@@ -1,4 +1,4 @@
-"""Capstone's texts as ours look."""
+"""Capstone's and LLVM's texts as ours look."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 import capstone
 
 from pyqemu.translator.adl.load import DescribedTarget
+from tests.targets.harness import llvm
 from tests.targets.harness.text import our_text
 
 _CAPSTONE: Any = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_ARM | capstone.CS_MODE_V8)
 _CAPSTONE_THUMB: Any = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_V8)
+#: What LLVM has to be told of.
+LLVM_FEATURES = ("fullfp16", "fp16fml", "i8mm", "dotprod", "crypto")
 _NAMES = {"sb": "r9", "sl": "r10", "fp": "r11", "ip": "r12"}
 
 _SHIFT = re.compile(r"(?<=, )(lsl|lsr|asr|ror) #(0x[0-9a-f]+)")
@@ -52,14 +55,32 @@ def text_of(target: DescribedTarget, word: int, here: int) -> str:
 
 
 def their_texts(words: Sequence[int], here: int) -> list[str | None]:
-    """Capstone's texts, evened out; None for what it calls invalid."""
-    return [_their_text(_CAPSTONE, word.to_bytes(4, "little"), here) for word in words]
+    """Capstone's texts, evened out, or LLVM's of what Capstone does not know; None for what both call invalid."""
+    codes = [word.to_bytes(4, "little") for word in words]
+    return _or_llvm(codes, [_their_text(_CAPSTONE, code, here) for code in codes], "armv8.6a")
 
 
 def their_thumb_texts(words: Sequence[int], here: int) -> list[str | None]:
     """Likewise of words of T16 and T32; without .w, as narrow and wide instructions are printed alike here."""
-    texts = (_their_text(_CAPSTONE_THUMB, bytes_of(word | THUMB), here) for word in words)
+    codes = [bytes_of(word | THUMB) for word in words]
+    texts = _or_llvm(codes, [_their_text(_CAPSTONE_THUMB, code, here) for code in codes], "thumbv8.6a")
     return [text and _evened_out(word, text) for word, text in zip(words, texts, strict=True)]
+
+
+def _or_llvm(codes: Sequence[bytes], texts: list[str | None], triple: str) -> list[str | None]:
+    """The texts, those that are missing by LLVM: Capstone has nothing of the newer extensions."""
+    missing = [number for number, text in enumerate(texts) if text is None]
+    found = llvm.texts((codes[number] for number in missing), triple, LLVM_FEATURES) if missing else []
+    for number, text in zip(missing, found, strict=True):
+        texts[number] = text and _as_capstone(text)
+    return texts
+
+
+def _as_capstone(text: str) -> str:
+    """With numbers as Capstone has them: above 9 hexadecimal, but for amounts of shifts."""
+    text = re.sub(r"#(-?)(\d\d+)\b(?!\.)", lambda number: f"#{number[1]}{int(number[2]):#x}", text)
+    text = re.sub(_SHIFT, _decimal, text)
+    return re.sub(_FLOAT, lambda number: f"#{float(number[1]):.8f}", text)
 
 
 def _evened_out(word: int, text: str) -> str:

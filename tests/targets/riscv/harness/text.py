@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 
 from pyqemu.translator.adl.load import DescribedTarget
+from tests.targets.harness import llvm
 from tests.targets.harness.text import Disassembler, our_text
 
-EXTENSIONS = ("m", "a", "f", "d", "c", "zba", "zbb", "zbc", "zbs", "zfh")
-_LLVM = ("llvm-mc", "--disassemble", "-mattr=" + ",".join(f"+{name}" for name in EXTENSIONS))
+EXTENSIONS = (
+    "m", "a", "f", "d", "c", "zba", "zbb", "zbc", "zbs", "zfh", "zicond", "zicboz", "zcb", "zfa",
+)  # fmt: skip
+_ZEXT_B = re.compile(r"andi (\w+, \w+), 255")
 _BRANCH = re.compile(r"((?:j|jal|b\w+) (?:\w+, )*)(-?\d+)")
 
 
@@ -25,27 +27,19 @@ def text_of(target: DescribedTarget, word: int, here: int) -> str:
 
 
 def disassembler(target: DescribedTarget) -> Disassembler:
-    """What gives llvm-mc's texts; None for what it calls invalid."""
+    """What gives LLVM's texts; None for what it calls invalid."""
 
     def texts(words: Sequence[int], here: int) -> list[str | None]:
-        lines = [" ".join(f"{byte:#x}" for byte in word.to_bytes(size(word), "little")) for word in words]
-        command = [*_LLVM, f"-triple={target.name}"]
-        done = subprocess.run(command, input="\n".join(lines), capture_output=True, check=False, text=True)
-        invalid = {int(number) for number in re.findall(r"<stdin>:(\d+):\d+: warning: invalid", done.stderr)}
-        found = iter(line.strip() for line in done.stdout.splitlines() if line.startswith("\t") and "\t." not in line)
-        result = [
-            None if number in invalid else _normalise(next(found), here, target.address_width)
-            for number in range(1, len(words) + 1)
-        ]
-        assert next(found, None) is None
-        return result
+        codes = (word.to_bytes(size(word), "little") for word in words)
+        found = llvm.texts(codes, target.name, EXTENSIONS)
+        return [text and _normalise(text, here, target.address_width) for text in found]
 
     return texts
 
 
 def _normalise(text: str, here: int, width: int) -> str:
-    """With addresses for offsets."""
-    text = " ".join(text.split())
+    """With addresses for offsets, and the name of ANDI with 255, which LLVM does not use."""
+    text = _ZEXT_B.sub(r"zext.b \1", text)
     branch = _BRANCH.fullmatch(text)
     if branch is None or text.startswith(("bset", "bclr", "binv", "bext")):
         return text
