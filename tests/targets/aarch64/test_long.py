@@ -1,10 +1,14 @@
-"""The long run: half a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`."""
+"""The long run: a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`, or alone:
+
+    python -P -m pytest -m long tests/targets/aarch64/test_long.py -n 2 -rP
+"""
 
 from __future__ import annotations
 
 import random
 from functools import partial
 
+from pyqemu.translator.target import Encoding
 from tests.targets.aarch64.base.test_random import compare as compare_base
 from tests.targets.aarch64.base.test_text import FILES
 from tests.targets.aarch64.fp.values import FloatGenerator, compare, encodings_of
@@ -13,27 +17,43 @@ from tests.targets.aarch64.harness.interpreter import Interpreter
 from tests.targets.aarch64.simd.test_random import FILES as VECTOR_FILES
 from tests.targets.harness.long import Round, each_round
 
-CASES = 180  # of each encoding and round: 10 rounds of 387 encodings are nearly 700,000 cases
-SEQUENCES = 4000  # of each round
+SINGLE = 75_000  # of a round's single instructions
+SEQUENCES = 15000  # of each of two kinds and round
 SEQUENCE_FILES = ("dp_immediate", "dp_register", "branch", "loadstore", "atomic", "lse", "crc")  # no clocks
 FLOAT_FILES = ("fp", "simd_fp", *VECTOR_FILES)
 
 
 @each_round
-def test_base(base_interpreter: Interpreter, base_emulators: dict[str, list[str]], seed: int) -> None:
-    """Base instructions, one by one and in sequences with branches, memory and faults."""
-    generator = Generator(base_interpreter.target, base_interpreter, random.Random(f"long {seed}"))
-    this = Round(generator, partial(compare_base, base_interpreter, base_emulators))
-    this.each([e for e in encodings_of(base_interpreter.target, *FILES) if e.name not in NOT_RUN], CASES)
-    in_files = encodings_of(base_interpreter.target, *SEQUENCE_FILES)
-    this.sequences(in_files, NOT_IN_SEQUENCES | NOT_RUN, SEQUENCES, 10)
+def test_round(
+    interpreter: Interpreter,
+    emulators: dict[str, list[str]],
+    base_interpreter: Interpreter,
+    base_emulators: dict[str, list[str]],
+    seed: int,
+) -> None:
+    """Base instructions with branches, memory and faults; floating point, AdvSIMD and cryptography in all modes of
+    FPCR."""
+    this, target = Round(), interpreter.target
+    rng = random.Random(f"long {seed}")
 
+    def known(encoding: Encoding) -> bool:
+        return encoding.features <= base_interpreter.model.features
 
-@each_round
-def test_floating_point_and_vectors(interpreter: Interpreter, emulators: dict[str, list[str]], seed: int) -> None:
-    """Floating point, AdvSIMD and cryptography, in all modes of FPCR."""
-    generator = FloatGenerator(interpreter.target, interpreter, random.Random(f"long {seed}"))
-    this = Round(generator, partial(compare, interpreter, emulators))
-    encodings = encodings_of(interpreter.target, *FLOAT_FILES)
-    this.each(encodings, CASES)
-    this.sequences(encodings, NOT_IN_SEQUENCES | NOT_RUN, SEQUENCES, 8)
+    base = [e for e in encodings_of(target, *FILES) if e.instruction not in NOT_RUN]
+    floating = encodings_of(target, *FLOAT_FILES)
+
+    count = SINGLE // (len(base) + len(floating))
+    generator = Generator(target, base_interpreter, rng)
+    compared = partial(compare_base, base_interpreter, base_emulators)
+    this.each(generator, compared, [e for e in base if known(e)], count)
+    inside = [e for e in encodings_of(target, *SEQUENCE_FILES) if known(e)]
+    this.sequences(generator, compared, inside, NOT_IN_SEQUENCES | NOT_RUN, SEQUENCES, 10)
+
+    later = Generator(target, interpreter, rng)
+    this.each(later, partial(compare_base, interpreter, emulators), [e for e in base if not known(e)], count)
+
+    floats, compared = FloatGenerator(target, interpreter, rng), partial(compare, interpreter, emulators)
+    this.each(floats, compared, floating, count)
+    this.sequences(floats, compared, floating, NOT_IN_SEQUENCES | NOT_RUN, SEQUENCES, 8)
+
+    this.check(e for e in target.encodings if e.instruction not in NOT_RUN)

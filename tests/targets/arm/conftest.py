@@ -28,5 +28,5 @@ def interpreter(target: DescribedTarget) -> Interpreter:
 
 @pytest.fixture(scope="session")
 def emulators(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Commands that run cases, by name: QEMU; pyqemu-user does not run 32-bit programs yet."""
-    return commands.emulators(ARM, tmp_path_factory.mktemp("runner"), "arm", "max", None)
+    """Commands that run cases, by name: QEMU, and pyqemu-user if it is there."""
+    return commands.emulators(ARM, tmp_path_factory.mktemp("runner"), "arm", "max", "max")

@@ -1,4 +1,4 @@
-"""Random instructions: the interpreter and QEMU agree on the whole state."""
+"""Random instructions: the interpreter, QEMU and pyqemu-user agree on the whole state."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from tests.targets.arm.exceptions import ORACLE
 from tests.targets.arm.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
 from tests.targets.arm.harness.interpreter import Interpreter, Run
-from tests.targets.arm.harness.machine import Case
+from tests.targets.arm.harness.machine import Case, State
 from tests.targets.harness.command import encodings_of
-from tests.targets.harness.compare import Report
+from tests.targets.harness.compare import Report, agree
 
 #: Cases of each encoding, by the file that it is in.
 FILES = {
@@ -35,16 +35,9 @@ SEQUENCES = {  # by what they are made of: the words of one, how many
 
 def compare(
     interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
-) -> None:
-    """Runs the cases under each emulator; AssertionError if one gives something else, oracle's known mistakes apart."""
-    made = list(cases)
-    assert made
-    for name, command in emulators.items():
-        report = Report(interpreter.target, interpreter.architecture, ORACLE if name == "QEMU" else ())
-        report.compare(command, made)
-        shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
-        assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
-        assert report.left_out <= len(made) // 50
+) -> Report[State]:
+    """Runs the cases under each emulator; see `agree`."""
+    return agree(interpreter.target, interpreter.architecture, emulators, cases, ORACLE)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -12,12 +12,15 @@ from typing import Protocol
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
 from tests.targets.harness.compare import Oracle, Report
+from tests.targets.harness.drawn import Drawn
 from tests.targets.harness.interpreter import Run
 from tests.targets.harness.machine import Architecture, Case, S, build_runner
 
 
 class Generator(Protocol[S]):
     """Makes cases."""
+
+    drawn: Drawn
 
     def cases(self, encoding: Encoding, count: int) -> Iterator[tuple[Case[S], Run[S]]]:
         """`count` cases about `encoding`, each with what the interpreter makes of it."""

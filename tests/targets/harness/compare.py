@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, Generic, TextIO
 
 from pyqemu.translator.adl.load import DescribedTarget
@@ -13,6 +14,10 @@ from tests.targets.harness.machine import CODE, PAGE, SIGSEGV, Architecture, Cas
 
 #: Cases that are sent to one emulator process.
 BATCH = 2000
+#: Of so many cases one may be left out.
+LEFT_OUT_OF = 50
+#: The emulator whose mistakes are known, and that cases are counted by.
+QEMU = "QEMU"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +42,22 @@ class Mismatch(Generic[S]):
     found: Result[S]
 
 
+def _never(mismatch: Mismatch[Any]) -> bool:
+    return False
+
+
 @dataclass
 class Report(Generic[S]):
-    """Cases run, and those that did not run to their end, by encoding; mismatches."""
+    """Cases run, those of them that are not compared, and those that did not run to their end, by encoding; mismatches.
+
+    `allowed` says of a mismatch whether only what may differ does.
+    """
 
     target: DescribedTarget
     architecture: Architecture[S]
     oracle: tuple[Oracle, ...] = ()
-    left_out: int = 0
+    allowed: Callable[[Mismatch[S]], bool] = _never
+    left_out: Counter[str] = field(default_factory=Counter[str])
     cases: Counter[str] = field(default_factory=Counter[str])
     faults: Counter[str] = field(default_factory=Counter[str])
     mismatches: list[Mismatch[S]] = field(default_factory=list[Mismatch[S]])
@@ -61,7 +74,7 @@ class Report(Generic[S]):
                 print(self.describe(mismatch), file=out)
         total, wrong_total = self.cases.total(), len(self.mismatches)
         print(
-            f"{total} cases, {wrong_total} mismatches, {self.left_out} known mistakes of the emulator",
+            f"{total} cases, {wrong_total} mismatches, {self.left_out.total()} known mistakes of the emulator",
             file=out,
         )
 
@@ -85,7 +98,7 @@ class Report(Generic[S]):
             if found is None:
                 if not self._goes_astray(expected):
                     raise RuntimeError(f"{command[0]} ended at\n{self.describe_code(case)}")
-                self.left_out += 1
+                self.left_out[case.name] += 1
                 continue
             if run.ignored_x is not None:
                 expected, found = (_without_x(result, run.ignored_x) for result in (expected, found))
@@ -93,10 +106,15 @@ class Report(Generic[S]):
                 expected, found = (replace(r, changes=()) for r in (expected, found))
             if expected == found:
                 continue
-            if self._met_by_chance(expected, found) or any(known.covers(case) for known in self.oracle):
-                self.left_out += 1
+            mismatch = Mismatch(case, expected, found)
+            if (
+                self._met_by_chance(expected, found)
+                or any(known.covers(case) for known in self.oracle)
+                or self.allowed(mismatch)
+            ):
+                self.left_out[case.name] += 1
             else:
-                self.mismatches.append(Mismatch(case, expected, found))
+                self.mismatches.append(mismatch)
 
     def _met_by_chance(self, expected: Result[S], found: Result[S]) -> bool:
         """Whether an access to a random address, which is to fault, may have met something of the emulated process's:
@@ -131,6 +149,32 @@ class Report(Generic[S]):
         if expected.changes != found.changes:
             lines.append(f"    memory: interpreter {_memory(expected)}, emulator {_memory(found)}")
         return "\n".join([self.describe_code(case), *lines])
+
+
+def agree(
+    target: DescribedTarget,
+    architecture: Architecture[S],
+    emulators: Mapping[str, Sequence[str]],
+    cases: Iterable[tuple[Case[S], Run[S]]],
+    oracle: tuple[Oracle, ...] = (),
+    allowed: Callable[[str, Mismatch[S]], bool] = lambda emulator, mismatch: False,
+) -> Report[S]:
+    """Runs the cases under each emulator (commands by name); QEMU's report.
+
+    AssertionError if one of them gives something else, or if more than one in LEFT_OUT_OF is left out.
+    """
+    made, reports = list(cases), dict[str, Report[S]]()
+    assert made
+    for name, command in emulators.items():
+        report = Report(target, architecture, oracle if name == QEMU else (), partial(allowed, name))
+        report.compare(command, made)
+        left_out = report.left_out.total()
+        print(f"{name}: {len(made)} cases, {len(report.mismatches)} mismatches, {left_out} left out")
+        shown = "\n".join(report.describe(mismatch) for mismatch in report.mismatches[:5])
+        assert not report.mismatches, f"{name}: {len(report.mismatches)} of {len(made)}:\n{shown}"
+        assert left_out * LEFT_OUT_OF <= len(made), f"{name}: {left_out} of {len(made)} left out: {report.left_out}"
+        reports[name] = report
+    return reports[QEMU]
 
 
 def _without_x(result: Result[S], place: int) -> Result[S]:

@@ -10,12 +10,12 @@ import pytest
 
 from pyqemu.translator.adl.load import DescribedTarget
 from tests.targets.harness.command import encodings_of
-from tests.targets.harness.compare import Report
+from tests.targets.harness.compare import Report, agree
 from tests.targets.harness.emulators import emulators as emulators_of
 from tests.targets.riscv.exceptions import ORACLE
 from tests.targets.riscv.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
 from tests.targets.riscv.harness.interpreter import Interpreter, Run
-from tests.targets.riscv.harness.machine import Case
+from tests.targets.riscv.harness.machine import Case, State
 from tests.targets.riscv.harness.ties import TieGenerator
 
 #: By CPU model, as far as the description goes.
@@ -41,17 +41,9 @@ ROUNDING = ("FARITH", "FSQRT", "FMADD", "FCVT_narrow", "FCVT_to_int", "FCVT_from
 
 def compare(
     interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
-) -> None:
-    """Runs the cases under each emulator; AssertionError if one gives something else, oracle's known mistakes apart."""
-    made = list(cases)
-    assert made
-    for name, command in emulators.items():
-        report = Report(interpreter.target, interpreter.architecture, ORACLE if name == "QEMU" else ())
-        report.compare(command, made)
-        print(f"{name}: {len(made)} cases, {len(report.mismatches)} mismatches, {report.left_out} left out")
-        shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
-        assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
-        assert report.left_out <= len(made) // 50
+) -> Report[State]:
+    """Runs the cases under each emulator; see `agree`."""
+    return agree(interpreter.target, interpreter.architecture, emulators, cases, ORACLE)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -11,8 +11,8 @@ from tests.targets.aarch64.base.exceptions import ORACLE
 from tests.targets.aarch64.base.test_text import FILES
 from tests.targets.aarch64.harness.generate import NOT_IN_SEQUENCES, NOT_RUN, Generator
 from tests.targets.aarch64.harness.interpreter import Interpreter, Run
-from tests.targets.aarch64.harness.machine import AARCH64, Case
-from tests.targets.harness.compare import Report
+from tests.targets.aarch64.harness.machine import AARCH64, Case, State
+from tests.targets.harness.compare import Report, agree
 
 CASES = 60  # of each encoding; the harness's own command runs more
 SEQUENCES = {  # by what they are made of: the words of one, how many
@@ -23,15 +23,9 @@ SEQUENCES = {  # by what they are made of: the words of one, how many
 
 def compare(
     interpreter: Interpreter, emulators: Mapping[str, list[str]], cases: Iterable[tuple[Case, Run]]
-) -> None:
-    """Runs the cases under each emulator; AssertionError if one gives something else, oracle's known mistakes apart."""
-    made = list(cases)
-    assert made
-    for name, command in emulators.items():
-        report = Report(interpreter.target, AARCH64, ORACLE if name == "QEMU" else ())
-        report.compare(command, made)
-        shown = [report.describe(mismatch) for mismatch in report.mismatches[:5]]
-        assert not report.mismatches, f"{name}:\n" + "\n".join(shown)
+) -> Report[State]:
+    """Runs the cases under each emulator; see `agree`."""
+    return agree(interpreter.target, AARCH64, emulators, cases, ORACLE)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
 from tests.targets.aarch64.harness.interpreter import Interpreter, Run
 from tests.targets.aarch64.harness.machine import Case, State
+from tests.targets.harness.drawn import Drawn
 from tests.targets.harness.interpreter import Endless
 from tests.targets.harness.machine import CODE, DATA, PAGE, PAGES
 from tests.targets.harness.values import telling_integer
@@ -48,6 +49,7 @@ class Generator:
     interpreter: Interpreter
     rng: random.Random
     floats: bool = False
+    drawn: Drawn = field(default_factory=Drawn)
 
     def cases(self, encoding: Encoding, count: int) -> Iterator[tuple[Case, Run]]:
         """`count` cases about `encoding`, each with what the interpreter makes of it."""
@@ -66,6 +68,7 @@ class Generator:
             try:
                 found = self._aimed(encoding, case)
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
             made += 1
             yield found
@@ -89,6 +92,7 @@ class Generator:
             try:
                 run = self.interpreter.run(case)
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
             made += 1
             yield case, run
@@ -107,9 +111,11 @@ class Generator:
         return word
 
     def _can_be_run(self, encoding: Encoding, word: int) -> bool:
-        return (
-            not self.target.unpredictable(encoding, word) and self.target.decode(word, "A64", {}) is encoding
-        )
+        if self.target.decode(word, "A64", {}) is not encoding:
+            return False
+        unpredictable = self.target.unpredictable(encoding, word)
+        self.drawn.word(unpredictable=unpredictable)
+        return not unpredictable
 
     def word(self, encoding: Encoding) -> int | None:
         """A random word that can be run, or None if the draw was no good."""

@@ -14,6 +14,7 @@ from pyqemu.translator.target import Encoding
 from tests.targets.arm.harness.interpreter import Interpreter, Run
 from tests.targets.arm.harness.machine import Case, State
 from tests.targets.arm.harness.text import THUMB, bytes_of
+from tests.targets.harness.drawn import Drawn
 from tests.targets.harness.interpreter import Endless
 from tests.targets.harness.machine import CODE, CODE_BYTES, DATA, PAGE, PAGES
 from tests.targets.harness.values import telling_float, telling_integer
@@ -57,6 +58,7 @@ class Generator:
         self.target = target
         self.interpreter = interpreter
         self.rng = rng
+        self.drawn = Drawn()
 
     def cases(self, encoding: Encoding, count: int) -> Iterator[tuple[Case, Run]]:
         """`count` cases about `encoding`, each with what the interpreter makes of it."""
@@ -68,8 +70,9 @@ class Generator:
             try:
                 found = self._aimed(encoding, self._with_target(encoding, case))
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
-            if not _hits(found[1]) and not _leaves_t32(found):
+            if self._ends_well(found):
                 made += 1
                 yield found
 
@@ -91,10 +94,21 @@ class Generator:
             try:
                 run = self.interpreter.run(case)
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
-            if not _hits(run) and not _leaves_t32((case, run)):
+            if self._ends_well((case, run)):
                 made += 1
                 yield case, run
+
+    def _ends_well(self, found: tuple[Case, Run]) -> bool:
+        """Whether the case ends as it would outside the runner; those that do not are counted."""
+        if _hits(found[1]):
+            self.drawn.dropped["hits a page of the emulated process's"] += 1
+        elif _leaves_t32(found):
+            self.drawn.dropped["goes on in A32"] += 1
+        else:
+            return True
+        return False
 
     def word(self, encoding: Encoding) -> int:
         """A random word that is this encoding's and not UNPREDICTABLE, mostly always executed.
@@ -117,8 +131,11 @@ class Generator:
     def _can_be_run(self, encoding: Encoding, word: int) -> bool:
         if encoding.unit.name == "T16" and word >> 11 > 0b11100:
             return False
-        decoded = self.target.decode(word, encoding.unit.name, context_of(encoding))
-        return decoded is encoding and not self.target.unpredictable(encoding, word)
+        if self.target.decode(word, encoding.unit.name, context_of(encoding)) is not encoding:
+            return False
+        unpredictable = self.target.unpredictable(encoding, word)
+        self.drawn.word(unpredictable=unpredictable)
+        return not unpredictable
 
     def _tamed(self, encoding: Encoding) -> int:
         """A word with a short way forward if it branches, with a base register that holds a good address."""

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.target import Encoding
+from tests.targets.harness.drawn import Drawn
 from tests.targets.harness.interpreter import Endless
 from tests.targets.harness.machine import CODE, CODE_BYTES, DATA, PAGE, PAGES
 from tests.targets.harness.values import telling_float, telling_integer
@@ -41,6 +42,7 @@ class Generator:
         self._mask = (1 << target.address_width) - 1
         self.interpreter = interpreter
         self.rng = rng
+        self.drawn = Drawn()
 
     def cases(self, encoding: Encoding, count: int) -> Iterator[tuple[Case, Run]]:
         """`count` cases about `encoding`, each with what the interpreter makes of it."""
@@ -51,6 +53,7 @@ class Generator:
             try:
                 found = self._aimed(encoding, self._with_target(encoding, case))
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
             made += 1
             yield found
@@ -68,6 +71,7 @@ class Generator:
             try:
                 run = self.interpreter.run(case)
             except Endless:
+                self.drawn.dropped["endless"] += 1
                 continue
             made += 1
             yield case, run
@@ -77,6 +81,7 @@ class Generator:
         while True:
             word = random_word(encoding, self.rng)
             if self._is(encoding, word):
+                self.drawn.word(unpredictable=False)
                 return word
 
     def state(self) -> State:
