@@ -1,4 +1,5 @@
-"""The long run: a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`, or alone:
+"""The long run: a million random cases, interpreter = QEMU = pyqemu-user; behind `tools/run-tests --long`, or by
+itself:
 
     python -P -m pytest -m long tests/targets/aarch64/test_long.py -n 2 -rP
 """

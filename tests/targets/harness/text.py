@@ -20,7 +20,7 @@ NOTHING: Mapping[str, int] = {}
 #: The texts of words at an address, as ours look; None for what is no instruction.
 Disassembler = Callable[[Sequence[int], int], Sequence[str | None]]
 HERE = 0x123450
-#: Of so many words that are described one may be exempt.
+#: Of so many words that are described less than one may be exempt.
 EXEMPT_OF = 100
 
 
@@ -62,8 +62,8 @@ def our_text(
 
 @dataclass(slots=True)
 class Compared:
-    """Words that are an encoding's; those of them that are exempt, by reason; words that are UNPREDICTABLE, and that only
-    the other rejects; disagreements."""
+    """Words that are an encoding's; those of them that are exempt, by reason; UNPREDICTABLE ones that only the other
+    rejects; disagreements."""
 
     words: int = 0
     exempt: Counter[str] = field(default_factory=Counter[str])
@@ -75,13 +75,13 @@ class Compared:
         assert not self.wrong, f"{len(self.wrong)} disagreements:\n" + "\n".join(map(str, self.wrong[:20]))
 
     def check_exempt(self) -> None:
-        """AssertionError if more than one word in EXEMPT_OF is exempt; prints the share, and reasons."""
+        """AssertionError if one word in EXEMPT_OF, or more, is exempt; prints the share, and reasons."""
         exempt = self.exempt.total()
         print(f"{self.words:,} words, {exempt} exempt ({exempt / self.words:.2%}):")
         for reason, count in self.exempt.most_common():
             print(f"  {count:6} {reason}")
         print(f"{self.unpredictable} UNPREDICTABLE, and rejected by the other")
-        assert exempt * EXEMPT_OF <= self.words
+        assert exempt * EXEMPT_OF < self.words
 
     def compare(
         self,
