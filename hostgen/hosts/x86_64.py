@@ -242,7 +242,7 @@ class X86_64:
         if a.type not in ("i32", "i64"):
             return None
         text = f"{_SHIFTS[op]}{_SUFFIX[width_of(a.type)]} $1, $0"
-        constraints = '"=r,i,0,~{cc}"'
+        constraints = '"=r,i,0,~{flags}"'  # not ~{cc}: LLVM ignores it, and keeps a comparison's flags across the shift
         return e.let(a.type, f'call {a.type} asm "{text}", {constraints}(ptr {symbol}, {a})')
 
     # --- entry ---

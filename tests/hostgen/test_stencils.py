@@ -145,6 +145,25 @@ def test_holes(level: str) -> None:
             assert got.registers == want.registers, f"{function.name} {fields} here {here:#x}"
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_comparison_before_shifts(level: str) -> None:
+    """Shifts by holes are the host's instructions, and change its flags; LLVM puts these after the comparison."""
+
+    def build(b: Builder) -> None:
+        same = b.value("eq", b.read("N", I1), b.read("O", I1))
+        shifted = [b.value("lshr", b.read("S", I64, field, 31), b.hole(apply("mul", A5, 2), I64)) for field in (RN, RD)]
+        b.write(b.value("select", same, *shifted), "S", 0)
+        b.next()
+
+    function = made("chosen", build)
+    (runnable,) = Code(level).compile([function], FIELDS)
+    rng = Random(8)
+    for a in range(32):
+        state, fields = random_state(rng), {"a": a, "b": 0, "rd": 3, "rn": 4}
+        want, _ = interpreted(function, state, Environment(fields=fields, here=0))
+        assert runnable.run(state, fields=fields, here=0).registers == want.registers, fields
+
+
 # --- memory --------------------------------------------------------------------------------------
 
 
