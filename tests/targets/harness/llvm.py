@@ -19,7 +19,7 @@ def texts(codes: Iterable[bytes], triple: str, features: Sequence[str], *options
     """
     if shutil.which(PROGRAM) is None:
         pytest.skip(f"needs {PROGRAM}")
-    lines = [" ".join(f"{byte:#x}" for byte in code) for code in codes]
+    lines = [f"[{' '.join(f'{byte:#x}' for byte in code)}]" for code in codes]  # in brackets: as a whole, or not at all
     attributes = ",".join(f"+{name}" for name in features)
     command = [PROGRAM, "--disassemble", f"-triple={triple}", f"-mattr={attributes}", *options]
     done = subprocess.run(command, input="\n".join(lines), capture_output=True, check=False, text=True)

@@ -62,8 +62,8 @@ def our_text(
 
 @dataclass(slots=True)
 class Compared:
-    """Words that are an encoding's; those of them that are exempt, by reason; UNPREDICTABLE ones that only the other
-    rejects; disagreements."""
+    """Words that are an encoding's; those of them that are exempt, by reason; UNPREDICTABLE ones, which have no text
+    that is right, that are exempt or rejected by the other; disagreements."""
 
     words: int = 0
     exempt: Counter[str] = field(default_factory=Counter[str])
@@ -80,7 +80,7 @@ class Compared:
         print(f"{self.words:,} words, {exempt} exempt ({exempt / self.words:.2%}):")
         for reason, count in self.exempt.most_common():
             print(f"  {count:6} {reason}")
-        print(f"{self.unpredictable} UNPREDICTABLE, and rejected by the other")
+        print(f"{self.unpredictable} UNPREDICTABLE, and exempt or rejected by the other")
         assert exempt * EXEMPT_OF < self.words
 
     def compare(
@@ -92,17 +92,17 @@ class Compared:
         exempt: Sequence[Exempt],
         context: Mapping[str, int] = NOTHING,
     ) -> None:
-        """Adds what comes of `words`; the other may reject what is UNPREDICTABLE."""
+        """Adds what comes of `words`."""
         for word, theirs in zip(words, other(words, HERE), strict=True):
             encoding, ours = our_text(target, word, unit, HERE, context)
             self.words += encoding is not None
             if ours == theirs:
                 continue
             reason = next((e.reason for e in exempt if e.covers(word, ours, theirs)), None)
-            if reason is not None:
-                self.exempt[reason] += encoding is not None
-            elif encoding is not None and theirs is None and target.unpredictable(encoding, word):
+            if encoding is not None and (reason or theirs is None) and target.unpredictable(encoding, word):
                 self.unpredictable += 1
+            elif reason is not None:
+                self.exempt[reason] += encoding is not None
             else:
                 self.wrong.append(Disagreement(word, encoding.name if encoding else "-", ours, theirs))
 

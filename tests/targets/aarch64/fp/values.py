@@ -47,11 +47,12 @@ def encodings_of(target: DescribedTarget, *files: str) -> list[Encoding]:
 def compare_file(
     interpreter: Interpreter, emulators: Mapping[str, Sequence[str]], file: str, count: int
 ) -> None:
-    """`count` cases of each encoding in `file`.arch; AssertionError if an emulator gives something else."""
+    """`count` cases of each encoding in `file`.arch; AssertionError if an emulator gives something else, or
+    too many are left out."""
     generator = FloatGenerator(interpreter.target, interpreter, random.Random(file))
     encodings = encodings_of(interpreter.target, file)
     assert encodings
-    compare(interpreter, emulators, (c for e in encodings for c in generator.cases(e, count)))
+    compare(interpreter, emulators, (c for e in encodings for c in generator.cases(e, count))).check_left_out()
 
 
 def compare(
