@@ -18,6 +18,7 @@ from pyqemu.hostgen.lower_state import byte_order, context_offset, load_register
 from pyqemu.hostgen.module_address import address, known_offset, origin
 from pyqemu.hostgen.only_copied import only_copied
 from pyqemu.hostgen.pack_format import ExitReason
+from pyqemu.hostgen.region_floats import float_values
 from pyqemu.translator.errors import UnsupportedError
 from pyqemu.translator.ir.function import Block, Function, Op, Value
 from pyqemu.translator.ir.ops import CONTEXT_PLACE, LEAVING, PURE
@@ -45,7 +46,8 @@ class Accesses:
         self._deferred = _only_shown(region.function, frozenset(region.shared))
         self._makers = {result: op for op in self._deferred for result in op.results}
         self.copied = only_copied(region.function)
-        self._vectors = _in_vector_registers(region.function) | self.copied
+        self.floats = float_values(region.function)
+        self._vectors = _in_vector_registers(region.function) | self.copied | self.floats
 
     def is_deferred(self, op: Op) -> bool:
         """Whether only landings need the operation."""

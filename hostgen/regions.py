@@ -147,8 +147,8 @@ class RegionLowering(Lowering):
 
     def float_of(self, argument: Value) -> str:
         """What is only copied is kept where more room is."""
-        copied = argument in self._accesses.copied
-        return FLOATS[argument.type.width] if copied else super().float_of(argument)
+        kept = argument in self._accesses.copied or argument in self._accesses.floats
+        return FLOATS[argument.type.width] if kept else super().float_of(argument)
 
     def end(self) -> None:
         """Landings come last."""
