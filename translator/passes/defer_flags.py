@@ -11,6 +11,7 @@ promote_state makes values of.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -38,6 +39,39 @@ class DeferFlags:
         return _Deferral(function, self.flags).run()
 
 
+def made_together(function: Function, flags: Sequence[str]) -> tuple[str, ...]:
+    """Of `flags` those that are worth deferring: the ones that most instructions make at once, directly or because they
+    make some of them each. All if none is made.
+
+    An architecture may have other flags, of floating-point comparisons or of saturation, which every instruction that
+    makes the usual ones would leave out.
+    """
+    groups: Counter[frozenset[str]] = Counter()
+    for block in function.blocks:
+        written: list[str] = []
+        for op in block.ops:
+            if op.name == "write" and op.attrs["reg"] in flags:
+                written.append(op.attrs["reg"])
+            elif written:
+                groups[frozenset(written)] += 1
+                written = []
+    sets: list[tuple[set[str], int]] = []  # disjoint, with the number of instructions
+    for group, count in groups.items():
+        joined, times = set(group), count
+        apart: list[tuple[set[str], int]] = []
+        for one, number in sets:
+            if joined.isdisjoint(one):
+                apart.append((one, number))
+            else:
+                joined |= one
+                times += number
+        sets = [*apart, (joined, times)]
+    if not sets:
+        return tuple(flags)
+    most, _ = max(sets, key=lambda one: one[1])
+    return tuple(flag for flag in flags if flag in most)
+
+
 @dataclass(frozen=True, slots=True)
 class _Source:
     """Operand `number` among a recipe's sources of one type."""
@@ -58,11 +92,13 @@ class _Term:
 
 @dataclass(slots=True)
 class _Made:
-    """How a group of writes makes all flags; `left_out` are the numbers of those that stay as they are."""
+    """How a group of writes makes all flags; `left_out` are the numbers of those that stay as they are, which are
+    sources themselves.
+    """
 
     recipe: int
     sources: list[tuple[_Source, Value]]
-    left_out: tuple[int, ...] = ()
+    left_out: list[tuple[int, _Source]]
 
 
 @dataclass(slots=True)
@@ -103,15 +139,14 @@ class _Deferral:
         return found
 
     def _recipe(self, values: Sequence[Value | None]) -> _Made:
-        """A group that leaves flags out cannot be deferred whole: then each flag is its own source."""
-        if None in values:
-            sources = [(_Source(I1, n), v) for n, v in enumerate(values) if v is not None]
-            terms = tuple(_Source(I1, n) for n in range(len(values)))
-            left_out = tuple(n for n, v in enumerate(values) if v is None)
-            return _Made(self._number(terms), sources, left_out)
+        """Of a group that leaves flags out, these are sources behind the others."""
         collected = _Sources(self.definitions, [v for v in values if v is not None])
-        terms = tuple(collected.term(value) for value in values if value is not None)
-        return _Made(self._number(terms), collected.numbered())
+        sources = collected.numbered()
+        bits = sum(source.type == I1 for source, _ in sources)
+        absent = [number for number, value in enumerate(values) if value is None]
+        left_out = {number: _Source(I1, bits + place) for place, number in enumerate(absent)}
+        terms = tuple(left_out[n] if v is None else collected.term(v) for n, v in enumerate(values))
+        return _Made(self._number(terms), sources, list(left_out.items()))
 
     def _number(self, terms: tuple[_Term | _Source, ...]) -> int:
         number = self.recipes.setdefault(terms, len(self.recipes) + 1)
@@ -161,10 +196,10 @@ class _Deferral:
         kept.append(Op("const", results=[recipe], attrs={"value": made.recipe}))
         kept.append(_write(RECIPE, None, recipe))
         sources = list(made.sources)
-        for number in made.left_out:
+        for number, source in made.left_out:
             value = Value(I1)
             kept.append(Op("read", results=[value], attrs=_place(f"{SHADOW}{self.flags[number]}", None)))
-            sources.append((_Source(I1, number), value))
+            sources.append((source, value))
         for source, value in sources:
             kept.append(_write(_source_name(source), source.number, value))
 

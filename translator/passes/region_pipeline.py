@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pyqemu.translator.lift.region import Region
 from pyqemu.translator.passes.dce import Dce
-from pyqemu.translator.passes.defer_flags import DeferFlags
+from pyqemu.translator.passes.defer_flags import DeferFlags, made_together
 from pyqemu.translator.passes.defer_results import DeferResults
 from pyqemu.translator.passes.promote_state import PromoteState
 from pyqemu.translator.passes.rewrite import Pass
@@ -21,7 +21,7 @@ def region_pipeline(region: Region, registers: Sequence[Register]) -> tuple[Pass
 
     Flags are deferred in loops only: elsewhere it costs a tenth more code, at exits and landings, and wins nothing.
     """
-    flags = tuple(register.name for register in registers if register.is_flag)
+    flags = made_together(region.function, [register.name for register in registers if register.is_flag])
     deferred = flags if region.loops and not set(flags) & set(region.shared) else ()
     return (
         SimplifyCfg(),
