@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.guests.architectures import Architecture
+from tests.guests.ways import prepared
 
 PROGRAMS = Path(__file__).parent / "programs"
 RUNTIME = [PROGRAMS / "freestanding" / name for name in ("system.c", "arithmetic.c")]
@@ -29,4 +30,4 @@ def build(guest: Architecture | None, sources: Sequence[Path], program: Path) ->
         system, arithmetic = map(str, RUNTIME)
         library = arithmetic if guest is None else _LIBRARIES.get(guest.target, arithmetic)
         subprocess.run([*command, *map(str, sources), system, library, "-o", str(program)], check=True)
-    return program
+    return prepared(program, guest.cpu) if guest else program

@@ -10,6 +10,7 @@ import pytest
 
 from tests.guests.architectures import AARCH64, ARCHITECTURES, ARMEL, Architecture
 from tests.guests.roots import Emulator, Run, add_libraries, make_root
+from tests.guests.ways import prepared
 from tests.paths import pyqemu_user
 
 #: What may differ between two right runs, and what it is replaced by; with the reason. At most 20.
@@ -43,7 +44,7 @@ def guest(request: pytest.FixtureRequest) -> Architecture:
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory, guest: Architecture) -> Path:
     """A root with busybox and all cases."""
-    place = make_root(tmp_path_factory.mktemp("root"), guest.busybox())
+    place = make_root(tmp_path_factory.mktemp("root"), prepared(guest.busybox(), guest.cpu))
     add_libraries(place, pyqemu_user())
     for name, text in cases().items():
         (place / "cases" / name).write_text(text)

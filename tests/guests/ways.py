@@ -6,6 +6,8 @@ without a cache. A way is a matter of environment variables, which every run of 
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from tests.guests.debian import CACHE
 
 FOLDERS = CACHE / "ways"
+_entered: Way | None = None  # what all tests of this process run in
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ WAYS = {
         Way("sync", "sync", 1, "sync", fresh=True),
         Way("cold", "async", 50, "cold", fresh=True),
         Way("warm", "async", 50, "sync"),
-        Way("aot", "async", 1_000_000, "aot", ahead=True),
+        Way("aot", "async", 1_000_000, "aot", fresh=True, ahead=True),
     )
 }
 
@@ -81,6 +84,8 @@ def start_worker(cache: Path) -> Callable[[], None]:
 
 def enter(way: Way, *, first: bool) -> None:
     """Makes a way this process's and its children's. `first`: no other process of the same test run was before."""
+    global _entered
+    _entered = way
     if way.folder:
         if way.fresh and first:
             shutil.rmtree(way.cache, ignore_errors=True)
@@ -93,3 +98,18 @@ def translate(program: Path, way: Way, cpu: str) -> None:
     if way.ahead:
         command = [script("pyqemu-aot"), "--cache", way.cache, "-cpu", cpu, program]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def prepared(program: Path, cpu: str) -> Path:
+    """A program that a test is going to run; in the way that is about it, it is translated ahead of time, by whoever
+    of several test processes asks first. That takes minutes for a static program.
+    """
+    if _entered is None or not _entered.ahead:
+        return program
+    done = _entered.cache / f"{hashlib.sha256(program.read_bytes()).hexdigest()}-{cpu}.translated"
+    with open(_entered.cache / "translating", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            translate(program, _entered, cpu)
+            done.touch(mode=0o600)
+    return program
