@@ -231,8 +231,8 @@ def build(architecture: ast.Architecture) -> Model:
     from pyqemu.translator.adl.model_encodings import bind_encodings
 
     builder = _Builder(architecture)
-    constants = [d for d in architecture.declarations if isinstance(d, ast.ConstTable)]  # widths are made of them
-    for declaration in dict.fromkeys([*constants, *architecture.declarations]):
+    declarations = architecture.declarations
+    for declaration in sorted(declarations, key=lambda d: not isinstance(d, ast.ConstTable)):  # widths are made of them
         builder.add(declaration)
     builder.errors += check_declarations(builder.model)
     if not builder.errors:
