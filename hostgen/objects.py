@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from types import ModuleType
 from typing import Any
 
 from elftools.elf.elffile import ELFFile  # pyright: ignore[reportMissingTypeStubs]
@@ -200,6 +203,19 @@ def _compile_and_read(text: str, triple: str, cpu: str, features: str) -> Object
     return read_object(compile_module(text, triple, cpu, features))
 
 
+@contextmanager
+def _without_script() -> Generator[None]:
+    """Lets processes that are started meanwhile not run the program's main script again: they need nothing of it, and
+    one that builds packs as it is read would build them in each of them.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
+
+
 def compile_batches(modules: Sequence[str], host: Host, jobs: int) -> Iterator[ObjectFile]:
     """What many modules become, in order, made by `jobs` processes."""
     level = host.level
@@ -209,4 +225,6 @@ def compile_batches(modules: Sequence[str], host: Host, jobs: int) -> Iterator[O
         return
     settings = [host.triple], [level.cpu], [level.features]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_compile_and_read, modules, *(one * len(modules) for one in settings))
+        with _without_script():  # which starts them
+            objects = pool.map(_compile_and_read, modules, *(one * len(modules) for one in settings))
+        yield from objects
