@@ -22,6 +22,7 @@ from pyqemu.tools.assembler import assemble, image_of
 from pyqemu.tools.command import Mistake, model_of, number
 from pyqemu.tools.own_architecture import OwnArchitecture, best_level, own_architectures
 from pyqemu.translator.adl.load import DescribedTarget
+from pyqemu.translator.target import alignment
 
 _WIDE = 32  # bits of an address up to which all that can be addressed is memory
 _DEFAULT_BYTES = 16 << 20  # of memory, where addresses are wider
@@ -34,7 +35,8 @@ _ELEMENT = re.compile(r"(\w+)\[(\d+)\]\Z")
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Why a machine stopped, with its program counter then: `how` is `exception`, `fault` (of an access to guest
-    address `address`), `bad fetch` (there is no memory at the program counter) or `interrupted`.
+    address `address`), `bad fetch` (there is no memory at the program counter), `not aligned` (the program counter is
+    no multiple of `alignment`, where instructions begin) or `interrupted`.
     """
 
     how: str
@@ -42,6 +44,7 @@ class Stop:
     exception: str = ""
     arguments: tuple[int, ...] = ()
     address: int | None = None
+    alignment: int = 1
 
     def __str__(self) -> str:
         match self.how:
@@ -52,6 +55,8 @@ class Stop:
                 return f"fault at {self.pc:#x}: there is no memory at {self.address:#x}"
             case "bad fetch":
                 return f"no memory at {self.pc:#x}, where the next instruction would be"
+            case "not aligned":
+                return f"not aligned at {self.pc:#x}: instructions begin at multiples of {self.alignment}"
             case _:
                 return f"interrupted at {self.pc:#x}"
 
@@ -143,7 +148,12 @@ class Machine:
     def run(self, devices: Devices | None = None, seconds: float | None = None) -> Stop:
         """Runs until something stops the machine, or for so long. An exception that `devices` names is handed to its
         device, in another thread, and the program goes on behind it. Ctrl-C stops the machine, and is raised then.
+        Raises Mistake for a name that no exception has.
         """
+        known = [exception.name for exception in self.target.exceptions]
+        for name in devices or {}:
+            if name not in known:
+                raise Mistake(f"no exception is called {name}; there are {', '.join(known)}")
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(self._run, devices or {})
             try:
@@ -173,6 +183,8 @@ class Machine:
                 return Stop(how, self.pc, self._cpu.exception, tuple(self._cpu.exception_args))
             case "fault":
                 return Stop(how, self.pc, address=(self._cpu.fault_address - self._base) % (1 << 64))
+            case "bad fetch" if self.pc % (smallest := alignment(self.target.units)):
+                return Stop("not aligned", self.pc, alignment=smallest)
             case _:
                 return Stop(how, self.pc)
 

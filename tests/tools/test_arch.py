@@ -213,6 +213,8 @@ def test_mistakes_with_machines(machine: Machine, small: Path) -> None:
         machine["R[1]"] = 0x10000
     with pytest.raises(Mistake, match="2 bytes at 0xffff are not all in the memory"):
         machine.load(b"ab", 0xFFFF)
+    with pytest.raises(Mistake, match="no exception is called halt; there are undefined, stop"):
+        machine.run({"halt": print})
     with pytest.raises(Mistake, match="--cpu fast: the description has no CPU models"):
         Machine(small, variant="double", cpu="fast")
 
