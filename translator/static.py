@@ -156,6 +156,12 @@ def substitute(
             return apply(op, *[substitute(arg, fields, ctx, here) for arg in args])
 
 
+def as_address(expr: StaticExpr, width: int) -> StaticExpr:
+    """`expr`, cut to `width` bits if it can be outside of them: addresses wrap."""
+    low, high = interval(expr)
+    return expr if 0 <= low and high < 1 << width else apply("bits", expr, width)
+
+
 # --- simplifying constructors --------------------------------------------------------------------
 
 

@@ -49,6 +49,24 @@ insn JUMP_near {
 insn STOP { enc "1111 rd:2 0000000000"; asm "stop r{rd}"; do { raise stop(R[rd]) } }
 """
 
+#: Branches that count from themselves, at three widths of addresses.
+WRAPPING = """
+arch wrapping {
+  unit Word b16 order le
+  data order le
+  address b(WIDTH)
+  variant narrow { const WIDTH = 16 }
+  variant middle { const WIDTH = 32 }
+  variant wide { const WIDTH = 64 }
+}
+flag Z
+exception undefined()
+exception stop()
+insn STOP { enc "0000 0000 0000 0000"; asm "stop"; do { raise stop() } }
+insn BRANCH { enc "0001 0000 off:s8"; asm "branch {here + 2 + off * 2:x}"; do { goto here + 2 + off * 2 } }
+insn BRANCH_z { enc "0010 0000 off:s8"; asm "if {here + 2 + off * 2:h}"; do { if Z { goto here + 2 + off * 2 } } }
+"""
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -179,6 +197,33 @@ def test_the_ends_of_memory(machine: Machine) -> None:
     assert (stop.how, stop.pc, stop.address) == ("fault", 4, 0x10000)
     assert "there is no memory at 0x10000" in str(stop)
     assert run(machine, "set r1, 9", 0xFFFC).pc == 4  # goes on at 0, where `set r1, 0xffff` is
+
+
+@pytest.mark.parametrize(("variant", "width"), [("narrow", 16), ("middle", 32), ("wide", 64)])
+def test_branches_wrap_at_the_address_width(variant: str, width: int, tmp_path: Path) -> None:
+    """Below 0 and beyond the end, taken at once or by a condition; texts show the address, and take it."""
+    (tmp_path / "main.arch").write_text(WRAPPING)
+    machine = Machine(tmp_path, variant=variant)
+    end = 1 << width
+    for name, code in (("branch", b"\xfc\x10"), ("if", b"\xfc\x20")):
+        text = f"{name} {end - 6:#x}"
+        assert machine.assemble(text) == code
+        encoding = machine.target.decode(int.from_bytes(code, "little"), "Word", {})
+        assert encoding is not None
+        assert machine.target.disassemble(encoding, {"off": -4}, 0) == text
+        machine.load(code)
+        machine.pc, machine["Z"] = 0, 1
+        assert machine.run().pc == end - 6
+    assert machine.assemble("branch 4", end - 6) == b"\x04\x10"
+    if width < 64:  # there is memory at the end
+        machine.load(machine.assemble("branch 4", end - 6), end - 6)
+        assert machine.run() == Stop("exception", 4, "stop")
+
+
+def test_a_place_that_is_not_aligned(machine: Machine) -> None:
+    """There is memory, but no instruction begins there."""
+    stop = run(machine, "jump 0x101")
+    assert (stop.how, str(stop)) == ("not aligned", "not aligned at 0x101: instructions begin at multiples of 2")
 
 
 def test_words_that_are_no_instruction(machine: Machine) -> None:

@@ -17,7 +17,7 @@ from pyqemu.translator.adl.errors import DescriptionError
 from pyqemu.translator.adl.model import BoundEncoding, Model
 from pyqemu.translator.adl.parse import parse_expression
 from pyqemu.translator.adl.static_expr import Environment
-from pyqemu.translator.static import Ctx, Field, StaticExpr, leaves_of
+from pyqemu.translator.static import Ctx, Field, Here, StaticExpr, as_address, leaves_of
 
 _PART = re.compile(r"\{\{|\}\}|\{(?P<hole>[^{}]*)\}|(?P<wrong>[{}])|[^{}]+")
 _STYLE = re.compile(r"(?P<expr>.*\S):(?P<style>[a-z]\w*)", re.DOTALL)
@@ -125,8 +125,14 @@ class _Maker:
             return (Choice(condition, then, otherwise),)
         if isinstance(expr, ast.Text):
             return (expr.value,)
-        value = _printable(environment.static(expr), expr.span)
+        value = self.number(expr, environment)
         return (str(value),) if isinstance(value, int) and style == "d" else (Number(value, style),)
+
+    def number(self, expr: ast.Expr, environment: Environment) -> StaticExpr:
+        """An int of the text; one that is made from the instruction's address is an address."""
+        value = _printable(environment.static(expr), expr.span)
+        placed = any(isinstance(leaf, Here) for leaf in leaves_of(value))
+        return as_address(value, self.model.properties.address_width) if placed else value
 
     def is_text(self, expr: ast.Expr) -> bool:
         match expr:
@@ -151,7 +157,7 @@ class _Maker:
         if table.name not in self.syntax.tables:
             self.syntax.tables[table.name] = TextTable(table.name, table.parameters, ())
             self.syntax.tables[table.name] = self.table(table)
-        arguments = tuple(_printable(environment.static(a), a.span) for a in call.arguments)
+        arguments = tuple(self.number(argument, environment) for argument in call.arguments)
         return TableText(table.name, arguments)
 
     def table(self, table: ast.OperandTable) -> TextTable:

@@ -13,7 +13,7 @@ from pyqemu.translator.adl.types_of import evaluate_type
 from pyqemu.translator.adl.values import Cell, Scope, Val, as_static, describe, type_name
 from pyqemu.translator.ir.function import Value
 from pyqemu.translator.ir.types import I1, Bits
-from pyqemu.translator.static import Here
+from pyqemu.translator.static import Here, as_address
 
 #: Rounds that one loop is unrolled into at most.
 MOST_ROUNDS = 1024
@@ -194,7 +194,8 @@ def _goto(body: Body, statement: ast.Goto, scope: Scope) -> None:
     value = body.evaluate(body, statement.target, scope)
     static = as_static(value)
     if static is not None:
-        body.path.goto = DirectGoto(static, statement.kind)
+        target = body.knowledge.known(as_address(static, body.declarations.address_width))
+        body.path.goto = DirectGoto(target, statement.kind)
     else:
         body.path.goto = IndirectGoto(body.address(value, statement.target.span), statement.kind)
 

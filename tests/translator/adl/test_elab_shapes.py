@@ -95,7 +95,7 @@ def test_lifted_code_knows_everything_but_its_address() -> None:
     used = [op for block in function.blocks for op in block.ops]
     assert not [op for op in used if op.name == "hole"]
     assert [op.attrs for op in used if op.name == "write"] == [{"reg": "G", "index": 3, "zero": None}]
-    assert used[-1].attrs["target"] == Apply("add", (Here(64), 6))
+    assert used[-1].attrs["target"] == Apply("bits", (Apply("add", (Here(64), 6)), 64))
 
 
 def test_several_encodings_share_one_body() -> None:
