@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.errors import AssemblyError
+from pyqemu.translator.target import CodeWord
 
 _MOST_PASSES = 16
 _LABEL = re.compile(r"\s*([A-Za-z_]\w*):(?!\S)")
@@ -29,6 +31,7 @@ _CHARACTER = re.compile(r"'(?:[^'\\]|\\.)+'\Z")
 _SIZES = {".byte": 1, ".2byte": 2, ".4byte": 4, ".8byte": 8}
 _OTHERS = (".ascii", ".asciz", ".zero", ".org")
 _MOST_ZEROS = 1 << 24
+_MOST_DOUBTFUL = 4  # words of a line that could be labels and the description's own
 
 
 class AssemblerErrors(Exception):
@@ -120,6 +123,7 @@ class _Assembler:
         self._order = target.model.properties.data_order
         self._smallest = min(unit.size for unit in target.units)
         self._declared: frozenset[str] = frozenset()
+        self._twice: dict[int, list[str]] = {}  # by line
         self._labels: dict[str, int] = {}
         self._errors: list[str] = []
 
@@ -136,14 +140,12 @@ class _Assembler:
 
     def _declare(self, lines: Sequence[_Line]) -> None:
         seen: dict[str, int] = {}
-        twice: list[str] = []
         for line in lines:
             for label in line.labels:
                 if label in seen:
-                    twice.append(f"{self._name}:{line.number}: error: label {label} is also in line {seen[label]}")
+                    message = f"{self._name}:{line.number}: error: label {label} is also in line {seen[label]}"
+                    self._twice.setdefault(line.number, []).append(message)
                 seen.setdefault(label, line.number)
-        if twice:
-            raise AssemblerErrors(twice)
         self._declared = frozenset(seen)
 
     def _pass(self, lines: Sequence[_Line], base: int) -> tuple[list[Placed], dict[str, int]]:
@@ -152,6 +154,7 @@ class _Assembler:
         here, labels, placed = base, dict[str, int](), list[Placed]()
         for line in lines:
             labels |= dict.fromkeys(line.labels, here)
+            self._errors += self._twice.get(line.number, [])
             try:
                 data, word = self._bytes(line.text, here)
                 if here + len(data) > 1 << self._target.address_width:
@@ -178,27 +181,35 @@ class _Assembler:
         if text.startswith("."):
             data = self._data(text, here)
             return data, data[:8].hex(" ") + (" …" if len(data) > 8 else "")
-        replaced, places = self._with_addresses(text, here)
-        try:
-            code = self._target.assemble(replaced, here, self._context, self._features)[0]
-        except AssemblyError as error:
-            raise _Wrong(places(error.column - 1), error.message, error.advice) from None
+        code = self._instruction(text, here)
         return code.code(), f"{code.word:0{code.unit.width // 4}x}"
+
+    def _instruction(self, text: str, here: int) -> CodeWord:
+        """What the description calls by a label's name, as a register, is that where it can stand; else the label."""
+        first = len(text.split(maxsplit=1)[0])  # which is no label
+        labels = [match for match in _WORD.finditer(text, first) if match[1] in self._declared]
+        known = self._target.parser.literal_words
+        doubtful = [match for match in labels if match[1].lower().rstrip("0123456789") in known][:_MOST_DOUBTFUL]
+        for count in range(len(doubtful), -1, -1):
+            for literal in combinations(doubtful, count):
+                replaced, places = self._with_addresses(text, [m for m in labels if m not in literal], here)
+                try:
+                    return self._target.assemble(replaced, here, self._context, self._features)[0]
+                except AssemblyError as error:
+                    wrong = _Wrong(places(error.column - 1), error.message, error.advice)
+        raise wrong
 
     # --- labels ---
 
-    def _with_addresses(self, text: str, here: int) -> tuple[str, _Places]:
-        """An instruction's text with addresses for labels, and how columns are found again. Its first word is none."""
-        first = text.split(maxsplit=1)[0]
-        made, at, pieces = first, len(first), list[tuple[int, int]]()
-        for match in _WORD.finditer(text, len(first)):
-            address = self._address(match, here)
-            if address is not None:
-                made += text[at : match.start()]
-                pieces.append((len(made), match.start()))
-                made += f"{address:#x}"
-                at = match.end()
-                pieces.append((len(made), at))
+    def _with_addresses(self, text: str, labels: Iterable[re.Match[str]], here: int) -> tuple[str, _Places]:
+        """An instruction's text with addresses for labels, and how columns are found again."""
+        made, at, pieces = "", 0, list[tuple[int, int]]()
+        for match in labels:
+            made += text[at : match.start()]
+            pieces.append((len(made), match.start()))
+            made += f"{self._address(match, here):#x}"
+            at = match.end()
+            pieces.append((len(made), at))
         return made + text[at:], _Places(tuple(pieces))
 
     def _address(self, match: re.Match[str], here: int) -> int | None:

@@ -141,6 +141,9 @@ def test_a_program_is_read_back(target: DescribedTarget, small: Path) -> None:
         ("here:\n  frob here, 1", "line:2:3: error: no instruction is called `frob`"),
         ("aaaa: add r1, aaaa, r9", "line:1:13: error: expected `, r`, not `,`"),
         ("a:\na:", "line:2: error: label a is also in line 1"),
+        ("stop", "line:1:5: error: expected `r`, not the end"),
+        ("stop 5", "line:1:6: error: expected `r`, not `5`"),
+        ("frobs", "line:1:1: error: no instruction is called `frobs`"),
         (".2byte 70000", "line:1:8: error: 70000 does not fit 2 bytes"),
         (".byte 1, , 2", "line:1:10: error: a number is wanted"),
         (".byte 1, x", "line:1:10: error: `x` is no number and no label"),
@@ -161,6 +164,14 @@ def test_all_mistakes_are_said(target: DescribedTarget) -> None:
     with pytest.raises(AssemblerErrors) as caught:
         assemble(target, "frob\nset r1, 1\nfrob\n", "x.s")
     assert [error.splitlines()[0][:8] for error in caught.value.errors] == ["x.s:1:1:", "x.s:3:1:"]
+    with pytest.raises(AssemblerErrors) as caught:
+        assemble(target, "a: frob\na: stop r1\nfrob", "x.s")
+    assert [error.splitlines()[0][:8] for error in caught.value.errors] == ["x.s:1:4:", "x.s:2: e", "x.s:3:1:"]
+
+
+def test_labels_that_are_called_as_registers(target: DescribedTarget) -> None:
+    """Where a register can stand it is one; elsewhere it is the label, in one line with it as well."""
+    assert code(target, "r2: jump r2\nset r2, r2\nset r1, r2+2", 0x10) == "c000 0010 6000 0010 5000 0012"
 
 
 # --- the machine ---------------------------------------------------------------------------------

@@ -143,9 +143,17 @@ class Matcher:
     def _literal(self, literal: Literal, at: int) -> int | None:
         match = literal.pattern.match(self.line.text, at)
         if match is None:
-            self.departures.note(self.line.token(at)[0], f"`{literal.text.strip()}`")
+            self._note_literal(literal.text.strip(), at)
             return None
         return match.end()
+
+    def _note_literal(self, text: str, at: int) -> None:
+        """That a text was wanted; where a line has the instruction's first word, only what it lacks behind that."""
+        word, _, rest = text.partition(" ")
+        if at == 0 and rest and self.line.token(0) == (0, word.lower()):
+            self.departures.note(self.line.token(len(word))[0], f"`{rest.strip()}`")
+        else:
+            self.departures.note(self.line.token(at)[0], f"`{text}`")
 
     def _numbers(self, numeral: Numeral, at: int, rest: Pieces) -> Iterator[tuple[int, NumberRead]]:
         """The number that stands at a place; its first digits too where more digits may follow from another piece.

@@ -7,11 +7,13 @@ made of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 
-from pyqemu.translator.adl.asm import Syntax
+from pyqemu.translator.adl.asm import Choice, Syntax, Template
 from pyqemu.translator.adl.asm_complaint import Attempt, complaint, unknown_word
 from pyqemu.translator.adl.asm_grammar import Grammar, Option
 from pyqemu.translator.adl.asm_invert import Equations, fails, holds
@@ -31,6 +33,7 @@ Accepts = Callable[[CodeWord, Mapping[str, int]], bool]
 _MOST_WORDS = 1024
 #: Bits of fields without influence on the text up to which all their values are given.
 _MOST_FREE_BITS = 8
+_NAME = re.compile(r"[a-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,12 @@ class AsmParser:
             raise complaint(text, line, attempts, Solver(place), features, spelled)
         return [found[key] for key in sorted(found)]
 
+    @cached_property
+    def literal_words(self) -> frozenset[str]:
+        """Names that stand in texts, in lower case: instructions, and registers, of numbered ones what is before it."""
+        rows = chain(*self._syntax.rows.values(), *(table.rows for table in self._syntax.tables.values()))
+        return frozenset(word for row in rows for word in _literal_words(row.template))
+
     def _attempts(self, line: Line, word: str) -> Iterator[Attempt]:
         for number, row in self._words.rows(word):
             rules, rows = self._rules_of(number), self._syntax.rows[number]
@@ -118,6 +127,17 @@ class AsmParser:
                 if any(equation.term.value(fields, place) != equation.wanted for equation in attempt.others):
                     return self._printer.disassemble(attempt.encoding, fields, place.here)
         return None
+
+
+def _literal_words(template: Template) -> Iterator[str]:
+    for piece in template:
+        match piece:
+            case str():
+                yield from _NAME.findall(piece.lower())
+            case Choice(_, then, otherwise):
+                yield from (*_literal_words(then), *_literal_words(otherwise))
+            case _:
+                pass
 
 
 def _completed(encoding: Encoding, known: Known) -> Iterator[Mapping[str, int]]:
