@@ -196,7 +196,10 @@ class _Assembler:
                 try:
                     return self._target.assemble(replaced, here, self._context, self._features)[0]
                 except AssemblyError as error:
-                    wrong = _Wrong(places(error.column - 1), error.message, error.advice)
+                    at, advice = error.column - 1, error.advice
+                    if error.message.startswith("nothing can follow") and replaced[at : at + 1] in ("#", ";"):
+                        advice = "a comment begins with `//`"
+                    wrong = _Wrong(places(at), error.message, advice)
         raise wrong
 
     # --- labels ---

@@ -169,6 +169,11 @@ def test_all_mistakes_are_said(target: DescribedTarget) -> None:
     assert [error.splitlines()[0][:8] for error in caught.value.errors] == ["x.s:1:4:", "x.s:2: e", "x.s:3:1:"]
 
 
+def test_a_comment_of_another_assembler(target: DescribedTarget) -> None:
+    with pytest.raises(AssemblerErrors, match="a comment begins with `//`"):
+        assemble(target, "stop r1  # the end")
+
+
 def test_labels_that_are_called_as_registers(target: DescribedTarget) -> None:
     """Where a register can stand it is one; elsewhere it is the label, in one line with it as well."""
     assert code(target, "r2: jump r2\nset r2, r2\nset r1, r2+2", 0x10) == "c000 0010 6000 0010 5000 0012"

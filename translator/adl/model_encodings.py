@@ -125,9 +125,15 @@ def _unit(model: Model, declaration: ast.EncodingDecl, picture: Picture) -> Unit
             raise unknown("unit", declaration.unit, declaration.span, {**model.units, **model.forms})
         unit = model.units[declaration.unit]
     else:
-        fitting = [unit for unit in model.units.values() if unit.width == picture.width] or list(
-            model.units.values()
-        )
+        units = list(model.units.values())
+        fitting = [unit for unit in units if unit.width == picture.width]
+        if not fitting and len(units) > 1:
+            widths = sorted({unit.width for unit in units})
+            there_are = f"{', '.join(map(str, widths[:-1]))} and {widths[-1]}" if len(widths) > 1 else f"{widths[0]}"
+            raise DescriptionError(
+                declaration.span, f"this picture has {picture.width} bits; the units have {there_are}"
+            )
+        fitting = fitting or units
         if len(fitting) > 1:
             advice = f'say `enc {fitting[0].name} "…"`'
             raise DescriptionError(

@@ -41,6 +41,8 @@ def advice_for(token: Token | None, expected: Iterable[str]) -> str:
     names = set(expected)
     if token is not None and token == "=" and "NAME" not in names and names & _OPERATORS:
         return "equality is `==`; state is written with `:=`, and `x = e` gives a `var` another value"
+    if token is not None and token == "/":
+        return "a comment begins with `#`"
     if token is not None and token.type == "BAD":
         return ""
     if names >= _OPERATORS:

@@ -46,3 +46,8 @@ def test_several_mistakes_are_reported_at_once() -> None:
     with pytest.raises(DescriptionError) as caught:
         parse_text(text)
     assert [error.span.line for error in caught.value.all()] == [1, 3, 5]
+
+
+def test_a_comment_of_another_language() -> None:
+    with pytest.raises(DescriptionError, match="a comment begins with `#`"):
+        parse_text("/* registers */\nreg A: b16\n")

@@ -92,3 +92,9 @@ exception undefined()
         encoding = target.decode(word, unit, {"wide": wide})
         assert (encoding and encoding.name) == found
     assert len(find_conflicts(build(parse_text(text.replace(" if !wide", ""))))) == 1
+
+
+@pytest.mark.parametrize("bits", [15, 17])
+def test_a_picture_that_no_unit_has(bits: int) -> None:
+    with pytest.raises(DescriptionError, match=f"this picture has {bits} bits; the units have 16 and 32"):
+        build(parse_text(UNITS + insn("A", f'"a:{bits}"')))
