@@ -321,6 +321,13 @@ class Body:
                 "an outlined function cannot access memory",
                 "it has no place where a fault could be shown; use a plain fn",
             )
+        if isinstance(value, Value) and value.type.total in (16, 32) and width == 64:
+            narrow = type_name(value.type)
+            raise self.error(
+                span, f"the address is {narrow}, but b64 is wanted",
+                f"say `address {narrow}` among the declarations if all addresses are (b64, where nothing is said),"
+                " else zext(x, 64)",
+            )  # fmt: skip
         return self.emitter.resize("zext", self.to_type(value, Bits(width), span, "the address"), Bits(64))
 
     def access(self, span: ast.Span) -> None:
