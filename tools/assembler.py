@@ -18,6 +18,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from pyqemu.translator.adl.errors import nearest
 from pyqemu.translator.adl.load import DescribedTarget
 from pyqemu.translator.errors import AssemblyError
 from pyqemu.translator.target import CodeWord
@@ -199,6 +200,8 @@ class _Assembler:
                     at, advice = error.column - 1, error.advice
                     if error.message.startswith("nothing can follow") and replaced[at : at + 1] in ("#", ";"):
                         advice = "a comment begins with `//`"
+                    elif (word := _WORD.match(text, places(at))) and (meant := nearest(word[1], self._declared)):
+                        advice = f"no label is called {word[1]}; {meant}\n  {advice}"
                     wrong = _Wrong(places(at), error.message, advice)
         raise wrong
 

@@ -65,6 +65,8 @@ class OwnArchitecture:
 
 def own_architectures(folder: Path, variant: str | None, out: Path | None) -> Iterator[OwnArchitecture]:
     """The architecture that `folder` describes, or its variants, or the one that is named. Raises Mistake."""
+    if folder.is_file():
+        raise Mistake(f"{folder}: a file; give the folder that it is in, {folder.parent}")
     if not (folder / "main.arch").is_file():
         raise Mistake(f"{folder}: there is no main.arch in it; an architecture begins with that file")
     known = variant_names(folder)

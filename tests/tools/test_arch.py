@@ -174,6 +174,11 @@ def test_a_comment_of_another_assembler(target: DescribedTarget) -> None:
         assemble(target, "stop r1  # the end")
 
 
+def test_a_label_that_is_misspelt(target: DescribedTarget) -> None:
+    with pytest.raises(AssemblerErrors, match=r"no label is called tabel; did you mean table\?"):
+        assemble(target, "jump tabel\ntable: stop r1")
+
+
 def test_labels_that_are_called_as_registers(target: DescribedTarget) -> None:
     """Where a register can stand it is one; elsewhere it is the label, in one line with it as well."""
     assert code(target, "r2: jump r2\nset r2, r2\nset r1, r2+2", 0x10) == "c000 0010 6000 0010 5000 0012"
@@ -294,6 +299,7 @@ def test_the_installed_command() -> None:
     ("arguments", "message"),
     [
         (("check", "nowhere"), r"pyqemu-arch: nowhere: there is no main.arch in it; .*"),
+        (("check", "{}/main.arch"), r"pyqemu-arch: .*/main.arch: a file; give the folder that it is in, .*"),
         (("check", "{}", "--variant", "x"), r"pyqemu-arch: --variant x: no such variant; there are plain, double"),
         (("frob", "{}"), r"pyqemu-arch: argument COMMAND: invalid choice: 'frob'.*; see pyqemu-arch --help"),
         (("asm", "{}", "nowhere.s"), r"pyqemu-arch: nowhere.s: No such file or directory"),

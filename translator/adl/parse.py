@@ -93,8 +93,10 @@ def _tokens(source: _Source, text: str) -> list[Token]:
     except UnexpectedCharacters as error:
         char = str(error.char)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         bad = Token("BAD", char, 0, error.line, error.column, error.line, error.column + 1)
-        advice = "a text ends on the line where it begins" if char == '"' else ""
-        source.fail(bad, f"{char!r} begins nothing of the language", advice)
+        if char == '"':
+            source.fail(bad, "this text is never closed", "a text ends on the line where it begins")
+        else:
+            source.fail(bad, f"{char!r} begins nothing of the language")
     return result
 
 
@@ -220,10 +222,11 @@ def _without_arch(source: _Source, tokens: list[Token]) -> tuple[str | None, lis
 
 def _parse_file(source: _Source, text: str) -> tuple[str | None, list[ast.Decl]]:
     remember_source(source.file, text)
-    tokens = _joined(source, _tokens(source, text))
-    if source.errors and any("begins nothing" in e.message for e in source.errors):
+    before = len(source.errors)
+    tokens = _tokens(source, text)
+    if len(source.errors) > before:
         return None, []
-    name, rest = _without_arch(source, tokens)
+    name, rest = _without_arch(source, _joined(source, tokens))
     return name, _parse_declarations(source, rest)
 
 

@@ -13,6 +13,8 @@ _CALLED = {
     "_SEP": "the end of the statement",
     "$END": "the end of the declaration",
     "BINOP": "an operator",
+    "UNOP": "`!`",
+    "MINUS": "`-`",
     "COMMA": "`,`",
     "COLON": "`:`",
     "SEMICOLON": "`;`",
@@ -27,6 +29,12 @@ _CALLED = {
     "UNDERSCORE": "`_`",
 }
 _OPERATORS = frozenset({"BINOP", "MINUS", "PIPE", "QMARK", "LSQB"})
+#: What is said where one of these stands behind an operator.
+_DOUBLED = {
+    "&": "there is no `&&`; conditions take `&`, as bits do",
+    "|": "there is no `||`; conditions take `|`, as bits do",
+    ">": "there is no `>>>`; `asr(x, n)` shifts in the sign, `x >> n` zeros",
+}
 
 
 def describe(token: Token) -> str:
@@ -43,6 +51,10 @@ def advice_for(token: Token | None, expected: Iterable[str]) -> str:
         return "equality is `==`; state is written with `:=`, and `x = e` gives a `var` another value"
     if token is not None and token == "/":
         return "a comment begins with `#`"
+    if token is not None and str(token) in _DOUBLED and "MINUS" in names:  # where an operand is wanted
+        return _DOUBLED[str(token)]
+    if token is not None and token == "," and names == {"EQUAL"}:
+        return "expected `=`; `flag A, B` declares flags, `flags G = A, B` gives a group of them a name"
     if token is not None and token.type == "BAD":
         return ""
     if names >= _OPERATORS:

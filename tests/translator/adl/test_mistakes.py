@@ -48,6 +48,17 @@ def test_several_mistakes_are_reported_at_once() -> None:
     assert [error.span.line for error in caught.value.all()] == [1, 3, 5]
 
 
-def test_a_comment_of_another_language() -> None:
-    with pytest.raises(DescriptionError, match="a comment begins with `#`"):
-        parse_text("/* registers */\nreg A: b16\n")
+@pytest.mark.parametrize(
+    ("text", "advice"),
+    [
+        ("/* registers */", "a comment begins with `#`"),
+        ("const A = 1 && 2", "conditions take `&`"),
+        ("const A = 1 || 2", "conditions take `|`"),
+        ("const A = 1 >>> 2", "asr"),
+        ("flags Z, C", "`flag A, B` declares flags"),
+    ],
+)
+def test_slips_from_other_languages(text: str, advice: str) -> None:
+    with pytest.raises(DescriptionError) as caught:
+        parse_text(f"{text}\n")
+    assert advice in caught.value.advice
