@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from pyqemu.hostgen.hosts import x86_64
 from pyqemu.tools.own_architecture import best_level, own_architectures
 from pyqemu.tools.progress import Progress
 from pyqemu.translator.adl.check import check_architecture, count_shapes
+from pyqemu.translator.adl.doubts import doubts
 from pyqemu.translator.adl.elaborate import Elaborator
 from pyqemu.translator.adl.errors import DescriptionError, combined
 from pyqemu.translator.adl.model import Model
@@ -23,6 +25,8 @@ def check(options: argparse.Namespace) -> int:
         if (own.folder / "linux.toml").exists():
             flatten(own.folder / "linux.toml", own.variant)
         what = f"{len(model.instructions)} instructions, {len(model.encodings)} encodings, {shapes} shapes"
+        for doubt in doubts(model):
+            print(doubt.shown("warning"), file=sys.stderr)
         print(f"{own.name}: {what}: no mistakes")
     return 0
 

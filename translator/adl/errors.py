@@ -37,9 +37,12 @@ class DescriptionError(Exception):
         self.others: tuple[DescriptionError, ...] = ()
 
     def __str__(self) -> str:
-        """`file:line:column: error: message`, the source line with a caret below, and the advice."""
+        return self.shown("error")
+
+    def shown(self, kind: str) -> str:
+        """`file:line:column: kind: message`, the source line with a caret below, and the advice."""
         span = self.span
-        text = [f"{span.file}:{span.line}:{span.column}: error: {self.message}"]
+        text = [f"{span.file}:{span.line}:{span.column}: {kind}: {self.message}"]
         line = _source_line(span)
         if line is not None:
             same_line = span.end_line == span.line and span.end_column > span.column
