@@ -159,7 +159,7 @@ def substitute(
 def as_address(expr: StaticExpr, width: int) -> StaticExpr:
     """`expr`, cut to `width` bits if it can be outside of them: addresses wrap."""
     low, high = interval(expr)
-    return expr if 0 <= low and high < 1 << width else apply("bits", expr, width)
+    return expr if low >= 0 and high < 1 << width else apply("bits", expr, width)
 
 
 # --- simplifying constructors --------------------------------------------------------------------

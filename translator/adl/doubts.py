@@ -36,7 +36,7 @@ def _dead_rows(model: Model) -> Iterator[DescriptionError]:
 
 def _takes_all_of(first: ast.OperandRow, row: ast.OperandRow) -> bool:
     pairs = zip(first.patterns, row.patterns, strict=True)
-    return all(not one.ranges or set(other.ranges) and set(other.ranges) <= set(one.ranges) for one, other in pairs)
+    return all(not one.ranges or (set(other.ranges) and set(other.ranges) <= set(one.ranges)) for one, other in pairs)
 
 
 def _same_texts(model: Model) -> Iterator[DescriptionError]:
