@@ -168,8 +168,8 @@ class _Writer:
 
 
 def _index(entries: Sequence[tuple[int, int]]) -> bytes:
-    """Offsets and regions as a table that is at most half full. Of regions with the same entry, in the same context, the
-    first one is found.
+    """Offsets and regions as a table that is at most half full. Of regions with one entry in one context the first is
+    found.
     """
     bits = max(1, (2 * len(entries) - 1).bit_length())
     records = [IndexRec.row(0, NO_REGION)] * (1 << bits)
