@@ -156,7 +156,7 @@ ARCHIVES: dict[str, Callable[[Path, bytes], None]] = {
     "an older version": _signed(lambda e: e.set(".pq.archive", 0, version=ARCHIVE_VERSION - 1)),
     "another description": _signed(lambda e: e.set(".pq.archive", 0, digest=bytes(range(32)))),
     "other features": _signed(lambda e: e.set(".pq.archive", 0, features=0)),
-    "another context": _signed(lambda e: e.set(".pq.archive", 0, context=(1, 0, 0, 0))),
+    "another context": _signed(lambda e: e.set(".pq.context", 0, values=(1, 0, 0, 0))),
     "another host": lambda path, _: _file(path, path.read_bytes()[:18] + b"\xf3\0" + path.read_bytes()[20:]),
     "another key": lambda path, _: _file(path, Editor(path.read_bytes()).sign(bytes(32))),
 }
