@@ -191,6 +191,7 @@ class _Assembler:
         labels = [match for match in _WORD.finditer(text, first) if match[1] in self._declared]
         known = self._target.parser.literal_words
         doubtful = [match for match in labels if match[1].lower().rstrip("0123456789") in known][:_MOST_DOUBTFUL]
+        wrong: _Wrong | None = None
         for count in range(len(doubtful), -1, -1):
             for literal in combinations(doubtful, count):
                 replaced, places = self._with_addresses(text, [m for m in labels if m not in literal], here)
@@ -203,6 +204,7 @@ class _Assembler:
                     elif (word := _WORD.match(text, places(at))) and (meant := nearest(word[1], self._declared)):
                         advice = f"no label is called {word[1]}; {meant}\n  {advice}"
                     wrong = _Wrong(places(at), error.message, advice)
+        assert wrong, "one way at least was tried"
         raise wrong
 
     # --- labels ---

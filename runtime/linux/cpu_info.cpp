@@ -25,7 +25,8 @@ std::string feature_names(const Guest &guest) {
   return names;
 }
 
-// Bits of a register: `NAME[HIGH:LOW]`, behind a colon in which manner: `d`, `x`, or `3x`, of at least so many digits.
+// Bits of a register: `NAME[HIGH:LOW]`, behind a colon in which manner: `d`, `x`, or `3x`, of at least so
+// many digits.
 std::string register_bits(const Thread &thread, const std::string &tag) {
   const size_t colon = tag.rfind(':');
   std::vector<Piece> pieces;

@@ -12,8 +12,7 @@ uint64_t feature_bits(const Guest &guest, const char *prefix) {
 
 const char *feature_text(const Guest &guest, const char *prefix) {
   const char *text = guest.abi.text(prefix, guest.abi.text(std::string(prefix) + ".base"));
-  for (const char *feature : guest.features)
-    text = guest.abi.text(std::string(prefix) + "." + feature, text);
+  for (const char *feature : guest.features) text = guest.abi.text(std::string(prefix) + "." + feature, text);
   return text;
 }
 

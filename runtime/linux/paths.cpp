@@ -112,7 +112,8 @@ int64_t open_proc_file(Thread &thread, ProcFile which, int flags) {
   const Guest &guest = *thread.guest;
   std::string text;
   if (which == ProcFile::kCpuInfo && (text = cpu_info(thread)).empty())
-    return host::system_call(SYS_open, reinterpret_cast<uint64_t>("/proc/cpuinfo"), static_cast<uint64_t>(flags));
+    return host::system_call(SYS_open, reinterpret_cast<uint64_t>("/proc/cpuinfo"),
+                             static_cast<uint64_t>(flags));
   int64_t fd = host::system_call(SYS_memfd_create, reinterpret_cast<uint64_t>("proc"),
                                  flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
   if (fd < 0) return fd;

@@ -69,9 +69,9 @@ class Requests {
   SideThread side_;
   std::string worker_;
   std::vector<Hot> pending_;
-  uint32_t files_ = 0;  // requests
-  std::vector<Asked> asked_;       // those that may not be answered
-  uint64_t started_ns_ = 0;        // when a worker was started
+  uint32_t files_ = 0;        // requests
+  std::vector<Asked> asked_;  // those that may not be answered
+  uint64_t started_ns_ = 0;   // when a worker was started
   uint64_t noted_ns_ = 0,
            sent_ns_ = 0;  // when the first of what is pending was noted, when something was sent
 };

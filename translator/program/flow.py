@@ -104,7 +104,7 @@ class FlowReader:
         self._resuming = frozenset(resuming)
         self.context: Mapping[str, int] = {variable.name: 0 for variable in target.context}
         self.marked = marked
-        self._contexts = {tuple(self.context.values()): self.context}
+        self._contexts: dict[tuple[int, ...], Mapping[str, int]] = {tuple(self.context.values()): self.context}
         self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
         self._steps = any(variable.follows is not None for variable in target.context)
         self._units = tuple(target.units)

@@ -24,7 +24,8 @@ StructLayout g_action("old_sigaction", kActionFields, std::size(kActionFields));
 
 // Where the name is in the narrow struct linux_dirent; the type is the record's last byte.
 constexpr size_t kNarrowName = 10;
-constexpr size_t kMostEntry = offsetof(dirent64, d_name) + 256 + 7;  // a name, its end, and up to the next record
+constexpr size_t kMostEntry =
+    offsetof(dirent64, d_name) + 256 + 7;  // a name, its end, and up to the next record
 
 size_t narrow_bytes(const dirent64 &entry) {
   return (kNarrowName + strlen(entry.d_name) + 1 + 1 + kNarrowWord - 1) & ~size_t{kNarrowWord - 1};
@@ -91,8 +92,8 @@ int64_t old_sigsuspend(Thread &thread, Arguments a, const Syscall &target) {
   return make_call(thread, target, arguments);
 }
 
-// The host's entries are longer, so it may be asked for as many bytes; if there is room for less than its longest one, some
-// may be left over, and the directory is read again from these on.
+// The host's entries are longer, so it may be asked for as many bytes; if there is room for less than its
+// longest one, some may be left over, and the directory is read again from these on.
 int64_t old_getdents(Thread &thread, Arguments a, const Syscall &target) {
   const uint64_t room = static_cast<uint32_t>(a[2]);
   const size_t bytes = std::clamp<size_t>(room, kMostEntry, 1 << 16);

@@ -174,8 +174,12 @@ constexpr Damage kSpoilsOne[] = {
     [](ArchiveTables &t) { t.faults[0].landing = t.regions[0].code; },
     [](ArchiveTables &t) { t.faults[0].landing = ~0u; },
     [](ArchiveTables &t) { t.faults[0].guest = kLoop; },
-    [](ArchiveTables &t) { t.index[2] = {kLoad, 0}; },
-    [](ArchiveTables &t) { t.index[2] = {kLoad, 77}; },
+    [](ArchiveTables &t) {
+      t.index[2] = {kLoad, 0};
+    },
+    [](ArchiveTables &t) {
+      t.index[2] = {kLoad, 77};
+    },
 };
 
 // What is signed, and could not have been made: refused as a whole, or in one region.
