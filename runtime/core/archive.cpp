@@ -159,8 +159,8 @@ bool Archive::map(uintptr_t address) {
   if (text == MAP_FAILED) return false;
   close(fd_);
   fd_ = -1;
-  text_ = {static_cast<const uint8_t *>(text),
-           text_.size()};  // what is hashed is what runs, and is mapped once
+  // What is hashed is what runs, and is mapped once.
+  text_ = {static_cast<const uint8_t *>(text), text_.size()};
   void *table = reinterpret_cast<void *>(address + text_.size());
   return mmap(table, mapped_bytes() - text_.size(), PROT_READ | PROT_WRITE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
