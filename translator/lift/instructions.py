@@ -13,10 +13,10 @@ from typing import Protocol
 from pyqemu.translator.ir.function import Block, Function
 from pyqemu.translator.ir.guarded import guarded
 from pyqemu.translator.ir.ops import ACCESSES
+from pyqemu.translator.program.contexts import Contexts
 from pyqemu.translator.program.evaluators import Evaluator, make_evaluator
-from pyqemu.translator.program.flow import coming_back
 from pyqemu.translator.static import Here, StaticExpr, apply, substitute
-from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target, following
+from pyqemu.translator.target import Encoding, ShapeChoice, ShapeLeaf, ShapeTree, Target
 
 #: What regions do not do; the baseline translator does these instructions one by one.
 UNSUPPORTED = frozenset({"isync", "cas", "rmw"})
@@ -123,9 +123,7 @@ class Reader:
         self._shapes = shapes
         self._code = code
         self.context = context
-        self._steps = any(variable.follows is not None for variable in target.context)
-        self._contexts: dict[tuple[int, ...], Mapping[str, int]] = {tuple(context.values()): context}
-        self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
+        self._contexts = Contexts(target, context)
         self._trees: dict[int, ShapeTree] = {}
         self._guards: dict[int, ShapeTree | None] = {}
         self._meanings: dict[tuple[int, int], Meaning] = {}
@@ -136,7 +134,7 @@ class Reader:
         """A reader of another module, which knows of instructions what this one has learnt."""
         other = copy(self)
         other._code = code
-        other.context = self._same(context)
+        other.context = self._contexts.same(context)
         return other
 
     def within(self, context: Mapping[str, int]) -> Reader:
@@ -158,35 +156,9 @@ class Reader:
                 meaning = self._meaning(encoding, fields, context)
                 if meaning is None:
                     return None
-                after = self._after(encoding, fields, context)
+                after = self._contexts.after(encoding, fields, context)
                 return Instruction(offset, size, meaning, fields, context, *after)
         return None
-
-    def _after(
-        self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]
-    ) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, int]]:
-        """The contexts of what comes next, by `next` and otherwise, and by coming back."""
-        if not (self._steps or encoding.next):
-            return context, context, context
-        behind = self._come_back(context)
-        if not encoding.next:
-            return behind, behind, behind
-        falls, goes = (
-            self._same({**context, **following(self._target.context, encoding, fields, context, falls=falls)})
-            for falls in (True, False)
-        )
-        return falls, goes, behind
-
-    def _come_back(self, context: Mapping[str, int]) -> Mapping[str, int]:
-        key = tuple(context.values())
-        known = self._behind.get(key)
-        if known is None:
-            known = self._behind[key] = self._same(coming_back(self._target, context))
-        return known
-
-    def _same(self, context: Mapping[str, int]) -> Mapping[str, int]:
-        """The context that stands for all that are equal to it."""
-        return self._contexts.setdefault(tuple(context.values()), context)
 
     def _meaning(
         self, encoding: Encoding, fields: Mapping[str, int], context: Mapping[str, int]

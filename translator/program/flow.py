@@ -12,9 +12,10 @@ from enum import Enum, StrEnum, auto
 
 from pyqemu.translator.ir.function import Function
 from pyqemu.translator.ir.guarded import guarded
+from pyqemu.translator.program.contexts import Contexts
 from pyqemu.translator.program.evaluators import Evaluator, make_evaluator
 from pyqemu.translator.static import Here, StaticExpr, evaluate, leaves_of
-from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit, alignment, following
+from pyqemu.translator.target import Encoding, ShapeLeaf, ShapeTree, Target, Undefined, Unit, alignment
 
 
 class Exit(StrEnum):
@@ -86,12 +87,6 @@ class Place:
     context: Mapping[str, int]
 
 
-def coming_back(target: Target, context: Mapping[str, int]) -> Mapping[str, int]:
-    """The context behind an instruction in `context` that has called something, which restores its caller's."""
-    follows = {v.name: v.follows for v in target.context if v.follows is not None}
-    return {**context, **{name: evaluate(value, {}, 0, context) for name, value in follows.items()}}
-
-
 class FlowReader:
     """Decodes words of a target's code, and keeps what it found.
 
@@ -104,9 +99,7 @@ class FlowReader:
         self._resuming = frozenset(resuming)
         self.context: Mapping[str, int] = {variable.name: 0 for variable in target.context}
         self.marked = marked
-        self._contexts: dict[tuple[int, ...], Mapping[str, int]] = {tuple(self.context.values()): self.context}
-        self._behind: dict[tuple[int, ...], Mapping[str, int]] = {}
-        self._steps = any(variable.follows is not None for variable in target.context)
+        self._contexts = Contexts(target, self.context)
         self._units = tuple(target.units)
         #: By the number of the unit, a piece of code of its size, and the context.
         self._known: dict[tuple[int, bytes, tuple[int, ...]], Step | _Unit | None] = {}
@@ -125,24 +118,11 @@ class FlowReader:
         """Where a pointer to code leads."""
         if not self.marked:
             return Place(pointer, self.context)
-        return Place(pointer & ~1, self._same({**self.context, self.marked: pointer & 1}))
+        return Place(pointer & ~1, self._contexts.same({**self.context, self.marked: pointer & 1}))
 
     def stays(self, context: Mapping[str, int]) -> bool:
         """Whether the next instruction has the same context where an encoding says nothing else."""
-        return self._come_back(context) is context
-
-    def _come_back(self, context: Mapping[str, int]) -> Mapping[str, int]:
-        if not self._steps:
-            return context
-        key = tuple(context.values())
-        known = self._behind.get(key)
-        if known is None:
-            known = self._behind[key] = self._same(coming_back(self._target, context))
-        return known
-
-    def _same(self, context: Mapping[str, int]) -> Mapping[str, int]:
-        """The context that stands for all that are equal to it."""
-        return self._contexts.setdefault(tuple(context.values()), context)
+        return self._contexts.come_back(context) is context
 
     def step(self, code: bytes, context: Mapping[str, int] | None = None) -> Step | None:
         """The instruction that `code` (`longest` bytes, fewer at the end of code) begins with; None if it is none.
@@ -186,12 +166,7 @@ class FlowReader:
         if known is None:
             meaning = guarded(guard and guard.function, leaf.function)
             known = self._meanings[key] = meaning, flow_of(meaning, self._resuming)
-        falls = goes = behind = self._come_back(context)
-        if encoding.next:
-            falls, goes = (
-                self._same({**context, **following(self._target.context, encoding, fields, context, falls=falls)})
-                for falls in (True, False)
-            )
+        falls, goes, behind = self._contexts.after(encoding, fields, context)
         if known[1].exit in (Exit.CALL, Exit.INDIRECT_CALL):
             falls = behind
         return Step(size, encoding, fields, context, *known, falls, goes)
